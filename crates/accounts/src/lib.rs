@@ -1,0 +1,1 @@
+//! People: passwords, lock-out and their administration.

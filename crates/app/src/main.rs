@@ -1,0 +1,2 @@
+//! The obol token server.
+fn main() {}

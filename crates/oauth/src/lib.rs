@@ -1,0 +1,1 @@
+//! The protocol engine and its features, one folder per specification.

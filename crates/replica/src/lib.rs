@@ -1,0 +1,1 @@
+//! This node's memory: follows the change log, holds the lease, answers verify.

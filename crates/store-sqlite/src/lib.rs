@@ -1,0 +1,1 @@
+//! The traits of obol-store over one SQLite file.

@@ -1,0 +1,66 @@
+//! The change log: one ordered, durable log of everything that the nodes must learn.
+//!
+//! A node's memory is a function of this log: reading it from [`Position::START`] to its end gives the whole memory.
+//! The log keeps the **latest entry per thing**: a new entry for the same client, key or denial takes the place of the
+//! older one, at a new position. Denials leave it when they can refuse nothing any more. So it grows with what there
+//! is, not with what has happened.
+
+use async_trait::async_trait;
+use obol_token::{ClientId, Denial, Position};
+
+use crate::{Client, StoreError, WrappedKey};
+
+/// Proof that an entry is on stable storage, with its position. Only a backend makes one, after its commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "a change counts only after every node has applied it: hand the proof to obol_replica"]
+pub struct Appended(Position);
+
+impl Appended {
+    /// For backends only: the transaction that holds the entry has been committed durably.
+    pub const fn danger_committed(position: Position) -> Self {
+        Self(position)
+    }
+
+    /// Where the entry stands.
+    pub const fn position(self) -> Position {
+        self.0
+    }
+}
+
+/// What a node must learn.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// Tokens to refuse.
+    Denied(Denial),
+    /// A client was added or changed; this is its present state.
+    Client(Box<Client>),
+    /// A client was deleted.
+    ClientDeleted(ClientId),
+    /// A sealing key was added or retired; this is its present state.
+    SealingKey(WrappedKey),
+}
+
+/// One entry of the log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// Its place.
+    pub position: Position,
+    /// What it says.
+    pub change: Change,
+}
+
+/// Reading the log. Appending happens inside the methods that change something.
+#[async_trait]
+pub trait ChangeLog: Send + Sync {
+    /// Up to `limit` entries after `after`, in order of position.
+    ///
+    /// A caller that has read up to position *n* never later meets an entry at or below *n*: positions become visible
+    /// in order.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the log cannot be read.
+    async fn read_after(&self, after: Position, limit: usize) -> Result<Vec<Entry>, StoreError>;
+
+    /// Waits until there may be an entry after `after`, appended by this process or another. May return early.
+    async fn wait_for_append(&self, after: Position);
+}

@@ -1,0 +1,140 @@
+//! Clients (RFC 6749 §2).
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use obol_token::{ClientId, Lifetime, Scopes, SecretHash, Timestamp};
+
+use crate::{Appended, StoreError};
+
+/// How a token may be asked for, by its wire name (RFC 6749 §4: `password`, `refresh_token`, …).
+///
+/// Which names exist is the list of features in `obol-oauth`; the store keeps what it is given.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GrantType(Arc<str>);
+
+impl GrantType {
+    /// The grant type with this wire name.
+    pub fn new(name: &str) -> Self {
+        Self(name.into())
+    }
+
+    /// Its wire name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for GrantType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whether a client can keep a secret (RFC 6749 §2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientKind {
+    /// It has no secret.
+    Public,
+    /// It authenticates with the secret of this hash.
+    Confidential(SecretHash),
+}
+
+/// A client as stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Client {
+    /// Its `client_id`; never given out again.
+    pub id: ClientId,
+    /// For people.
+    pub name: String,
+    /// Public or confidential.
+    pub kind: ClientKind,
+    /// A disabled client is refused everywhere.
+    pub enabled: bool,
+    /// The grant types it may use.
+    pub grants: Vec<GrantType>,
+    /// Scopes that it always gets.
+    pub default_scopes: Scopes,
+    /// Scopes that it gets when it asks.
+    pub optional_scopes: Scopes,
+    /// Where an authorization answer may go (RFC 6749 §3.1.2).
+    pub redirect_uris: Vec<String>,
+    /// How long its access tokens live.
+    pub access_token_lifetime: Lifetime,
+    /// How long a refresh token lives unless it is used.
+    pub refresh_token_lifetime: Lifetime,
+    /// Whether it may introspect tokens of other clients (RFC 7662 §2.1).
+    pub may_introspect: bool,
+    /// Whether a new family ends the others of the same person at this client.
+    pub single_family: bool,
+    /// When it was added.
+    pub created_at: Timestamp,
+}
+
+/// What became of adding something with a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddOutcome {
+    /// Added.
+    Added(Appended),
+    /// There is one with this name.
+    Taken,
+    /// There was one with this name; it was deleted, and names are never given out again.
+    NeverAgain,
+}
+
+/// What became of changing something that is found by its name or id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeOutcome {
+    /// It is now as asked, also if it was so before.
+    Changed(Appended),
+    /// There is none.
+    Unknown,
+}
+
+/// Stored clients. Every change appends the client's new state to the change log in the same transaction.
+#[async_trait]
+pub trait Clients: Send + Sync {
+    /// Adds a client.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    async fn add_client(&self, client: &Client) -> Result<AddOutcome, StoreError>;
+
+    /// The client with this id, unless it was deleted.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    async fn find_client(&self, id: &ClientId) -> Result<Option<Client>, StoreError>;
+
+    /// All clients that were not deleted, by id.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    async fn list_clients(&self) -> Result<Vec<Client>, StoreError>;
+
+    /// Enables or disables a client. Disabling denies all its tokens and ends its families in the same transaction;
+    /// enabling it again brings none back.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    async fn set_client_enabled(
+        &self,
+        id: &ClientId,
+        enabled: bool,
+        now: Timestamp,
+    ) -> Result<ChangeOutcome, StoreError>;
+
+    /// Replaces the secret of a confidential client. `Unknown` for a public one as well.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    async fn set_client_secret(&self, id: &ClientId, secret: SecretHash)
+    -> Result<ChangeOutcome, StoreError>;
+
+    /// Deletes a client: denies all its tokens and ends its families in the same transaction. Its id stays taken.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    async fn delete_client(&self, id: &ClientId, now: Timestamp) -> Result<ChangeOutcome, StoreError>;
+}

@@ -1,0 +1,48 @@
+//! Denials: what ends tokens before their time.
+
+use async_trait::async_trait;
+use obol_token::{ClientId, Expiry, FamilyId, SubjectId, Timestamp, TokenId};
+
+use crate::{Appended, StoreError};
+
+/// What to deny.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deny {
+    /// One access token that belongs to no family, until it expires.
+    Token {
+        /// Its id.
+        id: TokenId,
+        /// When it expires, and its denial with it.
+        expires_at: Expiry,
+    },
+    /// A family: its refresh token and all its access tokens.
+    Family(FamilyId),
+    /// All that a person was given.
+    Subject(SubjectId),
+    /// All that a client was given.
+    Client(ClientId),
+    /// All tokens of the installation.
+    Everything,
+}
+
+/// Denying tokens.
+#[async_trait]
+pub trait Denials: Send + Sync {
+    /// Appends the denial and ends, in the same transaction, every family that it covers.
+    ///
+    /// When the denial of a [`Deny::Token`] or the end of a [`Deny::Family`] is stored already, nothing is appended and
+    /// its position comes back. The entry leaves the log when the last access token it could refuse has expired:
+    /// for a token its own expiry, for a family the latest expiry of an access token it gave, for a family that
+    /// is not known and for a person `now` plus the longest access-token lifetime of any client ever added (never, if
+    /// one of them does not expire); denials of clients and of everything stay.
+    ///
+    /// # Errors
+    /// [`StoreError`]; on `Unavailable` it may have been stored or not.
+    async fn deny(&self, deny: &Deny, now: Timestamp) -> Result<Appended, StoreError>;
+
+    /// How many live families `deny` would end.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    async fn count_families(&self, deny: &Deny, now: Timestamp) -> Result<u64, StoreError>;
+}

@@ -1,0 +1,37 @@
+//! What obol keeps, as traits: one file per stored thing, and the conformance suite that every backend runs.
+//!
+//! Methods say what the caller wants, and each change of state is one guarded statement that returns an outcome, never a
+//! read followed by a write. Secrets arrive hashed. When a method that changes something returns `Ok`, the change is
+//! on stable storage.
+
+#![cfg_attr(
+    not(any(test, feature = "conformance")),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+mod audit;
+mod change_log;
+mod clients;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod denials;
+mod error;
+mod families;
+mod nodes;
+mod sealing_keys;
+mod users;
+
+pub use audit::{Audit, AuditRecord};
+pub use change_log::{Appended, Change, ChangeLog, Entry};
+pub use clients::{AddOutcome, ChangeOutcome, Client, ClientKind, Clients, GrantType};
+pub use denials::{Denials, Deny};
+pub use error::StoreError;
+pub use families::{BeginOutcome, Families, Family, NewFamily, RotateOutcome, Rotation};
+pub use nodes::{NodeId, Nodes, Peer};
+pub use sealing_keys::{FirstKeyOutcome, SealingKeys, WrappedKey};
+pub use users::{PasswordHash, User, Username, UsernameError, Users};
+
+/// Everything that one installation keeps.
+pub trait Store: ChangeLog + Clients + Denials + Families + Nodes + SealingKeys + Users {}
+
+impl<T: ChangeLog + Clients + Denials + Families + Nodes + SealingKeys + Users> Store for T {}

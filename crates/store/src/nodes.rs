@@ -1,0 +1,70 @@
+//! The nodes that answer for an installation, how far each has read the log, and until when it vouches for that.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use obol_token::Position;
+
+use crate::StoreError;
+
+/// One run of one node; a node that starts again has a new id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct NodeId([u8; 16]);
+
+impl NodeId {
+    /// The id with these fresh random bytes.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its 16 bytes.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// Another node that may be answering at this moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// Which.
+    pub node: NodeId,
+    /// How far it has said that it has applied the log.
+    pub applied: Position,
+    /// The longest that it can go on vouching for that, from the moment of this answer.
+    pub lease_left: Duration,
+}
+
+/// Stored nodes. `docs/design/lease.md` says how each backend keeps the lease.
+#[async_trait]
+pub trait Nodes: Send + Sync {
+    /// Enters this node among those that answer. Comes before it loads its memory.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the backend serves one node at a time and another is running.
+    async fn register_node(&self, node: NodeId) -> Result<(), StoreError>;
+
+    /// Says that this node has applied the log up to `applied` and will vouch for it for `lease`.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the node may not extend its lease.
+    async fn renew_lease(&self, node: NodeId, applied: Position, lease: Duration) -> Result<(), StoreError>;
+
+    /// The nodes, other than `except`, whose lease may still run.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    async fn live_peers(&self, except: Option<NodeId>) -> Result<Vec<Peer>, StoreError>;
+
+    /// Takes this node out: it has stopped answering.
+    ///
+    /// # Errors
+    /// [`StoreError`]; its lease then runs out by itself.
+    async fn leave(&self, node: NodeId) -> Result<(), StoreError>;
+}

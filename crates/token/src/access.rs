@@ -1,0 +1,237 @@
+//! The sealed form of an access token.
+//!
+//! `oba_` + base64url of: version (1) · key id (4) · nonce (12) · sealed claims · tag (16) · CRC-32 (4).
+//! Prefix, version and key id are authenticated data, so no other kind of credential passes for an access token.
+
+use crate::credential::{CredentialKind, from_text, to_text};
+use crate::{Claims, ClaimsError, KeyId, Refusal};
+
+/// The most characters that a token may have; a longer one is refused before any work.
+pub const MAX_TOKEN_CHARS: usize = 4096;
+
+const VERSION: u8 = 1;
+const NONCE_BYTES: usize = 12;
+const HEADER_BYTES: usize = 1 + 4;
+
+/// The key that closes new tokens. `obol-keys` implements it.
+pub trait Seal {
+    /// Which key this is.
+    fn key_id(&self) -> KeyId;
+
+    /// Encrypts `in_out` in place and appends the tag; `associated` is authenticated beside it.
+    ///
+    /// # Errors
+    /// [`SealFailed`] when the cryptographic library refuses.
+    fn seal(&self, nonce: [u8; 12], associated: &[u8], in_out: &mut Vec<u8>) -> Result<(), SealFailed>;
+}
+
+/// The keys that open tokens. `obol-keys` implements it.
+pub trait OpenSeal {
+    /// Decrypts `sealed` (ciphertext and tag) in place and returns what was sealed.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownKey`] without that key, [`Refusal::Forged`] when it does not fit the seal.
+    fn open<'a>(
+        &self,
+        key: KeyId,
+        nonce: [u8; 12],
+        associated: &[u8],
+        sealed: &'a mut [u8],
+    ) -> Result<&'a [u8], Refusal>;
+}
+
+/// The token could not be sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SealFailed {
+    /// The claims do not fit the form.
+    #[error(transparent)]
+    Claims(#[from] ClaimsError),
+    /// The sealed token would be longer than [`MAX_TOKEN_CHARS`].
+    #[error("the token would be longer than {MAX_TOKEN_CHARS} characters; attach fewer scopes to the client")]
+    TooLong,
+    /// The cryptographic library refused.
+    #[error("the cryptographic library refused to seal")]
+    Library,
+}
+
+/// Room for the bytes of one opened token, so that opening allocates nothing.
+pub struct Scratch([u8; MAX_TOKEN_CHARS / 4 * 3]);
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self([0; MAX_TOKEN_CHARS / 4 * 3])
+    }
+}
+
+/// The text of an access token that says `claims`. A nonce is 12 fresh random bytes.
+///
+/// # Errors
+/// [`SealFailed`] when the claims do not fit or the library refuses.
+pub fn seal(claims: &Claims<'_>, key: &impl Seal, nonce: [u8; NONCE_BYTES]) -> Result<String, SealFailed> {
+    let mut sealed = Vec::with_capacity(160);
+    claims.encode(&mut sealed)?;
+    let header = header(key.key_id());
+    key.seal(nonce, &associated(header), &mut sealed)?;
+    let mut payload = Vec::with_capacity(HEADER_BYTES + NONCE_BYTES + sealed.len());
+    payload.extend_from_slice(&header);
+    payload.extend_from_slice(&nonce);
+    payload.extend_from_slice(&sealed);
+    let text = to_text(CredentialKind::AccessToken, &payload);
+    if text.len() > MAX_TOKEN_CHARS {
+        return Err(SealFailed::TooLong);
+    }
+    Ok(text)
+}
+
+/// Opens the seal and reads the claims. Says nothing about expiry or revocation: [`crate::verify`] does.
+///
+/// # Errors
+/// [`Refusal::Malformed`], [`Refusal::UnknownKey`] or [`Refusal::Forged`].
+pub fn open<'a>(
+    presented: &str,
+    keys: &impl OpenSeal,
+    scratch: &'a mut Scratch,
+) -> Result<Claims<'a>, Refusal> {
+    if presented.len() > MAX_TOKEN_CHARS {
+        return Err(Refusal::Malformed);
+    }
+    let payload =
+        from_text(CredentialKind::AccessToken, presented, &mut scratch.0).ok_or(Refusal::Malformed)?;
+    let (header, rest) = payload.split_first_chunk_mut::<HEADER_BYTES>().ok_or(Refusal::Malformed)?;
+    let (nonce, sealed) = rest.split_first_chunk_mut::<NONCE_BYTES>().ok_or(Refusal::Malformed)?;
+    let [version, key_id @ ..] = *header;
+    if version != VERSION {
+        return Err(Refusal::Malformed);
+    }
+    let claims = keys.open(KeyId::from_bytes(key_id), *nonce, &associated(*header), sealed)?;
+    Claims::decode(claims).map_err(|_: ClaimsError| Refusal::Forged)
+}
+
+fn header(key: KeyId) -> [u8; HEADER_BYTES] {
+    let [a, b, c, d] = *key.as_bytes();
+    [VERSION, a, b, c, d]
+}
+
+fn associated(header: [u8; HEADER_BYTES]) -> [u8; 4 + HEADER_BYTES] {
+    let [v, a, b, c, d] = header;
+    [b'o', b'b', b'a', b'_', v, a, b, c, d]
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::claims::tests::sample;
+
+    /// A seal with the shape of a real one and no strength; `obol-keys` tests the real one.
+    pub(crate) struct ToySeal(pub(crate) KeyId);
+
+    impl ToySeal {
+        fn tag(nonce: [u8; 12], associated: &[u8], sealed: &[u8]) -> [u8; 16] {
+            let mut hasher = crc32fast::Hasher::new();
+            hasher.update(&nonce);
+            hasher.update(associated);
+            hasher.update(sealed);
+            let mut tag = [0; 16];
+            tag[..4].copy_from_slice(&hasher.finalize().to_be_bytes());
+            tag
+        }
+    }
+
+    impl Seal for ToySeal {
+        fn key_id(&self) -> KeyId {
+            self.0
+        }
+
+        fn seal(&self, nonce: [u8; 12], associated: &[u8], in_out: &mut Vec<u8>) -> Result<(), SealFailed> {
+            in_out.iter_mut().for_each(|byte| *byte ^= 0x5a);
+            let tag = Self::tag(nonce, associated, in_out);
+            in_out.extend_from_slice(&tag);
+            Ok(())
+        }
+    }
+
+    impl OpenSeal for ToySeal {
+        fn open<'a>(
+            &self,
+            key: KeyId,
+            nonce: [u8; 12],
+            associated: &[u8],
+            sealed: &'a mut [u8],
+        ) -> Result<&'a [u8], Refusal> {
+            if key != self.0 {
+                return Err(Refusal::UnknownKey);
+            }
+            let (text, tag) = sealed.split_last_chunk_mut::<16>().ok_or(Refusal::Forged)?;
+            if *tag != Self::tag(nonce, associated, text) {
+                return Err(Refusal::Forged);
+            }
+            text.iter_mut().for_each(|byte| *byte ^= 0x5a);
+            Ok(text)
+        }
+    }
+
+    pub(crate) const KEY: ToySeal = ToySeal(KeyId::from_bytes(*b"key1"));
+
+    #[test]
+    fn a_sealed_token_opens() {
+        let token = seal(&sample(), &KEY, [7; 12]).unwrap();
+        assert_eq!(open(&token, &KEY, &mut Scratch::default()), Ok(sample()));
+    }
+
+    #[test]
+    fn a_usual_token_is_about_150_characters() {
+        let token = seal(&sample(), &KEY, [7; 12]).unwrap();
+        assert!((140..=170).contains(&token.len()), "{}", token.len());
+    }
+
+    #[test]
+    fn another_key_or_version_does_not_open() {
+        let token = seal(&sample(), &KEY, [7; 12]).unwrap();
+        let other = ToySeal(KeyId::from_bytes(*b"key2"));
+        assert_eq!(open(&token, &other, &mut Scratch::default()), Err(Refusal::UnknownKey));
+
+        let mut buffer = [0; 300];
+        let payload = from_text(CredentialKind::AccessToken, &token, &mut buffer).unwrap();
+        payload[0] = 2;
+        let relabelled = to_text(CredentialKind::AccessToken, payload);
+        assert_eq!(open(&relabelled, &KEY, &mut Scratch::default()), Err(Refusal::Malformed));
+    }
+
+    #[test]
+    fn a_changed_seal_with_a_mended_checksum_is_forged() {
+        let token = seal(&sample(), &KEY, [7; 12]).unwrap();
+        let mut buffer = [0; 300];
+        let payload = from_text(CredentialKind::AccessToken, &token, &mut buffer).unwrap().to_vec();
+        for at in HEADER_BYTES..payload.len() {
+            let mut changed = payload.clone();
+            changed[at] ^= 1;
+            let token = to_text(CredentialKind::AccessToken, &changed);
+            assert_eq!(open(&token, &KEY, &mut Scratch::default()), Err(Refusal::Forged), "{at}");
+        }
+    }
+
+    #[test]
+    fn a_token_over_4096_characters_is_refused_before_any_work() {
+        struct Untouched;
+        impl OpenSeal for Untouched {
+            fn open<'a>(
+                &self,
+                _: KeyId,
+                _: [u8; 12],
+                _: &[u8],
+                _: &'a mut [u8],
+            ) -> Result<&'a [u8], Refusal> {
+                panic!("opened");
+            }
+        }
+        let long = format!("oba_{}", "A".repeat(MAX_TOKEN_CHARS));
+        assert_eq!(open(&long, &Untouched, &mut Scratch::default()), Err(Refusal::Malformed));
+    }
+
+    #[test]
+    fn claims_that_make_the_token_too_long_are_not_sealed() {
+        let scopes = "s".repeat(3_000);
+        let claims = Claims { scopes: &scopes, ..sample() };
+        assert_eq!(seal(&claims, &KEY, [7; 12]), Err(SealFailed::TooLong));
+    }
+}

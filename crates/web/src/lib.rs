@@ -1,0 +1,1 @@
+//! HTTP to engine and back: listener, dialects, manners.

@@ -1,0 +1,1 @@
+//! Builds, starts and talks to a real obol server in tests.
