@@ -1,0 +1,198 @@
+//! The master key: wraps what the store keeps of sealing keys, so that a stolen database opens and forges nothing.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use obol_token::{KeyId, Timestamp};
+use zeroize::Zeroize;
+
+use crate::random_bytes;
+use crate::sealing::{FreshKey, SEAL_OVERHEAD_BYTES, SealKey, SealingKey};
+
+/// The installation's master key. Does not print.
+pub struct MasterKey(SealKey);
+
+/// Why there is no master key.
+#[derive(Debug, thiserror::Error)]
+pub enum MasterKeyError {
+    /// The file cannot be read or made.
+    #[error("cannot {doing} the master key {}: {cause}", path.display())]
+    File {
+        /// What was tried.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// Others than its owner may read the file.
+    #[error("the master key {} can be read by others; run `chmod 600` on it", .0.display())]
+    Exposed(PathBuf),
+    /// The file does not hold a master key.
+    #[error("{} does not hold a master key; put back the file that belongs to this database", .0.display())]
+    Malformed(PathBuf),
+}
+
+/// A stored key cannot be unwrapped with this master key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the sealing key {0} was wrapped with another master key; put back the file that belongs to this database"
+)]
+pub struct WrongMasterKey(pub KeyId);
+
+const FILE_PREFIX: &str = "obol-master-key-1 ";
+
+impl MasterKey {
+    /// Reads the key from `path`.
+    ///
+    /// # Errors
+    /// [`MasterKeyError`]
+    pub fn load(path: &Path) -> Result<Self, MasterKeyError> {
+        let failed = |cause| MasterKeyError::File { doing: "read", path: path.to_owned(), cause };
+        if fs::metadata(path).map_err(failed)?.permissions().mode() & 0o077 != 0 {
+            return Err(MasterKeyError::Exposed(path.to_owned()));
+        }
+        let mut text = fs::read_to_string(path).map_err(failed)?;
+        let mut bytes = [0; 32];
+        let read = text
+            .strip_prefix(FILE_PREFIX)
+            .and_then(|encoded| URL_SAFE_NO_PAD.decode_slice(encoded.trim_end(), &mut bytes).ok());
+        let key = if read == Some(bytes.len()) { SealKey::from_bytes(&bytes) } else { None };
+        bytes.zeroize();
+        text.zeroize();
+        key.map(Self).ok_or_else(|| MasterKeyError::Malformed(path.to_owned()))
+    }
+
+    /// Reads the key from `path`, or makes a new one there, readable by its owner alone and on stable storage.
+    ///
+    /// # Errors
+    /// [`MasterKeyError`]
+    pub fn load_or_create(path: &Path) -> Result<Self, MasterKeyError> {
+        if !path.exists() {
+            create_file(path).map_err(|cause| MasterKeyError::File {
+                doing: "create",
+                path: path.to_owned(),
+                cause,
+            })?;
+        }
+        Self::load(path)
+    }
+
+    /// A new sealing key, wrapped for the store: its id and the wrapped bytes.
+    pub fn new_sealing_key(&self) -> Option<(KeyId, Vec<u8>)> {
+        let fresh = FreshKey::generate();
+        let nonce = random_bytes();
+        let mut wrapped = Vec::with_capacity(fresh.bytes.len() + SEAL_OVERHEAD_BYTES);
+        wrapped.extend_from_slice(&fresh.bytes);
+        self.0.seal(nonce, &wrapping(fresh.id), &mut wrapped).ok()?;
+        wrapped.extend_from_slice(&nonce);
+        Some((fresh.id, wrapped))
+    }
+
+    /// Unwraps a sealing key from the store.
+    ///
+    /// # Errors
+    /// [`WrongMasterKey`] when it was wrapped with another master key, under another id, or was changed.
+    pub fn unwrap_key(
+        &self,
+        id: KeyId,
+        wrapped: &[u8],
+        created_at: Timestamp,
+    ) -> Result<SealingKey, WrongMasterKey> {
+        let mut sealed = wrapped.to_vec();
+        let key = sealed.split_last_chunk_mut::<12>().and_then(|(body, nonce)| {
+            let bytes = self.0.open(*nonce, &wrapping(id), body)?;
+            SealingKey::from_bytes(id, <&[u8; 32]>::try_from(&*bytes).ok()?, created_at)
+        });
+        sealed.zeroize();
+        key.ok_or(WrongMasterKey(id))
+    }
+}
+
+impl std::fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("MasterKey(..)")
+    }
+}
+
+fn wrapping(id: KeyId) -> Vec<u8> {
+    [b"obol sealing key ".as_slice(), id.as_bytes()].concat()
+}
+
+/// Writes beside the place and links into it: a start that is cut off leaves no half file, and of two starts at once
+/// one wins and both read the same key.
+fn create_file(path: &Path) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut suffix = String::new();
+    URL_SAFE_NO_PAD.encode_string(random_bytes::<6>(), &mut suffix);
+    let draft = folder.join(format!(".master.key.{suffix}"));
+    let mut text = FILE_PREFIX.to_owned();
+    URL_SAFE_NO_PAD.encode_string(random_bytes::<32>(), &mut text);
+    text.push('\n');
+    let written = (|| {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        match fs::hard_link(&draft, path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            linked => linked,
+        }
+    })();
+    text.zeroize();
+    fs::remove_file(&draft).ok();
+    written?;
+    fs::File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use obol_token::{Seal, Timestamp};
+
+    fn new_key(folder: &tempfile::TempDir, name: &str) -> MasterKey {
+        MasterKey::load_or_create(&folder.path().join(name)).unwrap()
+    }
+
+    #[test]
+    fn a_wrapped_key_unwraps_with_the_same_master_key_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let master = new_key(&folder, "a");
+        let (id, wrapped) = master.new_sealing_key().unwrap();
+        let now = Timestamp::from_secs(1);
+        assert_eq!(master.unwrap_key(id, &wrapped, now).unwrap().key_id(), id);
+        assert_eq!(new_key(&folder, "a").unwrap_key(id, &wrapped, now).unwrap().key_id(), id, "read again");
+
+        assert_eq!(new_key(&folder, "b").unwrap_key(id, &wrapped, now).unwrap_err(), WrongMasterKey(id));
+        let other = KeyId::from_bytes([0; 4]);
+        assert_eq!(master.unwrap_key(other, &wrapped, now).unwrap_err(), WrongMasterKey(other));
+        assert_eq!(master.unwrap_key(id, &wrapped[1..], now).unwrap_err(), WrongMasterKey(id));
+        assert_eq!(master.unwrap_key(id, &[], now).unwrap_err(), WrongMasterKey(id));
+    }
+
+    #[test]
+    fn the_file_is_for_its_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("master.key");
+        MasterKey::load_or_create(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left");
+
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(matches!(MasterKey::load(&path), Err(MasterKeyError::Exposed(_))));
+    }
+
+    #[test]
+    fn a_file_with_something_else_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("master.key");
+        for text in ["", "obol-master-key-1 ", "obol-master-key-1 AAAA", "something else"] {
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            assert!(matches!(MasterKey::load_or_create(&path), Err(MasterKeyError::Malformed(_))), "{text}");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Passwords chosen by people: Argon2id (RFC 9106), kept as PHC strings.
+//!
+//! Only these are hashed slowly. Tokens, codes and client secrets are random and need no more than SHA-256.
+
+use std::fmt;
+
+use argon2::password_hash::phc::{self, Output, ParamsString, Salt};
+use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Params, Version};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use crate::random_bytes;
+
+/// What a password costs at present: 19 MiB, two passes, one lane, 32 bytes out (the OWASP minimum for Argon2id).
+const PRESENT: Params = match Params::new(19_456, 2, 1, Some(OUTPUT_BYTES)) {
+    Ok(params) => params,
+    Err(_) => Params::DEFAULT,
+};
+const OUTPUT_BYTES: usize = 32;
+
+/// The most that a stored hash may ask for, so that a damaged row cannot take the machine: 256 MiB, 16 passes, 16 lanes.
+const MOST: Cost = Cost { memory_kib: 262_144, passes: 16, lanes: 16 };
+
+struct Cost {
+    memory_kib: u32,
+    passes: u32,
+    lanes: u32,
+}
+
+/// A password as it was typed. Wiped when dropped; does not print.
+pub struct PlainPassword(Zeroizing<String>);
+
+/// Why a text is not a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PasswordLengthError {
+    /// Nothing was typed.
+    #[error("the password is empty")]
+    Empty,
+    /// More than [`PlainPassword::MAX_BYTES`].
+    #[error("the password is longer than {max} bytes", max = PlainPassword::MAX_BYTES)]
+    TooLong,
+}
+
+impl PlainPassword {
+    /// The most bytes that a password may have. All of them count: nothing is cut.
+    pub const MAX_BYTES: usize = 1024;
+
+    /// The password with this text, byte for byte. A text that is refused is wiped as well.
+    ///
+    /// # Errors
+    /// [`PasswordLengthError`] unless it has 1 to 1024 bytes.
+    pub fn new(text: String) -> Result<Self, PasswordLengthError> {
+        let text = Zeroizing::new(text);
+        match text.len() {
+            0 => Err(PasswordLengthError::Empty),
+            1..=Self::MAX_BYTES => Ok(Self(text)),
+            _ => Err(PasswordLengthError::TooLong),
+        }
+    }
+
+    /// A new random password: 24 characters of base64url, 144 bits.
+    pub fn generate() -> Self {
+        let bytes = Zeroizing::new(random_bytes::<18>());
+        Self(Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes)))
+    }
+
+    /// Its text: to show a generated one once, and to hold a new one against the rules for passwords.
+    pub fn danger_text(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PlainPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PlainPassword(..)")
+    }
+}
+
+/// Why a password could not be hashed or checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PasswordHashError {
+    /// There is no memory for it at present.
+    #[error("no memory for hashing a password")]
+    Memory,
+    /// What is stored is no Argon2id PHC string, or asks for more than 256 MiB, 16 passes or 16 lanes.
+    #[error("a stored password hash cannot be read")]
+    Unreadable,
+}
+
+/// The PHC string for `plain` with a fresh salt and the present cost. Takes some 20 ms and 19 MiB.
+///
+/// # Errors
+/// [`PasswordHashError::Memory`]
+pub fn hash_password(plain: &PlainPassword) -> Result<String, PasswordHashError> {
+    let salt = random_bytes::<16>();
+    let mut output = [0; OUTPUT_BYTES];
+    derive(&PRESENT, plain, &salt, &mut output)?;
+    to_phc(&salt, &output)
+}
+
+/// Whether `plain` is the password of this PHC string, at the cost that the string names. The results are compared
+/// in constant time.
+///
+/// # Errors
+/// [`PasswordHashError`]; neither says anything about the password.
+pub fn check_password(plain: &PlainPassword, phc: &str) -> Result<bool, PasswordHashError> {
+    let stored = Stored::read(phc)?;
+    let mut output = vec![0; stored.output.len()];
+    derive(&stored.params, plain, &stored.salt, &mut output)?;
+    Ok(output.ct_eq(stored.output.as_bytes()).into())
+}
+
+/// Whether a new hash of the same password would cost an attacker more, in any of memory, passes and output.
+pub fn needs_rehash(phc: &str) -> bool {
+    let weaker = |stored: Stored| {
+        stored.params.m_cost() < PRESENT.m_cost()
+            || stored.params.t_cost() < PRESENT.t_cost()
+            || stored.output.len() < OUTPUT_BYTES
+    };
+    Stored::read(phc).map_or(true, weaker)
+}
+
+/// A PHC string at the present cost that no password is known to fit: 32 random bytes in the place of a result.
+///
+/// Checking against it takes as long as against a real one, so a name that does not exist cannot be told by time.
+pub fn decoy_hash() -> Result<String, PasswordHashError> {
+    to_phc(&random_bytes::<16>(), &random_bytes::<OUTPUT_BYTES>())
+}
+
+/// The parts of a PHC string.
+struct Stored {
+    params: Params,
+    salt: Salt,
+    output: Output,
+}
+
+impl Stored {
+    fn read(phc: &str) -> Result<Self, PasswordHashError> {
+        let unreadable = PasswordHashError::Unreadable;
+        let hash = phc::PasswordHash::new(phc).map_err(|_| unreadable)?;
+        let params = Params::try_from(&hash).map_err(|_| unreadable)?;
+        let (Some(salt), Some(output)) = (hash.salt, hash.hash) else { return Err(unreadable) };
+        let known = hash.algorithm == ARGON2ID_IDENT && hash.version == Some(Version::V0x13.into());
+        let bounded = params.m_cost() <= MOST.memory_kib
+            && params.t_cost() <= MOST.passes
+            && params.p_cost() <= MOST.lanes;
+        match known && bounded {
+            true => Ok(Self { params, salt, output }),
+            false => Err(unreadable),
+        }
+    }
+}
+
+fn derive(
+    params: &Params,
+    plain: &PlainPassword,
+    salt: &[u8],
+    output: &mut [u8],
+) -> Result<(), PasswordHashError> {
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone())
+        .hash_password_into(plain.0.as_bytes(), salt, output)
+        .map_err(|error| match error {
+            argon2::Error::OutOfMemory => PasswordHashError::Memory,
+            _ => PasswordHashError::Unreadable,
+        })
+}
+
+fn to_phc(salt: &[u8], output: &[u8]) -> Result<String, PasswordHashError> {
+    let unreadable = PasswordHashError::Unreadable;
+    Ok(phc::PasswordHash {
+        algorithm: ARGON2ID_IDENT,
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(&PRESENT).map_err(|_| unreadable)?,
+        salt: Some(Salt::new(salt).map_err(|_| unreadable)?),
+        hash: Some(Output::new(output).map_err(|_| unreadable)?),
+    }
+    .to_string())
+}
