@@ -47,6 +47,9 @@ impl GuessPolicy {
 ///
 /// Takes 2 rows × `slots` × 16 bytes, whatever happens: 1 MiB for the usual [`Guesses::SLOTS`]. Which slots a key has is
 /// decided by SipHash with random keys of this process, so nobody outside can choose keys that meet.
+///
+/// `now` had best come from a clock that nobody sets (`CLOCK_BOOTTIME`): a clock set back makes a delay begin anew, but
+/// one set forward ends it early, and nothing here could tell.
 pub struct Guesses {
     policy: GuessPolicy,
     hashers: [RandomState; 2],
@@ -200,5 +203,161 @@ impl Slots<'_> {
     fn forget(&mut self) {
         let own = self.each().map(|slot| slot.failures).min().unwrap_or(0);
         self.each().for_each(|slot| slot.failures -= own);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    const START: i64 = 1_800_000_000;
+
+    fn at(secs: i64) -> Timestamp {
+        Timestamp::from_secs(START + secs)
+    }
+
+    fn guesses() -> Guesses {
+        Guesses::new(GuessPolicy::default(), Guesses::SLOTS)
+    }
+
+    fn blocked_after(failures: u32) -> Guesses {
+        let guesses = guesses();
+        (0..failures).for_each(|_| guesses.failed("alice", at(0)));
+        guesses
+    }
+
+    #[test]
+    fn nine_wrong_guesses_are_free_and_the_tenth_starts_the_delay() {
+        assert_eq!(blocked_after(9).blocked_until("alice", at(0)), None);
+        assert_eq!(blocked_after(10).blocked_until("alice", at(0)), Some(at(30)));
+        assert_eq!(blocked_after(10).blocked_until("bob", at(0)), None);
+    }
+
+    #[test]
+    fn the_delay_doubles_up_to_an_hour() {
+        let expected = [30, 60, 120, 240, 480, 960, 1_920, 3_600, 3_600];
+        for (failures, delay) in (10..).zip(expected) {
+            assert_eq!(blocked_after(failures).blocked_until("alice", at(0)), Some(at(delay)), "{failures}");
+        }
+        assert_eq!(blocked_after(1_000).blocked_until("alice", at(0)), Some(at(3_600)));
+    }
+
+    #[test]
+    fn the_delay_is_tested_one_second_before_at_and_after() {
+        for (secs, may) in [(29, false), (30, true), (31, true)] {
+            let guesses = blocked_after(10);
+            assert_eq!(guesses.blocked_until("alice", at(secs)).is_none(), may, "{secs}");
+            assert_eq!(guesses.begin_try("alice", at(secs)).is_ok(), may, "{secs}");
+        }
+    }
+
+    #[test]
+    fn after_the_delay_there_is_one_try_and_then_twice_the_delay() {
+        let guesses = blocked_after(10);
+        drop(guesses.begin_try("alice", at(30)).unwrap());
+        assert_eq!(guesses.begin_try("alice", at(30)).err(), Some(BlockedUntil(at(90))));
+    }
+
+    #[test]
+    fn a_refused_try_is_not_counted() {
+        let guesses = blocked_after(10);
+        (0..100).for_each(|_| assert!(guesses.begin_try("alice", at(1)).is_err()));
+        assert_eq!(guesses.blocked_until("alice", at(1)), Some(at(30)));
+    }
+
+    #[test]
+    fn success_forgets_the_wrong_guesses() {
+        let guesses = blocked_after(9);
+        guesses.begin_try("alice", at(0)).unwrap().succeeded();
+        (0..9).for_each(|_| drop(guesses.begin_try("alice", at(0)).unwrap()));
+        assert_eq!(guesses.blocked_until("alice", at(0)), None);
+
+        let guesses = blocked_after(20);
+        guesses.succeeded("alice");
+        assert_eq!(guesses.blocked_until("alice", at(0)), None);
+    }
+
+    #[test]
+    fn guesses_are_forgotten_after_a_day_without_a_wrong_one() {
+        for (secs, still) in [(86_399, true), (86_400, false), (86_401, false)] {
+            let guesses = blocked_after(10);
+            drop(guesses.begin_try("alice", at(secs)).unwrap());
+            assert_eq!(guesses.blocked_until("alice", at(secs)).is_some(), still, "{secs}");
+        }
+    }
+
+    #[test]
+    fn a_clock_set_back_neither_unlocks_early_nor_locks_for_ever() {
+        for back in [1, 300, 86_400, START, i64::MAX] {
+            let guesses = blocked_after(10);
+            let now = Timestamp::from_secs(START.saturating_sub(back));
+            assert_eq!(guesses.blocked_until("alice", now), Some(now.plus_secs(30)), "{back}");
+            assert_eq!(guesses.blocked_until("alice", now.plus_secs(29)), Some(now.plus_secs(30)), "{back}");
+            assert_eq!(guesses.blocked_until("alice", now.plus_secs(30)), None, "{back}");
+        }
+    }
+
+    #[test]
+    fn filling_the_table_evicts_nothing() {
+        let guesses = Guesses::new(GuessPolicy::default(), 1_024);
+        (0..10).for_each(|_| guesses.failed("alice", at(0)));
+        (0..100_000).for_each(|name| guesses.failed(&name, at(1)));
+        assert!(guesses.blocked_until("alice", at(29)).is_some());
+    }
+
+    #[test]
+    fn a_success_of_a_key_that_shares_a_slot_does_not_unblock() {
+        let guesses = blocked_after(10);
+        let slots_of = |place: Place| (place.first as usize % SHARDS, guesses.slots(place).index);
+        let (shard, [first, second]) = slots_of(guesses.place("alice"));
+        let shares_one = |name: &u32| {
+            let (their_shard, theirs) = slots_of(guesses.place(name));
+            their_shard == shard && (theirs[0] == first) != (theirs[1] == second)
+        };
+        let neighbours: Vec<u32> = (0..).filter(shares_one).take(20).collect();
+        for name in neighbours {
+            guesses.failed(&name, at(0));
+            guesses.succeeded(&name);
+        }
+        assert_eq!(guesses.blocked_until("alice", at(0)), Some(at(30)));
+    }
+
+    #[test]
+    fn a_thousand_guessed_names_block_hardly_any_other() {
+        let guesses = guesses();
+        for name in 0..1_000 {
+            (0..10).for_each(|_| guesses.failed(&name, at(0)));
+        }
+        let blocked = (1_000..11_000).filter(|name| guesses.blocked_until(name, at(0)).is_some()).count();
+        assert!(blocked < 100, "expected about 9 of 10,000, found {blocked}");
+    }
+
+    #[test]
+    fn parallel_tries_never_outnumber_the_limit() {
+        let guesses = guesses();
+        let (barrier, begun) = (Barrier::new(8), AtomicU32::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    barrier.wait();
+                    for _ in 0..100 {
+                        let granted = guesses.begin_try("alice", at(0)).is_ok();
+                        begun.fetch_add(granted.into(), Ordering::Relaxed);
+                    }
+                });
+            }
+        });
+        assert_eq!(begun.into_inner(), 10);
+    }
+
+    #[test]
+    fn a_slot_takes_16_bytes_and_no_number_of_slots_panics() {
+        assert_eq!(size_of::<Slot>(), 16);
+        for slots in [0, 1, 15, 17] {
+            Guesses::new(GuessPolicy::default(), slots).failed("alice", at(0));
+        }
     }
 }

@@ -1,11 +1,18 @@
 //! Sealing keys, secrets, password hashes and random ids: the only crate that names a cryptographic library.
 
+mod guesses;
 mod master;
+mod password;
 mod random;
 mod sealing;
 mod secret;
 
+pub use guesses::{BlockedUntil, GuessPolicy, Guesses, Try};
 pub use master::{MasterKey, MasterKeyError, WrongMasterKey};
+pub use password::{
+    PasswordHashError, PasswordLengthError, PlainPassword, check_password, decoy_hash, hash_password,
+    needs_rehash,
+};
 pub use random::random_bytes;
 pub use sealing::{KeyRing, SealingKey};
 pub use secret::{PlainSecret, RefreshToken, SecretError, is_client_secret, same_hash};

@@ -178,3 +178,118 @@ fn to_phc(salt: &[u8], output: &[u8]) -> Result<String, PasswordHashError> {
     }
     .to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain(text: &str) -> PlainPassword {
+        PlainPassword::new(text.to_owned()).unwrap()
+    }
+
+    /// `password` with the salt `somesalt`, as computed by the reference implementation of Argon2.
+    const REFERENCE: [&str; 3] = [
+        "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
+        "$argon2id$v=19$m=65536,t=4,p=1$c29tZXNhbHQ$kCXUjmjvc5XMqQedpMTsOv+zyJEf5PhtGiUghW9jFyw",
+        "$argon2id$v=19$m=256,t=2,p=2$c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc",
+    ];
+
+    #[test]
+    fn hashes_of_the_reference_implementation_are_checked_at_their_own_cost() {
+        for phc in REFERENCE {
+            assert_eq!(check_password(&plain("password"), phc), Ok(true), "{phc}");
+            assert_eq!(check_password(&plain("Password"), phc), Ok(false), "{phc}");
+        }
+    }
+
+    #[test]
+    fn a_password_fits_its_own_hash_and_no_other_password_does() {
+        let phc = hash_password(&plain("correct horse")).unwrap();
+        assert!(phc.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{phc}");
+        assert_eq!(check_password(&plain("correct horse"), &phc), Ok(true));
+        assert_eq!(check_password(&plain("correct horse "), &phc), Ok(false));
+    }
+
+    #[test]
+    fn equal_passwords_have_different_hashes() {
+        assert_ne!(hash_password(&plain("same")), hash_password(&plain("same")));
+    }
+
+    #[test]
+    fn every_byte_counts_up_to_the_last() {
+        let longest = "x".repeat(PlainPassword::MAX_BYTES);
+        let phc = hash_password(&plain(&longest)).unwrap();
+        let mut other = longest.clone();
+        other.replace_range(PlainPassword::MAX_BYTES - 1.., "y");
+        assert_eq!(check_password(&plain(&longest), &phc), Ok(true));
+        assert_eq!(check_password(&plain(&other), &phc), Ok(false));
+        assert_eq!(check_password(&plain(&longest[..72]), &phc), Ok(false));
+    }
+
+    #[test]
+    fn a_password_has_1_to_1024_bytes() {
+        let of = |bytes| PlainPassword::new("x".repeat(bytes)).map(|password| password.danger_text().len());
+        assert_eq!(of(0), Err(PasswordLengthError::Empty));
+        assert_eq!(of(1), Ok(1));
+        assert_eq!(of(1024), Ok(1024));
+        assert_eq!(of(1025), Err(PasswordLengthError::TooLong));
+    }
+
+    #[test]
+    fn a_password_never_prints() {
+        assert_eq!(format!("{:?}", plain("hunter2")), "PlainPassword(..)");
+    }
+
+    #[test]
+    fn generated_passwords_are_24_characters_and_differ() {
+        let (one, other) = (PlainPassword::generate(), PlainPassword::generate());
+        assert_eq!(one.danger_text().len(), 24);
+        assert_ne!(one.danger_text(), other.danger_text());
+    }
+
+    #[test]
+    fn a_decoy_costs_what_a_real_hash_costs_and_fits_nothing() {
+        let decoy = decoy_hash().unwrap();
+        let real = hash_password(&plain("x")).unwrap();
+        let cost = |phc: &str| phc.split('$').take(4).collect::<Vec<_>>().join("$");
+        assert_eq!(cost(&decoy), cost(&real));
+        assert_eq!(decoy.len(), real.len());
+        assert_eq!(check_password(&plain("x"), &decoy), Ok(false));
+        assert_ne!(decoy_hash().unwrap(), decoy);
+    }
+
+    #[test]
+    fn a_hash_of_less_memory_passes_or_output_is_due_for_a_new_one() {
+        let output = "A".repeat(43);
+        for (cost, output, due) in [
+            ("m=19456,t=2,p=1", output.as_str(), false),
+            ("m=65536,t=3,p=4", output.as_str(), false),
+            ("m=19455,t=2,p=1", output.as_str(), true),
+            ("m=19456,t=1,p=1", output.as_str(), true),
+            ("m=19456,t=2,p=1", &output[..22], true),
+        ] {
+            let phc = format!("$argon2id$v=19${cost}$c29tZXNhbHQ${output}");
+            assert_eq!(needs_rehash(&phc), due, "{phc}");
+        }
+        assert!(needs_rehash("x"));
+    }
+
+    #[test]
+    fn hashes_that_are_damaged_foreign_or_beyond_the_bounds_are_not_computed() {
+        let output = "A".repeat(43);
+        for phc in [
+            String::new(),
+            "x".to_owned(),
+            "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ".to_owned(),
+            format!("$argon2i$v=19$m=19456,t=2,p=1$c29tZXNhbHQ${output}"),
+            format!("$argon2id$v=16$m=19456,t=2,p=1$c29tZXNhbHQ${output}"),
+            format!("$argon2id$v=19$m=262145,t=2,p=1$c29tZXNhbHQ${output}"),
+            format!("$argon2id$v=19$m=19456,t=17,p=1$c29tZXNhbHQ${output}"),
+            format!("$argon2id$v=19$m=19456,t=2,p=17$c29tZXNhbHQ${output}"),
+            format!("$argon2id$v=19$m=1,t=2,p=1$c29tZXNhbHQ${output}"),
+        ] {
+            let checked = check_password(&plain("password"), &phc);
+            assert_eq!(checked, Err(PasswordHashError::Unreadable), "{phc}");
+        }
+    }
+}
