@@ -1,0 +1,182 @@
+//! One running node: its memory, its lease, and the proof of both that every answer needs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use obol_keys::MasterKey;
+use obol_store::{Appended, NodeId, Store, StoreError, WrappedKey};
+use obol_token::{Position, Timestamp};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::confirm::confirm_by_peers;
+use crate::lease::Lease;
+use crate::{Clock, LeaseOptions, LoadError, Memory, NotConfirmed, Revoked, Stale, follower};
+
+/// A node of the installation that answers requests.
+pub struct Replica {
+    node: NodeId,
+    memory: Memory,
+    lease: Lease,
+    options: LeaseOptions,
+    clock: Arc<dyn Clock>,
+    store: Arc<dyn Store>,
+    applied: watch::Sender<Position>,
+    leaving: AtomicBool,
+}
+
+/// Why a node could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Storage refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The memory could not be loaded.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// No sealing key could be made.
+    #[error("the cryptographic library made no sealing key")]
+    Key,
+}
+
+/// The memory of a node whose lease ran at a moment after the request arrived.
+#[derive(Clone, Copy)]
+pub struct Vouched<'a> {
+    memory: &'a Memory,
+    position: Position,
+}
+
+impl Replica {
+    /// Step 1: registers this node, loads its memory, makes the first sealing key if there is none, takes the first
+    /// lease, and starts to follow the log.
+    ///
+    /// # Errors
+    /// [`StartError`]
+    pub async fn start(
+        store: Arc<dyn Store>,
+        master: MasterKey,
+        clock: Arc<dyn Clock>,
+        options: LeaseOptions,
+    ) -> Result<Arc<Self>, StartError> {
+        let replica = Arc::new(Self {
+            node: NodeId::from_bytes(obol_keys::random_bytes()),
+            memory: Memory::new(master),
+            lease: Lease::default(),
+            options,
+            clock,
+            store,
+            applied: watch::Sender::new(Position::START),
+            leaving: AtomicBool::new(false),
+        });
+        replica.store.register_node(replica.node).await?;
+        replica.memory.catch_up(&*replica.store).await?;
+        if !replica.memory.has_key() {
+            replica.add_first_key().await?;
+        }
+        replica.renew().await?;
+        tokio::spawn(follower::follow(Arc::clone(&replica)));
+        Ok(replica)
+    }
+
+    /// Step 3: the memory, if the lease runs now. Call it after the request arrived, and again after every wait.
+    ///
+    /// # Errors
+    /// [`Stale`]: answer 503.
+    pub fn vouch(&self) -> Result<Vouched<'_>, Stale> {
+        self.lease.check(self.clock.boottime())?;
+        Ok(Vouched { memory: &self.memory, position: self.memory.applied() })
+    }
+
+    /// Step 4: returns when no node of the installation can answer without having applied `appended`.
+    ///
+    /// # Errors
+    /// [`NotConfirmed`] when this node is stopping.
+    pub async fn confirm(&self, appended: Appended) -> Result<Revoked, NotConfirmed> {
+        self.confirm_position(appended.position()).await
+    }
+
+    /// As [`Self::confirm`], for a denial that this node has already found in its memory: what is in the memory
+    /// is durable.
+    ///
+    /// # Errors
+    /// [`NotConfirmed`] when this node is stopping.
+    pub async fn confirm_position(&self, position: Position) -> Result<Revoked, NotConfirmed> {
+        let mut applied = self.applied.subscribe();
+        let here = applied.wait_for(|applied| *applied >= position);
+        // Should this node fail to read its own append in time, its lease has ended as any other node's would have.
+        match timeout(self.options.certain_end(), here).await {
+            Ok(Ok(_)) | Err(_) => {}
+            Ok(Err(_)) => return Err(NotConfirmed(position)),
+        }
+        Ok(confirm_by_peers(&*self.store, &*self.clock, &self.options, self.node, position).await)
+    }
+
+    /// How far this node has applied the log.
+    pub fn applied(&self) -> Position {
+        self.memory.applied()
+    }
+
+    /// The moment by this node's wall clock; read once per request.
+    pub fn now(&self) -> Timestamp {
+        self.clock.wall()
+    }
+
+    /// Stops answering and takes this node out, so that nobody waits for it.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the lease then ends by itself.
+    pub async fn leave(&self) -> Result<(), StoreError> {
+        self.leaving.store(true, Ordering::Release);
+        self.lease.end();
+        self.store.leave(self.node).await
+    }
+
+    /// Step 2: reads and applies what is new, then renews the lease from the moment before the reading.
+    pub(crate) async fn renew(&self) -> Result<(), LoadError> {
+        let sent = self.clock.boottime();
+        let position = self.memory.catch_up(&*self.store).await?;
+        self.applied.send_if_modified(|applied| std::mem::replace(applied, position) != position);
+        self.store.renew_lease(self.node, position, self.options.lease).await?;
+        if !self.is_leaving() {
+            self.lease.extend(sent, &self.options);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn sweep(&self, turn: usize) {
+        self.memory.deny_list().sweep(turn, self.clock.wall());
+    }
+
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    pub(crate) fn options(&self) -> &LeaseOptions {
+        &self.options
+    }
+
+    async fn add_first_key(&self) -> Result<(), StartError> {
+        let (id, wrapped) = self.memory.master().new_sealing_key().ok_or(StartError::Key)?;
+        let created_at = self.clock.wall();
+        self.store.add_first_sealing_key(&WrappedKey { id, wrapped, created_at, retired_at: None }).await?;
+        self.memory.catch_up(&*self.store).await?;
+        Ok(())
+    }
+}
+
+impl<'a> Vouched<'a> {
+    /// The memory to decide by.
+    pub fn memory(&self) -> &'a Memory {
+        self.memory
+    }
+
+    /// The position that a token issued on this request carries: read before the request looked at anything else, so
+    /// that whatever is denied meanwhile refuses the token.
+    pub fn position(&self) -> Position {
+        self.position
+    }
+}
