@@ -1,1 +1,30 @@
 //! The traits of obol-store over one SQLite file.
+//!
+//! One thread writes, grouping the requests that wait into one commit; a few threads read; one watches for what
+//! other processes append to the same file. `docs/design/lease.md` says how a node's lease works here.
+
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+mod change_log;
+mod clients;
+mod columns;
+mod connection;
+mod denials;
+mod error;
+mod families;
+mod log_head;
+mod migrations;
+mod nodes;
+mod open;
+mod readers;
+mod sealing_keys;
+mod server_lock;
+mod sweep;
+mod users;
+mod watcher;
+mod writer;
+
+pub use open::{OpenError, SqliteStore};

@@ -1,0 +1,195 @@
+//! Clients.
+
+use async_trait::async_trait;
+use obol_store::{AddOutcome, Change, ChangeOutcome, Client, ClientKind, Clients, GrantType, StoreError};
+use obol_token::{ClientId, Expiry, SecretHash, Timestamp};
+use rusqlite::{Connection, Error, OptionalExtension, Result, Row, params};
+
+use crate::change_log::{Thing, append};
+use crate::columns;
+use crate::{SqliteStore, denials};
+
+macro_rules! columns {
+    () => {
+        "id, name, secret, enabled, grants, default_scopes, optional_scopes, redirect_uris, \
+         access_lifetime_secs, refresh_lifetime_secs, may_introspect, single_family, created_at"
+    };
+}
+
+const ADD: &str = concat!(
+    "INSERT INTO clients (",
+    columns!(),
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (id) DO NOTHING"
+);
+const IS_DELETED: &str = "SELECT deleted_at IS NOT NULL FROM clients WHERE id = $1";
+const FIND: &str = concat!("SELECT ", columns!(), " FROM clients WHERE id = $1 AND deleted_at IS NULL");
+const LIST: &str = concat!("SELECT ", columns!(), " FROM clients WHERE deleted_at IS NULL ORDER BY id");
+const SET_ENABLED: &str = "UPDATE clients SET enabled = $1 WHERE id = $2 AND deleted_at IS NULL";
+const SET_SECRET: &str = "UPDATE clients SET secret = $1 \
+     WHERE id = $2 AND secret IS NOT NULL AND deleted_at IS NULL";
+const DELETE: &str = "UPDATE clients SET secret = NULL, enabled = FALSE, deleted_at = $1 \
+     WHERE id = $2 AND deleted_at IS NULL";
+
+#[async_trait]
+impl Clients for SqliteStore {
+    async fn add_client(&self, client: &Client) -> Result<AddOutcome, StoreError> {
+        let client = client.clone();
+        let lists = Lists::of(&client)?;
+        let now = client.created_at;
+        self.writer.write(Some(now), move |db| add(db, &client, &lists)).await
+    }
+
+    async fn find_client(&self, id: &ClientId) -> Result<Option<Client>, StoreError> {
+        let id = id.clone();
+        self.readers.read(move |db| find(db, &id)).await
+    }
+
+    async fn list_clients(&self) -> Result<Vec<Client>, StoreError> {
+        self.readers.read(|db| db.prepare_cached(LIST)?.query_and_then([], client)?.collect()).await
+    }
+
+    async fn set_client_enabled(
+        &self,
+        id: &ClientId,
+        enabled: bool,
+        now: Timestamp,
+    ) -> Result<ChangeOutcome, StoreError> {
+        let id = id.clone();
+        self.writer
+            .write(Some(now), move |db| {
+                if db.prepare_cached(SET_ENABLED)?.execute((enabled, id.as_str()))? == 0 {
+                    return Ok(ChangeOutcome::Unknown);
+                }
+                if !enabled {
+                    let _ = denials::deny_client(db, &id)?;
+                }
+                changed(db, &id)
+            })
+            .await
+    }
+
+    async fn set_client_secret(
+        &self,
+        id: &ClientId,
+        secret: SecretHash,
+    ) -> Result<ChangeOutcome, StoreError> {
+        let id = id.clone();
+        self.writer
+            .write(None, move |db| {
+                match db.prepare_cached(SET_SECRET)?.execute((secret.as_bytes(), id.as_str()))? {
+                    0 => Ok(ChangeOutcome::Unknown),
+                    _ => changed(db, &id),
+                }
+            })
+            .await
+    }
+
+    async fn delete_client(&self, id: &ClientId, now: Timestamp) -> Result<ChangeOutcome, StoreError> {
+        let id = id.clone();
+        self.writer
+            .write(Some(now), move |db| {
+                if db.prepare_cached(DELETE)?.execute((now.as_secs(), id.as_str()))? == 0 {
+                    return Ok(ChangeOutcome::Unknown);
+                }
+                let _ = denials::deny_client(db, &id)?;
+                changed(db, &id)
+            })
+            .await
+    }
+}
+
+/// What the entry about this client tells the nodes.
+pub(crate) fn load_change(db: &Connection, id: ClientId) -> Result<Change> {
+    match find(db, &id)? {
+        Some(client) => Ok(Change::Client(Box::new(client))),
+        None if is_deleted(db, &id)? => Ok(Change::ClientDeleted(id)),
+        None => Err(Error::QueryReturnedNoRows),
+    }
+}
+
+fn add(db: &Connection, client: &Client, lists: &Lists) -> Result<AddOutcome> {
+    let secret = match &client.kind {
+        ClientKind::Public => None,
+        ClientKind::Confidential(hash) => Some(hash.as_bytes()),
+    };
+    let added = db.prepare_cached(ADD)?.execute(params![
+        client.id.as_str(),
+        client.name,
+        secret,
+        client.enabled,
+        lists.grants,
+        client.default_scopes.to_string(),
+        client.optional_scopes.to_string(),
+        lists.redirect_uris,
+        client.access_token_lifetime.as_setting_secs(),
+        client.refresh_token_lifetime.as_setting_secs(),
+        client.may_introspect,
+        client.single_family,
+        client.created_at.as_secs(),
+    ])?;
+    match added {
+        0 if is_deleted(db, &client.id)? => Ok(AddOutcome::NeverAgain),
+        0 => Ok(AddOutcome::Taken),
+        _ => append(db, &Thing::Client(&client.id), Expiry::Never).map(AddOutcome::Added),
+    }
+}
+
+fn find(db: &Connection, id: &ClientId) -> Result<Option<Client>> {
+    db.prepare_cached(FIND)?.query_row([id.as_str()], client).optional()
+}
+
+fn is_deleted(db: &Connection, id: &ClientId) -> Result<bool> {
+    db.prepare_cached(IS_DELETED)?.query_row([id.as_str()], |row| row.get(0))
+}
+
+fn changed(db: &Connection, id: &ClientId) -> Result<ChangeOutcome> {
+    append(db, &Thing::Client(id), Expiry::Never).map(ChangeOutcome::Changed)
+}
+
+fn client(row: &Row<'_>) -> Result<Client> {
+    let list = |index| -> Result<Vec<String>> {
+        Ok(row.get_ref(index)?.as_str()?.split_ascii_whitespace().map(str::to_owned).collect())
+    };
+    Ok(Client {
+        id: columns::parsed(row, 0)?,
+        name: row.get(1)?,
+        kind: match row.get(2)? {
+            Some(hash) => ClientKind::Confidential(SecretHash::from_bytes(hash)),
+            None => ClientKind::Public,
+        },
+        enabled: row.get(3)?,
+        grants: list(4)?.iter().map(|name| GrantType::new(name)).collect(),
+        default_scopes: columns::parsed(row, 5)?,
+        optional_scopes: columns::parsed(row, 6)?,
+        redirect_uris: list(7)?,
+        access_token_lifetime: columns::lifetime(row, 8)?,
+        refresh_token_lifetime: columns::lifetime(row, 9)?,
+        may_introspect: row.get(10)?,
+        single_family: row.get(11)?,
+        created_at: columns::timestamp(row, 12)?,
+    })
+}
+
+/// A client's lists as they stand in columns: blank-separated, since none of their values may hold a blank
+/// (RFC 6749 Appendix A.10, RFC 3986).
+struct Lists {
+    grants: String,
+    redirect_uris: String,
+}
+
+impl Lists {
+    fn of(client: &Client) -> Result<Self, StoreError> {
+        Ok(Self {
+            grants: joined("grant type", client.grants.iter().map(GrantType::as_str))?,
+            redirect_uris: joined("redirect URI", client.redirect_uris.iter().map(String::as_str))?,
+        })
+    }
+}
+
+fn joined<'a>(what: &str, values: impl Iterator<Item = &'a str>) -> Result<String, StoreError> {
+    let values: Vec<_> = values.collect();
+    match values.iter().find(|value| value.is_empty() || value.contains(|c: char| c.is_ascii_whitespace())) {
+        Some(value) => Err(StoreError::Conflict(format!("{value:?} is not a {what}"))),
+        None => Ok(values.join(" ")),
+    }
+}

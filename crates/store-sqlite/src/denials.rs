@@ -1,0 +1,104 @@
+//! Denials.
+
+use async_trait::async_trait;
+use obol_store::{Appended, Denials, Deny, StoreError};
+use obol_token::{ClientId, Denied, Expiry, FamilyId, Lifetime, SubjectId, Timestamp};
+use rusqlite::{Connection, Params, Result};
+
+use crate::change_log::{Thing, append, find};
+use crate::{SqliteStore, columns, families};
+
+const ACCESS_LIFETIMES: &str = "SELECT MIN(access_lifetime_secs), MAX(access_lifetime_secs) FROM clients";
+const END_OF_SUBJECT: &str = "UPDATE families SET ended = $1 WHERE subject = $2 AND ended IS NULL";
+const END_OF_CLIENT: &str = "UPDATE families SET ended = $1 WHERE client_id = $2 AND ended IS NULL";
+const END_ALL: &str = "UPDATE families SET ended = $1 WHERE ended IS NULL";
+
+const COUNT: &str = "SELECT COUNT(*) FROM families \
+     WHERE ended IS NULL AND (leaves_at > $1 OR leaves_at IS NULL)";
+const COUNT_ONE: &str = "SELECT COUNT(*) FROM families \
+     WHERE ended IS NULL AND (leaves_at > $1 OR leaves_at IS NULL) AND id = $2";
+const COUNT_OF_SUBJECT: &str = "SELECT COUNT(*) FROM families \
+     WHERE ended IS NULL AND (leaves_at > $1 OR leaves_at IS NULL) AND subject = $2";
+const COUNT_OF_CLIENT: &str = "SELECT COUNT(*) FROM families \
+     WHERE ended IS NULL AND (leaves_at > $1 OR leaves_at IS NULL) AND client_id = $2";
+
+#[async_trait]
+impl Denials for SqliteStore {
+    async fn deny(&self, deny: &Deny, now: Timestamp) -> Result<Appended, StoreError> {
+        let deny = deny.clone();
+        self.writer
+            .write(Some(now), move |db| match deny {
+                Deny::Token { id, expires_at } => deny_once(db, &Denied::Token(id), expires_at),
+                Deny::Family(id) => deny_family(db, id, now),
+                Deny::Subject(id) => deny_subject(db, id, now),
+                Deny::Client(id) => deny_client(db, &id),
+                Deny::Everything => deny_everything(db),
+            })
+            .await
+    }
+
+    async fn count_families(&self, deny: &Deny, now: Timestamp) -> Result<u64, StoreError> {
+        let (deny, now) = (deny.clone(), now.as_secs());
+        self.readers
+            .read(move |db| match deny {
+                Deny::Token { .. } => Ok(0),
+                Deny::Family(id) => count(db, COUNT_ONE, (now, id.as_bytes())),
+                Deny::Subject(id) => count(db, COUNT_OF_SUBJECT, (now, id.as_bytes())),
+                Deny::Client(id) => count(db, COUNT_OF_CLIENT, (now, id.as_str())),
+                Deny::Everything => count(db, COUNT, [now]),
+            })
+            .await
+    }
+}
+
+/// Denies all tokens of a person and ends the families.
+pub(crate) fn deny_subject(db: &Connection, id: SubjectId, now: Timestamp) -> Result<Appended> {
+    let denial = append(db, &Thing::Denied(&Denied::Subject(id)), last_access_expiry(db, now)?)?;
+    let position = columns::from_position(denial.position());
+    db.prepare_cached(END_OF_SUBJECT)?.execute((position, id.as_bytes()))?;
+    Ok(denial)
+}
+
+/// Denies all tokens of a client and ends the families.
+pub(crate) fn deny_client(db: &Connection, id: &ClientId) -> Result<Appended> {
+    let denial = append(db, &Thing::Denied(&Denied::Client(id.clone())), Expiry::Never)?;
+    let position = columns::from_position(denial.position());
+    db.prepare_cached(END_OF_CLIENT)?.execute((position, id.as_str()))?;
+    Ok(denial)
+}
+
+fn deny_everything(db: &Connection) -> Result<Appended> {
+    let denial = append(db, &Thing::Denied(&Denied::Everything), Expiry::Never)?;
+    db.prepare_cached(END_ALL)?.execute([columns::from_position(denial.position())])?;
+    Ok(denial)
+}
+
+fn deny_once(db: &Connection, what: &Denied, leaves_at: Expiry) -> Result<Appended> {
+    match find(db, &Thing::Denied(what))? {
+        Some(stored) => Ok(stored),
+        None => append(db, &Thing::Denied(what), leaves_at),
+    }
+}
+
+fn deny_family(db: &Connection, id: FamilyId, now: Timestamp) -> Result<Appended> {
+    match families::end(db, id)? {
+        Some(end) => Ok(end),
+        None => deny_once(db, &Denied::Family(id), last_access_expiry(db, now)?),
+    }
+}
+
+/// When the last access token that could be out at `now` has expired. Deleted clients count: their rows stay.
+fn last_access_expiry(db: &Connection, now: Timestamp) -> Result<Expiry> {
+    let (shortest, longest): (Option<u32>, Option<u32>) =
+        db.prepare_cached(ACCESS_LIFETIMES)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(match (shortest, longest) {
+        (Some(0), _) => Expiry::Never,
+        (_, Some(longest)) => Lifetime::from_setting_secs(longest).from(now),
+        (_, None) => Expiry::At(now),
+    })
+}
+
+fn count(db: &Connection, statement: &str, values: impl Params) -> Result<u64> {
+    let count: i64 = db.prepare_cached(statement)?.query_row(values, |row| row.get(0))?;
+    Ok(count.unsigned_abs())
+}

@@ -1,0 +1,64 @@
+//! How far the change log goes, as far as this process knows, and who appended last.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use obol_token::Position;
+use rusqlite::{Connection, Result};
+use tokio::sync::watch;
+
+use crate::columns;
+
+/// The committed end of the log. Published by the writer after its own commits and by the watcher after those of
+/// other processes.
+pub(crate) struct LogHead {
+    published: watch::Sender<Position>,
+    /// The end of the log after the newest own commit, also while that commit is under way.
+    own: AtomicU64,
+    foreign: AtomicU64,
+}
+
+impl LogHead {
+    const READ: &str = "SELECT position FROM log_head";
+
+    /// Begins at `head`, which was read from the database.
+    pub(crate) fn new(head: Position) -> Self {
+        Self {
+            published: watch::Sender::new(head),
+            own: AtomicU64::new(head.number()),
+            foreign: AtomicU64::new(Position::START.number()),
+        }
+    }
+
+    /// Reads it from the database.
+    pub(crate) fn read(db: &Connection) -> Result<Position> {
+        db.prepare_cached(Self::READ)?.query_row([], |row| columns::position(row, 0))
+    }
+
+    /// Takes in a committed end that was read from the database; one past the own commits is another process's.
+    pub(crate) fn seen(&self, head: Position) {
+        if head.number() > self.own.load(Ordering::Acquire) {
+            self.foreign.fetch_max(head.number(), Ordering::AcqRel);
+        }
+        self.published.send_if_modified(|published| {
+            let later = head > *published;
+            *published = head.max(*published);
+            later
+        });
+    }
+
+    /// Notes that this process commits the log up to `head` now, or that it did not get further than `head`.
+    pub(crate) fn set_own(&self, head: Position) {
+        self.own.store(head.number(), Ordering::Release);
+    }
+
+    /// The end of the log when another process was last seen to have appended.
+    pub(crate) fn foreign(&self) -> Position {
+        Position::new(self.foreign.load(Ordering::Acquire))
+    }
+
+    /// Waits until the log goes past `after`.
+    pub(crate) async fn wait_past(&self, after: Position) {
+        // An error means that the sender is gone, and it is `self`.
+        let _ = self.published.subscribe().wait_for(|head| *head > after).await;
+    }
+}

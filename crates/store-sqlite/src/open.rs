@@ -1,0 +1,203 @@
+//! Opening the store.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rusqlite::{Connection, ErrorCode};
+
+use crate::connection::{enter_wal_mode, open_for_writing};
+use crate::log_head::LogHead;
+use crate::migrations::{self, MigrateError};
+use crate::nodes::ThisServer;
+use crate::readers::{Readers, StartError};
+use crate::server_lock::ServerLock;
+use crate::watcher::Watcher;
+use crate::writer::Writer;
+
+/// The store in one SQLite file. Dropped, it finishes what waits and stops its threads.
+///
+/// Several processes may have the same folder open. Methods must be called within a tokio runtime with time.
+pub struct SqliteStore {
+    pub(crate) writer: Writer,
+    pub(crate) readers: Readers,
+    pub(crate) head: Arc<LogHead>,
+    pub(crate) server_lock: ServerLock,
+    pub(crate) this_server: ThisServer,
+    _watcher: Watcher,
+}
+
+/// Why a store could not be opened. Each sentence says what to change.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The path, or one on the way to it, is a file.
+    #[error("{path} is not a folder: choose another data folder, or move that file away", path = .0.display())]
+    NotAFolder(PathBuf),
+    /// The folder or the database cannot be made or written.
+    #[error("cannot write {path} ({cause}): give this user the right to write there, or choose another data folder", path = .path.display())]
+    NotWritable {
+        /// What cannot be written.
+        path: PathBuf,
+        /// The system's reason.
+        cause: String,
+    },
+    /// The file was not made by obol.
+    #[error("{path} is not a database of obol: move it away, or choose another data folder", path = .0.display())]
+    NotOurs(PathBuf),
+    /// A later version of obol has used this database.
+    #[error("{path} has schema {found}, and this version of obol knows schemas up to {known}: use a newer version, or restore a backup made before the upgrade", path = .path.display())]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// The schema it has.
+        found: u32,
+        /// The last schema that this version knows.
+        known: u32,
+    },
+    /// The database was made by a build with another text of a migration.
+    #[error("migration {number} of {path} is not the one of this version of obol: use the build that made it, or restore a backup", path = .path.display())]
+    OtherMigration {
+        /// The database.
+        path: PathBuf,
+        /// Which migration.
+        number: u32,
+    },
+    /// The file is damaged.
+    #[error("{path} is damaged ({cause}): restore a backup", path = .path.display())]
+    Damaged {
+        /// The database.
+        path: PathBuf,
+        /// SQLite's reason.
+        cause: String,
+    },
+    /// Full disk, a lock that does not go away, no more threads, or another failure of the system.
+    #[error("cannot open {path} ({cause}): mend that and start again", path = .path.display())]
+    Unavailable {
+        /// The database.
+        path: PathBuf,
+        /// The system's reason.
+        cause: String,
+    },
+}
+
+impl SqliteStore {
+    /// Opens `obol.db` in `folder`. Makes both if they are not there, readable by their owner alone, and brings the
+    /// database to the present schema.
+    ///
+    /// # Errors
+    /// [`OpenError`]
+    pub fn open(folder: &Path) -> Result<Self, OpenError> {
+        let database = folder.join("obol.db");
+        make_folder(folder)?;
+        make_file(&database).map_err(|error| not_writable(&database, &error))?;
+        let db = prepare(&database)?;
+        let head = LogHead::read(&db).map_err(|error| sqlite_failed(&database, &error))?;
+        let head = Arc::new(LogHead::new(head));
+        let start = || -> Result<Self, StartError> {
+            Ok(Self {
+                _watcher: Watcher::start(&database, head.clone())?,
+                readers: Readers::start(&database)?,
+                writer: Writer::start(db, head.clone())?,
+                head,
+                server_lock: ServerLock::new(folder),
+                this_server: ThisServer::default(),
+            })
+        };
+        start().map_err(|error| match error {
+            StartError::Connection(error) => sqlite_failed(&database, &error),
+            StartError::Thread(error) => {
+                OpenError::Unavailable { path: database.clone(), cause: error.to_string() }
+            }
+        })
+    }
+
+    /// How many transactions this store has committed. Many requests share one when they arrive together.
+    pub fn commits(&self) -> u64 {
+        self.writer.commits()
+    }
+}
+
+fn make_folder(folder: &Path) -> Result<(), OpenError> {
+    match DirBuilder::new().recursive(true).mode(0o700).create(folder) {
+        Ok(()) => Ok(()),
+        Err(error) if matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory) => {
+            Err(OpenError::NotAFolder(folder.to_owned()))
+        }
+        Err(error) => Err(not_writable(folder, &error)),
+    }
+}
+
+/// Makes an empty database file for its owner alone, and its name durable; SQLite gives its other files the same mode.
+fn make_file(database: &Path) -> io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(database) {
+        Ok(file) => {
+            file.sync_all()?;
+            database.ancestors().skip(1).take(2).filter(|folder| folder.is_dir()).try_for_each(sync_folder)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            OpenOptions::new().write(true).open(database).map(drop)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// The writing connection, to a database with the present schema.
+fn prepare(database: &Path) -> Result<Connection, OpenError> {
+    let failed = |error| sqlite_failed(database, &error);
+    let db = open_for_writing(database).map_err(failed)?;
+    migrations::migrate(&db).map_err(|error| migration_failed(database, error))?;
+    enter_wal_mode(&db).map_err(failed)?;
+    Ok(db)
+}
+
+fn not_writable(path: &Path, error: &io::Error) -> OpenError {
+    OpenError::NotWritable { path: path.to_owned(), cause: error.to_string() }
+}
+
+fn migration_failed(database: &Path, error: MigrateError) -> OpenError {
+    let path = database.to_owned();
+    match error {
+        MigrateError::NotOurs => OpenError::NotOurs(path),
+        MigrateError::Newer { found, known } => OpenError::Newer { path, found, known },
+        MigrateError::Changed { number } => OpenError::OtherMigration { path, number },
+        MigrateError::Sqlite(error) => sqlite_failed(database, &error),
+    }
+}
+
+fn sqlite_failed(database: &Path, error: &rusqlite::Error) -> OpenError {
+    let (path, cause) = (database.to_owned(), error.to_string());
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => OpenError::NotOurs(path),
+        Some(ErrorCode::DatabaseCorrupt) => OpenError::Damaged { path, cause },
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
+            OpenError::NotWritable { path, cause }
+        }
+        _ => OpenError::Unavailable { path, cause },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use obol_store::{ChangeLog, Denials, Deny};
+    use obol_token::{Position, Timestamp};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_acknowledged_is_there_when_opened_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(folder.path()).unwrap();
+        let denial = store.deny(&Deny::Everything, Timestamp::from_secs(1)).await.unwrap();
+        drop(store);
+
+        let store = SqliteStore::open(folder.path()).unwrap();
+        let entries = store.read_after(Position::START, 10).await.unwrap();
+        assert_eq!(entries.iter().map(|entry| entry.position).collect::<Vec<_>>(), [denial.position()]);
+    }
+}

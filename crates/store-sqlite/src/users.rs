@@ -1,0 +1,137 @@
+//! People.
+
+use async_trait::async_trait;
+use obol_store::{AddOutcome, Appended, ChangeOutcome, PasswordHash, StoreError, User, Username, Users};
+use obol_token::{SubjectId, Timestamp};
+use rusqlite::{Connection, OptionalExtension, Params, Result, Row, params};
+
+use crate::log_head::LogHead;
+use crate::{SqliteStore, columns, denials};
+
+macro_rules! columns {
+    () => {
+        "id, username, email, password, enabled, created_at"
+    };
+}
+
+const ADD: &str = concat!(
+    "INSERT INTO users (",
+    columns!(),
+    ") VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (username) DO NOTHING"
+);
+const IS_DELETED: &str = "SELECT deleted_at IS NOT NULL FROM users WHERE username = $1";
+const FIND: &str = concat!("SELECT ", columns!(), " FROM users WHERE username = $1 AND deleted_at IS NULL");
+const FIND_BY_ID: &str = concat!("SELECT ", columns!(), " FROM users WHERE id = $1 AND deleted_at IS NULL");
+const LIST: &str = concat!("SELECT ", columns!(), " FROM users WHERE deleted_at IS NULL ORDER BY username");
+const SET_ENABLED: &str =
+    "UPDATE users SET enabled = $1 WHERE username = $2 AND deleted_at IS NULL RETURNING id";
+const SET_PASSWORD: &str =
+    "UPDATE users SET password = $1 WHERE username = $2 AND deleted_at IS NULL RETURNING id";
+const DELETE: &str = "UPDATE users SET email = NULL, password = '', enabled = FALSE, deleted_at = $1 \
+     WHERE username = $2 AND deleted_at IS NULL RETURNING id";
+
+#[async_trait]
+impl Users for SqliteStore {
+    async fn add_user(&self, user: &User) -> Result<AddOutcome, StoreError> {
+        let user = user.clone();
+        self.writer.write(Some(user.created_at), move |db| add(db, &user)).await
+    }
+
+    async fn find_user(&self, username: &Username) -> Result<Option<User>, StoreError> {
+        let name = username.clone();
+        self.readers
+            .read(move |db| db.prepare_cached(FIND)?.query_row([name.as_str()], user).optional())
+            .await
+    }
+
+    async fn find_user_by_id(&self, id: SubjectId) -> Result<Option<User>, StoreError> {
+        self.readers
+            .read(move |db| db.prepare_cached(FIND_BY_ID)?.query_row([id.as_bytes()], user).optional())
+            .await
+    }
+
+    async fn list_users(&self) -> Result<Vec<User>, StoreError> {
+        self.readers.read(|db| db.prepare_cached(LIST)?.query_and_then([], user)?.collect()).await
+    }
+
+    async fn set_user_enabled(
+        &self,
+        username: &Username,
+        enabled: bool,
+        now: Timestamp,
+    ) -> Result<ChangeOutcome, StoreError> {
+        let name = username.clone();
+        self.writer
+            .write(Some(now), move |db| match changed(db, SET_ENABLED, (enabled, name.as_str()))? {
+                None => Ok(ChangeOutcome::Unknown),
+                Some(_) if enabled => at_head(db).map(ChangeOutcome::Changed),
+                Some(id) => denials::deny_subject(db, id, now).map(ChangeOutcome::Changed),
+            })
+            .await
+    }
+
+    async fn set_user_password(
+        &self,
+        username: &Username,
+        password: &PasswordHash,
+        now: Timestamp,
+    ) -> Result<ChangeOutcome, StoreError> {
+        let (name, password) = (username.clone(), password.clone());
+        self.writer
+            .write(Some(now), move |db| {
+                denied(db, changed(db, SET_PASSWORD, (password.as_phc(), name.as_str()))?, now)
+            })
+            .await
+    }
+
+    async fn delete_user(&self, username: &Username, now: Timestamp) -> Result<ChangeOutcome, StoreError> {
+        let name = username.clone();
+        self.writer
+            .write(Some(now), move |db| denied(db, changed(db, DELETE, (now.as_secs(), name.as_str()))?, now))
+            .await
+    }
+}
+
+fn add(db: &Connection, user: &User) -> Result<AddOutcome> {
+    let added = db.prepare_cached(ADD)?.execute(params![
+        user.id.as_bytes(),
+        user.username.as_str(),
+        user.email,
+        user.password.as_phc(),
+        user.enabled,
+        user.created_at.as_secs(),
+    ])?;
+    if added > 0 {
+        return at_head(db).map(AddOutcome::Added);
+    }
+    let deleted = db.prepare_cached(IS_DELETED)?.query_row([user.username.as_str()], |row| row.get(0))?;
+    Ok(if deleted { AddOutcome::NeverAgain } else { AddOutcome::Taken })
+}
+
+/// Runs a change; the id of the person whom it found.
+fn changed(db: &Connection, statement: &str, values: impl Params) -> Result<Option<SubjectId>> {
+    db.prepare_cached(statement)?.query_row(values, |row| row.get(0).map(SubjectId::from_bytes)).optional()
+}
+
+fn denied(db: &Connection, found: Option<SubjectId>, now: Timestamp) -> Result<ChangeOutcome> {
+    match found {
+        None => Ok(ChangeOutcome::Unknown),
+        Some(id) => denials::deny_subject(db, id, now).map(ChangeOutcome::Changed),
+    }
+}
+
+/// The proof for a change of which the nodes need not learn.
+fn at_head(db: &Connection) -> Result<Appended> {
+    LogHead::read(db).map(Appended::danger_committed)
+}
+
+fn user(row: &Row<'_>) -> Result<User> {
+    Ok(User {
+        id: SubjectId::from_bytes(row.get(0)?),
+        username: columns::parsed(row, 1)?,
+        email: row.get(2)?,
+        password: PasswordHash::from_phc(row.get_ref(3)?.as_str()?),
+        enabled: row.get(4)?,
+        created_at: columns::timestamp(row, 5)?,
+    })
+}
