@@ -1,1 +1,29 @@
 //! The protocol engine and its features, one folder per specification.
+//!
+//! It knows no HTTP types, no HTML and no SQL. The door hands in a [`Request`], the [`Engine`] takes it through the steps
+//! parse, client, request, person, issue, and gives back an [`Answer`] or an [`OAuthError`].
+
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+pub mod administration;
+mod answer;
+mod authorization;
+mod client_authentication;
+mod engine;
+mod error;
+mod features;
+mod issue;
+mod params;
+mod request;
+mod scopes;
+
+pub use answer::{Answer, Introspection, RevocationDone, TokenAnswer, Verification};
+pub use authorization::{Authorization, BasicCredentials};
+pub use engine::{Engine, Outcome, PasswordNeeded, Person, PersonRefused, Settings};
+pub use error::{Challenge, ErrorCode, OAuthError, Wire};
+pub use features::{Endpoint, FEATURES, Feature, Grant, Method, grant_types};
+pub use params::{MalformedParams, Params};
+pub use request::{Arrival, Issuer, IssuerError, Request, Surface};

@@ -1,6 +1,6 @@
 //! The one decision what a request to revoke an access token must deny.
 
-use crate::{Claims, ClientId, Denied, DenyList, Position, Timestamp};
+use crate::{Claims, ClientId, DenyList, FamilyId, Position, Timestamp, TokenId};
 
 /// Who asks for a revocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,8 +14,10 @@ pub enum Authority<'a> {
 /// What a request to revoke an access token comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// This must be denied before the answer.
-    Deny(Denied),
+    /// The family must end before the answer.
+    EndFamily(FamilyId),
+    /// The token belongs to no family, and must itself be denied before the answer.
+    DenyToken(TokenId),
     /// It is denied already, since this position; the answer must still wait until every node knows.
     AlreadyDenied(Position),
     /// The token belongs to another client: nothing is revoked.
@@ -42,9 +44,9 @@ pub fn decide_revocation(
         return Decision::AlreadyDenied(position);
     }
     match claims.family {
-        Some(family) => Decision::Deny(Denied::Family(family)),
+        Some(family) => Decision::EndFamily(family),
         None if claims.expires_at.is_over(now) => Decision::NothingLeft,
-        None => Decision::Deny(Denied::Token(claims.token_id)),
+        None => Decision::DenyToken(claims.token_id),
     }
 }
 
@@ -52,7 +54,7 @@ pub fn decide_revocation(
 mod tests {
     use super::*;
     use crate::claims::tests::sample;
-    use crate::{Denial, Expiry};
+    use crate::{Denial, Denied, Expiry};
 
     const LIVE: Timestamp = Timestamp::from_secs(1_800_000_000);
     const EXPIRED: Timestamp = Timestamp::from_secs(1_800_003_600);
@@ -64,7 +66,7 @@ mod tests {
 
     #[test]
     fn either_token_of_a_pair_ends_the_pair() {
-        let family = Decision::Deny(Denied::Family(sample().family.unwrap()));
+        let family = Decision::EndFamily(sample().family.unwrap());
         assert_eq!(decide(&sample(), "fcare", LIVE), family);
         assert_eq!(decide(&sample(), "fcare", EXPIRED), family);
     }
@@ -72,7 +74,7 @@ mod tests {
     #[test]
     fn a_lone_token_is_denied_by_itself_while_it_lives() {
         let lone = Claims { family: None, ..sample() };
-        assert_eq!(decide(&lone, "fcare", LIVE), Decision::Deny(Denied::Token(lone.token_id)));
+        assert_eq!(decide(&lone, "fcare", LIVE), Decision::DenyToken(lone.token_id));
         assert_eq!(decide(&lone, "fcare", EXPIRED), Decision::NothingLeft);
     }
 
@@ -80,7 +82,7 @@ mod tests {
     fn only_the_owner_or_the_administrator_may_revoke() {
         assert_eq!(decide(&sample(), "other", LIVE), Decision::NotYours);
         let by_operator = decide_revocation(&sample(), Authority::Administrator, &DenyList::default(), LIVE);
-        assert_eq!(by_operator, Decision::Deny(Denied::Family(sample().family.unwrap())));
+        assert_eq!(by_operator, Decision::EndFamily(sample().family.unwrap()));
     }
 
     #[test]

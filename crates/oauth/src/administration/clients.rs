@@ -1,0 +1,232 @@
+//! Adding clients and replacing their secrets.
+
+use obol_keys::PlainSecret;
+use obol_store::{AddOutcome, Appended, ChangeOutcome, Client, ClientKind, Clients, GrantType, StoreError};
+use obol_token::{ClientId, Lifetime, Scopes, Timestamp};
+
+use crate::features::grant_types;
+
+/// A client as an operator describes it.
+#[derive(Debug)]
+pub struct ClientSpec {
+    /// Its `client_id`.
+    pub id: ClientId,
+    /// For people; empty for the id itself.
+    pub name: String,
+    /// `None` for a public client.
+    pub secret: Option<ChosenSecret>,
+    /// The names of the grant types that it may use; empty for `client_credentials` of a confidential client.
+    pub grants: Vec<String>,
+    /// Scopes that it always gets. With no scope at all, `read` and `write`.
+    pub default_scopes: Scopes,
+    /// Scopes that it gets when it asks.
+    pub optional_scopes: Scopes,
+    /// Where an authorization answer may go.
+    pub redirect_uris: Vec<String>,
+    /// How long its access tokens live.
+    pub access_token_lifetime: Lifetime,
+    /// How long a refresh token lives unless it is used.
+    pub refresh_token_lifetime: Lifetime,
+    /// Whether it may introspect tokens of other clients.
+    pub may_introspect: bool,
+    /// Whether a new family ends the others of the same person.
+    pub single_family: bool,
+}
+
+/// The secret of a confidential client to be.
+#[derive(Debug)]
+pub enum ChosenSecret {
+    /// Make one of 256 random bits.
+    Generate,
+    /// This one, of the operator's choice.
+    Given(PlainSecret),
+}
+
+/// Why a description is not a client.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClientSpecError {
+    /// A public client without a grant.
+    #[error("a public client has no default grant type; name at least one of: {}", known_grants())]
+    NoGrant,
+    /// A name that is not in the list of grants.
+    #[error("there is no grant type `{0}`; there are: {known}", known = known_grants())]
+    UnknownGrant(String),
+    /// A grant that only confidential clients may have.
+    #[error("the grant type `{0}` is for confidential clients")]
+    ConfidentialOnly(String),
+    /// A scope in both lists.
+    #[error("the scope `{0}` is both a default and an optional one; name it once")]
+    ScopeTwice(String),
+    /// Something that is not an absolute URI without fragment.
+    #[error("`{0}` is not an absolute URI without fragment")]
+    RedirectUri(String),
+    /// The right to introspect for a public client.
+    #[error("a public client cannot introspect: it does not authenticate")]
+    PublicIntrospection,
+    /// A name with control characters or over 200 characters.
+    #[error("a client's name has at most 200 characters and no control characters")]
+    Name,
+    /// A refresh token that does not expire.
+    #[error("the lifetime of refresh tokens is at least 1 second")]
+    RefreshLifetime,
+    /// There is one with this id.
+    #[error("there is a client `{0}` already")]
+    Taken(ClientId),
+    /// There was one with this id.
+    #[error("`{0}` was the id of a deleted client, and ids are never given out again; choose another")]
+    NeverAgain(ClientId),
+    /// Storage failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A client just added.
+#[derive(Debug)]
+#[must_use]
+pub struct AddedClient {
+    /// As stored.
+    pub client: Client,
+    /// Its secret, to be shown once; `None` for a public client and for a secret that the operator chose.
+    pub generated_secret: Option<PlainSecret>,
+    /// To be confirmed before success is told.
+    pub appended: Appended,
+}
+
+/// Adds a client.
+///
+/// # Errors
+/// [`ClientSpecError`]
+pub async fn add_client(
+    store: &dyn Clients,
+    spec: ClientSpec,
+    now: Timestamp,
+) -> Result<AddedClient, ClientSpecError> {
+    let grants = decide_grants(&spec)?;
+    check(&spec)?;
+    let (kind, generated_secret) = match spec.secret {
+        None => (ClientKind::Public, None),
+        Some(ChosenSecret::Given(secret)) => (ClientKind::Confidential(secret.hash()), None),
+        Some(ChosenSecret::Generate) => {
+            let secret = PlainSecret::generate();
+            (ClientKind::Confidential(secret.hash()), Some(secret))
+        }
+    };
+    let no_scope = spec.default_scopes.is_empty() && spec.optional_scopes.is_empty();
+    let client = Client {
+        name: if spec.name.is_empty() { spec.id.as_str().to_owned() } else { spec.name },
+        id: spec.id,
+        kind,
+        enabled: true,
+        grants,
+        default_scopes: if no_scope { usual_scopes() } else { spec.default_scopes },
+        optional_scopes: spec.optional_scopes,
+        redirect_uris: spec.redirect_uris,
+        access_token_lifetime: spec.access_token_lifetime,
+        refresh_token_lifetime: spec.refresh_token_lifetime,
+        may_introspect: spec.may_introspect,
+        single_family: spec.single_family,
+        created_at: now,
+    };
+    match store.add_client(&client).await? {
+        AddOutcome::Added(appended) => Ok(AddedClient { client, generated_secret, appended }),
+        AddOutcome::Taken => Err(ClientSpecError::Taken(client.id)),
+        AddOutcome::NeverAgain => Err(ClientSpecError::NeverAgain(client.id)),
+    }
+}
+
+/// Why a secret was not replaced.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RotateError {
+    /// There is no such client, or it is public.
+    #[error("there is no confidential client `{0}`")]
+    Unknown(ClientId),
+    /// Storage failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Replaces the secret of a confidential client by a fresh one. The old one is refused once this is confirmed; tokens stay.
+///
+/// # Errors
+/// [`RotateError`]
+pub async fn rotate_secret(
+    store: &dyn Clients,
+    id: &ClientId,
+    secret: ChosenSecret,
+) -> Result<(Option<PlainSecret>, Appended), RotateError> {
+    let (hash, generated) = match secret {
+        ChosenSecret::Given(secret) => (secret.hash(), None),
+        ChosenSecret::Generate => {
+            let secret = PlainSecret::generate();
+            (secret.hash(), Some(secret))
+        }
+    };
+    match store.set_client_secret(id, hash).await? {
+        ChangeOutcome::Changed(appended) => Ok((generated, appended)),
+        ChangeOutcome::Unknown => Err(RotateError::Unknown(id.clone())),
+    }
+}
+
+fn decide_grants(spec: &ClientSpec) -> Result<Vec<GrantType>, ClientSpecError> {
+    if spec.grants.is_empty() {
+        return match spec.secret {
+            Some(_) => Ok(vec![GrantType::new("client_credentials")]),
+            None => Err(ClientSpecError::NoGrant),
+        };
+    }
+    let mut grants: Vec<GrantType> = Vec::new();
+    for name in &spec.grants {
+        let grant = grant_types()
+            .find(|grant| grant.name == name)
+            .ok_or_else(|| ClientSpecError::UnknownGrant(name.clone()))?;
+        if grant.confidential_only && spec.secret.is_none() {
+            return Err(ClientSpecError::ConfidentialOnly(name.clone()));
+        }
+        if !grants.iter().any(|known| known.as_str() == grant.name) {
+            grants.push(GrantType::new(grant.name));
+        }
+    }
+    Ok(grants)
+}
+
+fn check(spec: &ClientSpec) -> Result<(), ClientSpecError> {
+    if let Some(scope) = spec.default_scopes.iter().find(|scope| spec.optional_scopes.contains(scope)) {
+        return Err(ClientSpecError::ScopeTwice(scope.as_str().to_owned()));
+    }
+    if let Some(uri) = spec.redirect_uris.iter().find(|uri| !is_absolute_uri(uri)) {
+        return Err(ClientSpecError::RedirectUri(uri.clone()));
+    }
+    if spec.may_introspect && spec.secret.is_none() {
+        return Err(ClientSpecError::PublicIntrospection);
+    }
+    if spec.name.chars().count() > 200 || spec.name.chars().any(char::is_control) {
+        return Err(ClientSpecError::Name);
+    }
+    match spec.refresh_token_lifetime {
+        Lifetime::Never => Err(ClientSpecError::RefreshLifetime),
+        Lifetime::Secs(_) => Ok(()),
+    }
+}
+
+/// RFC 6749 §3.1.2 and RFC 9700 §2.1: absolute, no fragment, no scheme that runs code.
+fn is_absolute_uri(uri: &str) -> bool {
+    let Some((scheme, rest)) = uri.split_once(':') else { return false };
+    let mut letters = scheme.bytes();
+    let scheme_fits = letters.next().is_some_and(|first| first.is_ascii_alphabetic())
+        && letters.all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    let harmful = ["javascript", "data", "vbscript"].iter().any(|name| scheme.eq_ignore_ascii_case(name));
+    scheme_fits
+        && !harmful
+        && !rest.is_empty()
+        && uri.len() <= 2_000
+        && rest.bytes().all(|byte| byte.is_ascii_graphic() && !b"#\"<>\\^`{|}".contains(&byte))
+}
+
+/// What a client gets when no scope is attached to it, as in FortiAuthenticator.
+fn usual_scopes() -> Scopes {
+    "read write".parse().unwrap_or_default()
+}
+
+fn known_grants() -> String {
+    grant_types().map(|grant| grant.name).collect::<Vec<_>>().join(", ")
+}

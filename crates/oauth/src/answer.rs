@@ -1,0 +1,103 @@
+//! What the engine answers when it does not refuse. Success is built from proof, never a default.
+
+use obol_replica::Revoked;
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// A successful answer, in no dialect yet.
+#[derive(Debug)]
+pub enum Answer {
+    /// RFC 6749 §5.1.
+    Token(TokenAnswer),
+    /// RFC 7009 §2.2.
+    Revocation(RevocationDone),
+    /// RFC 7662 §2.2.
+    Introspection(Box<Introspection>),
+    /// `verify_token/`.
+    Verification(Verification),
+    /// A document as it is (RFC 8414).
+    Document(serde_json::Value),
+}
+
+/// Tokens just issued. Does not print; wiped when dropped. Its JSON form is sealed into the store for the grace window.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+pub struct TokenAnswer {
+    /// The access token.
+    pub access_token: String,
+    /// Seconds until it expires.
+    pub expires_in: u64,
+    /// The refresh token, for a client that may refresh.
+    pub refresh_token: Option<String>,
+    /// What was granted.
+    pub scope: String,
+}
+
+impl std::fmt::Debug for TokenAnswer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "TokenAnswer {{ expires_in: {}, scope: {:?}, .. }}", self.expires_in, self.scope)
+    }
+}
+
+/// The two ways in which a revocation ends well.
+#[derive(Debug)]
+pub enum RevocationDone {
+    /// It was denied, now or before, and no node accepts it.
+    Revoked(Revoked),
+    /// Unknown, expired or another client's: there was nothing that this client could revoke (RFC 7009 §2.2).
+    NothingToRevoke,
+}
+
+/// What introspection says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Introspection {
+    /// The token stands, and the caller may know.
+    Active {
+        /// Always true.
+        active: bool,
+        /// The client to which it was issued.
+        client_id: String,
+        /// When it expires, in seconds since the epoch; absent when it does not.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        exp: Option<i64>,
+        /// When it was issued, in seconds since the epoch.
+        iat: i64,
+        /// Our issuer.
+        iss: String,
+        /// The token's id; absent for a refresh token.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        jti: Option<String>,
+        /// What was granted.
+        scope: String,
+        /// Whom it is about.
+        sub: String,
+        /// `Bearer`; absent for a refresh token.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        token_type: Option<&'static str>,
+        /// The person's name, or the service account's.
+        username: String,
+    },
+    /// Unknown, expired, revoked, malformed, or none of the caller's business.
+    Inactive {
+        /// Always false.
+        active: bool,
+    },
+}
+
+impl Introspection {
+    /// The one inactive answer.
+    pub const INACTIVE: Self = Self::Inactive { active: false };
+}
+
+/// What `verify_token/` says of a token that stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Verification {
+    /// The client to which it was issued.
+    pub client_id: String,
+    /// Whole seconds left, at least 1.
+    pub expires_in: u64,
+    /// What was granted.
+    pub scope: String,
+    /// The person's name, or the service account's.
+    pub username: String,
+}

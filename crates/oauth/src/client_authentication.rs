@@ -1,0 +1,169 @@
+//! Client authentication (RFC 6749 §2.3), once, for every endpoint that asks for it.
+//!
+//! Methods: `none` for public clients; `client_secret_basic` and `client_secret_post` for confidential ones.
+
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use obol_keys::{GuessPolicy, Guesses, PlainSecret, is_client_secret};
+use obol_replica::Memory;
+use obol_store::{Client, ClientKind};
+use obol_token::{SecretHash, Timestamp};
+
+use crate::{Arrival, Authorization, Challenge, ErrorCode, OAuthError, Params, Request, Surface};
+
+/// A client that is enabled and has shown who it is.
+#[derive(Debug, Clone)]
+pub(crate) struct AuthenticatedClient(Arc<Client>);
+
+impl std::ops::Deref for AuthenticatedClient {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.0
+    }
+}
+
+/// Authenticates clients and slows down those who guess secrets, per client and source and per source.
+///
+/// A throttled source is refused from that source only, so nobody can lock a client out by guessing.
+pub(crate) struct ClientAuthentication {
+    by_client_and_source: Guesses,
+    by_source: Guesses,
+    /// Compared with when there is no client, so that it takes the same time.
+    decoy: SecretHash,
+}
+
+/// What a request presents.
+struct Presented<'a> {
+    client_id: &'a str,
+    secret: Option<&'a str>,
+}
+
+impl ClientAuthentication {
+    pub(crate) fn new() -> Self {
+        let policy = |free_tries| GuessPolicy { free_tries, ..GuessPolicy::default() };
+        Self {
+            by_client_and_source: Guesses::new(policy(30), Guesses::SLOTS / 8),
+            by_source: Guesses::new(policy(200), Guesses::SLOTS / 8),
+            decoy: PlainSecret::generate().hash(),
+        }
+    }
+
+    /// The client of a request, authenticated.
+    ///
+    /// # Errors
+    /// `invalid_client` (401), `invalid_request` when two methods are used at once, 429 when throttled.
+    pub(crate) fn authenticate(
+        &self,
+        request: &Request,
+        memory: &Memory,
+    ) -> Result<AuthenticatedClient, OAuthError> {
+        let challenge = match request.authorization {
+            Authorization::Basic(_) | Authorization::MalformedBasic => Challenge::Basic,
+            Authorization::None | Authorization::Bearer(_) => match request.endpoint.surface {
+                Surface::Rfc => Challenge::Basic,
+                Surface::FortiAuthenticator => Challenge::Bearer,
+            },
+        };
+        let presented =
+            presented(&request.authorization, &request.body).map_err(|error| error.challenged(challenge))?;
+        self.check(&presented, memory, &request.arrival).map_err(|error| error.challenged(challenge))
+    }
+
+    fn check(
+        &self,
+        presented: &Presented<'_>,
+        memory: &Memory,
+        arrival: &Arrival,
+    ) -> Result<AuthenticatedClient, OAuthError> {
+        let (source, now) = (arrival.source, arrival.now);
+        let keys = ((presented.client_id, source), source);
+        // Who sends no secret guesses none.
+        if presented.secret.is_some() {
+            self.refuse_throttled(&keys, now)?;
+        }
+        let client = memory.client(presented.client_id);
+        match (is_authentic(client.as_deref(), presented.secret, &self.decoy), client) {
+            (Ok(()), Some(client)) => {
+                if presented.secret.is_some() {
+                    self.by_client_and_source.succeeded(&keys.0);
+                }
+                Ok(AuthenticatedClient(client))
+            }
+            (verdict, _) => {
+                if presented.secret.is_some() {
+                    self.by_client_and_source.failed(&keys.0, now);
+                    self.by_source.failed(&keys.1, now);
+                }
+                let cause = verdict.err().unwrap_or("unknown client");
+                Err(invalid_client().caused_by(cause))
+            }
+        }
+    }
+
+    fn refuse_throttled(
+        &self,
+        keys: &((impl Hash, IpAddr), IpAddr),
+        now: Timestamp,
+    ) -> Result<(), OAuthError> {
+        let until = self.by_client_and_source.blocked_until(&keys.0, now);
+        let until = until.max(self.by_source.blocked_until(&keys.1, now));
+        let Some(until) = until else { return Ok(()) };
+        let secs = u32::try_from(now.secs_until(until)).unwrap_or(u32::MAX).max(1);
+        let sentence = "Too many wrong client secrets came from this address; wait before the next try.";
+        Err(OAuthError::new(ErrorCode::TooManyRequests, sentence).retry_after(secs))
+    }
+}
+
+/// Whether the client is enabled and the secret is its own; the error is the private cause.
+fn is_authentic(
+    client: Option<&Client>,
+    secret: Option<&str>,
+    decoy: &SecretHash,
+) -> Result<(), &'static str> {
+    let stored = match client.map(|client| client.kind) {
+        Some(ClientKind::Confidential(hash)) => hash,
+        Some(ClientKind::Public) | None => *decoy,
+    };
+    let matches = secret.is_some_and(|secret| is_client_secret(secret, &stored));
+    match client {
+        None => Err("unknown client"),
+        Some(client) if !client.enabled => Err("disabled client"),
+        Some(client) => match (client.kind, secret) {
+            (ClientKind::Public, None) => Ok(()),
+            (ClientKind::Public, Some(_)) => Err("a public client presented a secret"),
+            (ClientKind::Confidential(_), None) => Err("no client secret"),
+            (ClientKind::Confidential(_), Some(_)) if matches => Ok(()),
+            (ClientKind::Confidential(_), Some(_)) => Err("wrong client secret"),
+        },
+    }
+}
+
+/// The one set of credentials that a request presents.
+fn presented<'a>(authorization: &'a Authorization, body: &'a Params) -> Result<Presented<'a>, OAuthError> {
+    let client_id = body.optional("client_id")?;
+    let client_secret = body.optional("client_secret")?;
+    match authorization {
+        Authorization::MalformedBasic => Err(invalid_client().caused_by("malformed Basic credentials")),
+        Authorization::Basic(basic) => {
+            if client_secret.is_some() || client_id.is_some_and(|id| id != basic.client_id) {
+                let sentence =
+                    "Send the client credentials once: in the Authorization header or in the body.";
+                return Err(OAuthError::new(ErrorCode::InvalidRequest, sentence));
+            }
+            let secret = Some(basic.client_secret.as_str()).filter(|secret| !secret.is_empty());
+            Ok(Presented { client_id: &basic.client_id, secret })
+        }
+        Authorization::None | Authorization::Bearer(_) => match client_id {
+            Some(client_id) => Ok(Presented { client_id, secret: client_secret }),
+            None => Err(invalid_client().caused_by("no client_id")),
+        },
+    }
+}
+
+fn invalid_client() -> OAuthError {
+    let sentence = "The client is not known here or did not authenticate; check client_id and client_secret.";
+    OAuthError::new(ErrorCode::InvalidClient, sentence)
+}

@@ -1,0 +1,213 @@
+//! Routes a parsed request through the steps; authenticates the client once.
+//!
+//! | step    | what                                               | where                        |
+//! |---------|----------------------------------------------------|------------------------------|
+//! | parse   | body and query into [`Params`], header into [`Authorization`](crate::Authorization) | the door, `params`, `authorization` |
+//! | vouch   | the node may answer: its lease runs                | [`Engine::answer`]           |
+//! | client  | who asks, by the endpoint's [`ClientRule`]         | `client_authentication`      |
+//! | request | what is asked, and whether this client may          | the feature                  |
+//! | person  | for whom; the door asks the accounts room           | [`Outcome::PasswordNeeded`]  |
+//! | issue   | what is given                                       | `issue`, the feature         |
+
+use std::sync::Arc;
+
+use obol_keys::PlainPassword;
+use obol_replica::{Replica, Vouched};
+use obol_store::{Audit, AuditRecord, Store};
+use obol_token::{Position, Scopes, SubjectId, Timestamp};
+
+use crate::client_authentication::{AuthenticatedClient, ClientAuthentication};
+use crate::features::{ClientRule, Steps, password};
+use crate::{Answer, Arrival, Authorization, ErrorCode, Issuer, OAuthError, Request};
+
+/// Settings of the protocol.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The base of every URL that is printed.
+    pub issuer: Issuer,
+    /// How long the refresh token just replaced may be presented again, in seconds.
+    pub refresh_grace_secs: u32,
+}
+
+/// The protocol engine of one node.
+pub struct Engine {
+    pub(crate) replica: Arc<Replica>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) settings: Settings,
+    audit: Arc<dyn Audit>,
+    clients: ClientAuthentication,
+}
+
+/// What a request comes to.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It is answered.
+    Done(Answer),
+    /// A password must be checked first; then [`Engine::issue_to_person`].
+    PasswordNeeded(Box<PasswordNeeded>),
+}
+
+/// A password to check, and what to issue when it is right.
+#[derive(Debug)]
+pub struct PasswordNeeded {
+    /// The name as presented.
+    pub username: String,
+    /// The password as presented.
+    pub password: PlainPassword,
+    /// Where the person is said to come from.
+    pub realm: Option<String>,
+    pub(crate) client: AuthenticatedClient,
+    pub(crate) scopes: Scopes,
+    pub(crate) position: Position,
+    pub(crate) arrival: Arrival,
+}
+
+/// A person whose password was right.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// Never given out again.
+    pub subject: SubjectId,
+    /// As tokens say it.
+    pub username: String,
+}
+
+/// Why no person stands behind a request.
+#[derive(Debug)]
+pub enum PersonRefused {
+    /// Name or password is not good, in all its variants; the reason is for the audit record.
+    Credentials {
+        /// A few words.
+        reason: &'static str,
+    },
+    /// Too many passwords are being checked at this moment.
+    Busy {
+        /// When it may be better, in seconds.
+        retry_after_secs: u32,
+    },
+    /// Storage failed.
+    Store(obol_store::StoreError),
+}
+
+/// One request on its way through a feature.
+pub(crate) struct Call<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) request: &'a Request,
+    pub(crate) vouched: Vouched<'a>,
+}
+
+impl Engine {
+    /// An engine over this node's replica and store.
+    pub fn new(
+        replica: Arc<Replica>,
+        store: Arc<dyn Store>,
+        audit: Arc<dyn Audit>,
+        settings: Settings,
+    ) -> Self {
+        Self { replica, store, settings, audit, clients: ClientAuthentication::new() }
+    }
+
+    /// Answers a request, or says that a password must be checked first.
+    ///
+    /// # Errors
+    /// [`OAuthError`], to be shown in the dialect of the endpoint.
+    pub async fn answer(&self, request: &Request) -> Result<Outcome, OAuthError> {
+        match &request.endpoint.steps {
+            Steps::Document(document) => Ok(Outcome::Done(Answer::Document(document(self)))),
+            Steps::Asked(handle) => handle(&self.vouched_call(request)?).map(Outcome::Done),
+            Steps::Authenticated { client, handle } => {
+                let call = self.vouched_call(request)?;
+                let client = self.authenticated(&call, *client)?;
+                handle(&call, client).await
+            }
+        }
+    }
+
+    /// The steps person and issue of the password grant, after the accounts room has checked the password.
+    ///
+    /// # Errors
+    /// [`OAuthError`]
+    pub async fn issue_to_person(
+        &self,
+        needed: PasswordNeeded,
+        person: Result<Person, PersonRefused>,
+    ) -> Result<Answer, OAuthError> {
+        password::issue(self, needed, person).await
+    }
+
+    /// The moment by this node's clock; the door reads it once per request.
+    pub fn now(&self) -> Timestamp {
+        self.replica.now()
+    }
+
+    /// Whether this node can answer truthfully now, and how far it has read the log.
+    ///
+    /// # Errors
+    /// [`OAuthError`] (503) without a lease.
+    pub fn ready(&self) -> Result<Position, OAuthError> {
+        Ok(self.replica.vouch()?.position())
+    }
+
+    /// Writes an audit record of this arrival.
+    pub(crate) fn audit(&self, arrival: &Arrival, record: AuditRecord) {
+        self.audit.record(AuditRecord {
+            source: Some(arrival.source.to_string()),
+            request_id: Some(arrival.request_id.clone()),
+            ..record
+        });
+    }
+
+    fn vouched_call<'a>(&'a self, request: &'a Request) -> Result<Call<'a>, OAuthError> {
+        let vouched = self.replica.vouch()?;
+        if request.min_position.is_some_and(|wanted| vouched.position() < wanted) {
+            let sentence = "This node has not read the change log that far yet; ask again.";
+            return Err(OAuthError::unavailable(sentence, 1));
+        }
+        Ok(Call { engine: self, request, vouched })
+    }
+
+    fn authenticated(&self, call: &Call<'_>, rule: ClientRule) -> Result<AuthenticatedClient, OAuthError> {
+        refuse_credentials_in_url(call.request)?;
+        if rule == ClientRule::Named {
+            require_client_named(call.request)?;
+        }
+        let client = self.clients.authenticate(call.request, call.vouched.memory());
+        client.inspect_err(|error| self.audit_client_refused(call.request, error))
+    }
+
+    fn audit_client_refused(&self, request: &Request, error: &OAuthError) {
+        let presented = match &request.authorization {
+            Authorization::Basic(basic) => Some(basic.client_id.clone()),
+            _ => request.body.optional("client_id").ok().flatten().map(str::to_owned),
+        };
+        let reason = error.cause().unwrap_or(error.sentence()).to_owned();
+        self.audit(
+            &request.arrival,
+            AuditRecord {
+                done: false,
+                reason: Some(reason.into()),
+                client_id: presented,
+                ..AuditRecord::new("client.refused", request.arrival.now)
+            },
+        );
+    }
+}
+
+/// Credentials in a URL end in logs and histories: such a request is refused, so that its sender notices.
+fn refuse_credentials_in_url(request: &Request) -> Result<(), OAuthError> {
+    const CREDENTIALS: [&str; 6] =
+        ["client_secret", "password", "token", "refresh_token", "access_token", "code"];
+    for name in CREDENTIALS {
+        if request.query.optional(name)?.is_some() {
+            let sentence = format!("Send `{name}` in the body, not in the URL, and treat it as disclosed.");
+            return Err(OAuthError::new(ErrorCode::InvalidRequest, sentence));
+        }
+    }
+    Ok(())
+}
+
+fn require_client_named(request: &Request) -> Result<(), OAuthError> {
+    match request.authorization {
+        Authorization::Basic(_) | Authorization::MalformedBasic => Ok(()),
+        _ => request.body.required("client_id").map(|_| ()),
+    }
+}

@@ -1,0 +1,55 @@
+//! The client credentials grant (RFC 6749 §4.4): a confidential client acts for itself. Issues without a write.
+
+use obol_store::{AuditRecord, ClientKind};
+
+use super::{Feature, Grant, Pending, nothing};
+use crate::client_authentication::AuthenticatedClient;
+use crate::engine::Call;
+use crate::issue::Issue;
+use crate::scopes::{decide_granted, parse_requested};
+use crate::{Answer, ErrorCode, OAuthError, Outcome, Surface, TokenAnswer};
+
+/// RFC 6749 §4.4.
+pub(super) const FEATURE: Feature = Feature {
+    name: "client credentials grant",
+    specification: "RFC 6749 §4.4",
+    endpoints: &[],
+    grants: &[Grant {
+        name: "client_credentials",
+        surfaces: &[Surface::Rfc],
+        confidential_only: true,
+        handle,
+    }],
+    describe: nothing,
+};
+
+fn handle<'a>(call: &'a Call<'a>, client: AuthenticatedClient) -> Pending<'a> {
+    Box::pin(async move { issue(call, &client).map(Answer::Token).map(Outcome::Done) })
+}
+
+fn issue(call: &Call<'_>, client: &AuthenticatedClient) -> Result<TokenAnswer, OAuthError> {
+    if client.kind == ClientKind::Public {
+        let sentence = "A public client cannot act for itself; use a confidential one.";
+        return Err(OAuthError::new(ErrorCode::UnauthorizedClient, sentence));
+    }
+    let scopes = decide_granted(client, parse_requested(&call.request.body)?.as_ref())?;
+    let now = call.request.arrival.now;
+    let position = call.vouched.position();
+    let token =
+        Issue { client, person: None, scopes: &scopes, family: None, position, now }.seal(call.engine)?;
+    call.engine.audit(
+        &call.request.arrival,
+        AuditRecord {
+            client_id: Some(client.id.as_str().to_owned()),
+            token_id: Some(token.id),
+            reason: Some("client_credentials".into()),
+            ..AuditRecord::new("token.issued", now)
+        },
+    );
+    Ok(TokenAnswer {
+        access_token: token.text,
+        expires_in: token.expires_in,
+        refresh_token: None,
+        scope: scopes.to_string(),
+    })
+}

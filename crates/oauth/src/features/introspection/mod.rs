@@ -1,0 +1,122 @@
+//! Token introspection (RFC 7662). Home of RFC 7662.
+//!
+//! The caller is authenticated before anything is said about the token (§2.1). A confidential client learns about its
+//! own tokens; one that is allowed to introspect, about all. Everything else is the one inactive answer (§2.2).
+
+use obol_keys::{RefreshToken, same_hash};
+use obol_store::ClientKind;
+use obol_token::{Asked, Claims, Expiry, Scratch};
+use serde_json::{Map, Value, json};
+
+use super::{ClientRule, Endpoint, Feature, Method, Pending, Steps};
+use crate::client_authentication::AuthenticatedClient;
+use crate::engine::Call;
+use crate::features::verification::username;
+use crate::{Answer, Challenge, Engine, ErrorCode, Introspection, OAuthError, Outcome, Surface};
+
+/// RFC 7662.
+pub(super) const FEATURE: Feature = Feature {
+    name: "token introspection",
+    specification: "RFC 7662",
+    endpoints: &[Endpoint {
+        surface: Surface::Rfc,
+        method: Method::Post,
+        path: PATH,
+        steps: Steps::Authenticated { client: ClientRule::Authenticated, handle },
+    }],
+    grants: &[],
+    describe,
+};
+
+const PATH: &str = "/oauth2/introspect";
+
+fn handle<'a>(call: &'a Call<'a>, client: AuthenticatedClient) -> Pending<'a> {
+    Box::pin(async move {
+        if client.kind == ClientKind::Public {
+            let sentence = "Introspection is for confidential clients; authenticate with a client secret.";
+            return Err(OAuthError::new(ErrorCode::InvalidClient, sentence).challenged(Challenge::Basic));
+        }
+        let token = call.request.body.required("token")?;
+        let introspection = match RefreshToken::parse(token) {
+            Some(refresh_token) => introspect_refresh_token(call, &client, &refresh_token).await?,
+            None => introspect_access_token(call, &client, token),
+        };
+        Ok(Outcome::Done(Answer::Introspection(Box::new(introspection))))
+    })
+}
+
+fn introspect_access_token(call: &Call<'_>, client: &AuthenticatedClient, token: &str) -> Introspection {
+    let asked = match client.may_introspect {
+        true => Asked::AnyClient,
+        false => Asked::Client(client.id.as_str()),
+    };
+    let (memory, now) = (call.vouched.memory(), call.request.arrival.now);
+    match memory.verify(token, asked, now, &mut Scratch::default()) {
+        Ok(claims) => active(call.engine, &claims),
+        Err(_any_refusal) => Introspection::INACTIVE,
+    }
+}
+
+fn active(engine: &Engine, claims: &Claims<'_>) -> Introspection {
+    let username = username(claims);
+    Introspection::Active {
+        active: true,
+        client_id: claims.client_id.to_owned(),
+        exp: seconds(claims.expires_at),
+        iat: claims.issued_at.as_secs(),
+        iss: engine.settings.issuer.as_str().to_owned(),
+        jti: Some(claims.token_id.to_string()),
+        scope: claims.scopes.to_owned(),
+        sub: claims.subject.map_or_else(|| username.clone(), |subject| subject.id.to_string()),
+        token_type: Some("Bearer"),
+        username,
+    }
+}
+
+/// A refresh token is a row, so this reads the store: active while it is the current one of a live family.
+async fn introspect_refresh_token(
+    call: &Call<'_>,
+    client: &AuthenticatedClient,
+    token: &RefreshToken,
+) -> Result<Introspection, OAuthError> {
+    let (store, now) = (&call.engine.store, call.request.arrival.now);
+    let Some(family) = store.find_family(token.lineage_hash()).await? else {
+        return Ok(Introspection::INACTIVE);
+    };
+    let may_know = client.may_introspect || family.client_id == client.id;
+    let client_enabled =
+        call.vouched.memory().client(family.client_id.as_str()).is_some_and(|client| client.enabled);
+    let stands = client_enabled
+        && family.ended.is_none()
+        && !family.refresh_expires_at.is_over(now)
+        && same_hash(&family.current, &token.hash());
+    let user = store.find_user_by_id(family.subject).await?.filter(|user| user.enabled);
+    let Some(user) = user.filter(|_| may_know && stands) else {
+        return Ok(Introspection::INACTIVE);
+    };
+    Ok(Introspection::Active {
+        active: true,
+        client_id: family.client_id.as_str().to_owned(),
+        exp: seconds(family.refresh_expires_at),
+        iat: family.issued_at.as_secs(),
+        iss: call.engine.settings.issuer.as_str().to_owned(),
+        jti: None,
+        scope: family.scopes.to_string(),
+        sub: family.subject.to_string(),
+        token_type: None,
+        username: user.username.as_str().to_owned(),
+    })
+}
+
+fn seconds(expiry: Expiry) -> Option<i64> {
+    match expiry {
+        Expiry::At(at) => Some(at.as_secs()),
+        Expiry::Never => None,
+    }
+}
+
+fn describe(engine: &Engine, document: &mut Map<String, Value>) {
+    document.insert("introspection_endpoint".into(), json!(engine.settings.issuer.url(PATH)));
+    let methods = ["client_secret_basic", "client_secret_post"];
+    document.insert("introspection_endpoint_auth_methods_supported".into(), json!(methods));
+}

@@ -1,0 +1,142 @@
+//! The list of features. Adding a grant or an endpoint is a folder here and a line in [`FEATURES`].
+
+mod client_credentials;
+mod introspection;
+mod metadata;
+pub(crate) mod password;
+mod refresh;
+mod revocation;
+pub(crate) use revocation::rules as revocation_rules;
+mod token_endpoint;
+mod verification;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use serde_json::{Map, Value};
+
+use crate::client_authentication::AuthenticatedClient;
+use crate::engine::Call;
+use crate::{Answer, Engine, OAuthError, Outcome, Surface};
+
+/// Everything that the server can do. Routes, grants and the discovery document are derived from it.
+pub static FEATURES: [Feature; 8] = [
+    token_endpoint::FEATURE,
+    client_credentials::FEATURE,
+    password::FEATURE,
+    refresh::FEATURE,
+    revocation::FEATURE,
+    introspection::FEATURE,
+    verification::FEATURE,
+    metadata::FEATURE,
+];
+
+/// One specification, as far as it is served.
+pub struct Feature {
+    /// Its name.
+    pub name: &'static str,
+    /// Where it is written.
+    pub specification: &'static str,
+    /// Its endpoints.
+    pub endpoints: &'static [Endpoint],
+    /// Its grants, answered at the token endpoint.
+    pub grants: &'static [Grant],
+    /// Adds its part to the discovery document.
+    pub(crate) describe: fn(&Engine, &mut Map<String, Value>),
+}
+
+/// Where a feature is asked.
+pub struct Endpoint {
+    /// Which dialect is spoken there.
+    pub surface: Surface,
+    /// The one method that it takes.
+    pub method: Method,
+    /// Its path, without the final slash.
+    pub path: &'static str,
+    /// What happens to a request.
+    pub(crate) steps: Steps,
+}
+
+/// HTTP methods in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// GET.
+    Get,
+    /// POST.
+    Post,
+}
+
+/// The steps that a request to an endpoint goes through.
+pub(crate) enum Steps {
+    /// None: it is a document.
+    Document(fn(&Engine) -> Value),
+    /// Vouch, request: whoever asks, without a client, answered from memory at once.
+    Asked(fn(&Call<'_>) -> Result<Answer, OAuthError>),
+    /// Vouch, client, request, and what follows.
+    Authenticated {
+        /// How the client must show itself.
+        client: ClientRule,
+        /// The feature's part.
+        handle: Handle,
+    },
+}
+
+/// How a client must show itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ClientRule {
+    /// It authenticates; a request that names no client is `invalid_client`.
+    Authenticated,
+    /// It authenticates; a request that names no client is `invalid_request` naming the field.
+    Named,
+}
+
+/// The part of a feature after the client is known.
+pub(crate) type Handle = for<'a> fn(&'a Call<'a>, AuthenticatedClient) -> Pending<'a>;
+
+/// A future of an outcome.
+pub(crate) type Pending<'a> = Pin<Box<dyn Future<Output = Result<Outcome, OAuthError>> + Send + 'a>>;
+
+/// A grant type (RFC 6749 §1.3).
+pub struct Grant {
+    /// The value of `grant_type`.
+    pub name: &'static str,
+    /// Where it may be asked for.
+    pub surfaces: &'static [Surface],
+    /// Whether only a confidential client may have it.
+    pub confidential_only: bool,
+    /// The feature's part.
+    pub(crate) handle: Handle,
+}
+
+/// The names of all grant types.
+pub fn grant_types() -> impl Iterator<Item = &'static Grant> {
+    FEATURES.iter().flat_map(|feature| feature.grants)
+}
+
+/// For a feature that adds nothing to the discovery document.
+fn nothing(_: &Engine, _: &mut Map<String, Value>) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_and_grants_are_each_listed_once() {
+        let mut endpoints: Vec<_> =
+            FEATURES.iter().flat_map(|feature| feature.endpoints).map(|e| e.path).collect();
+        let mut grants: Vec<_> = grant_types().map(|grant| grant.name).collect();
+        for names in [&mut endpoints, &mut grants] {
+            let count = names.len();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), count);
+        }
+    }
+
+    #[test]
+    fn paths_begin_with_a_slash_and_end_without() {
+        for endpoint in FEATURES.iter().flat_map(|feature| feature.endpoints) {
+            assert!(endpoint.path.starts_with('/') && !endpoint.path.ends_with('/'), "{}", endpoint.path);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The refresh grant (RFC 6749 §6) with rotation (RFC 9700 §4.14).
+//!
+//! Each use gives a new pair. The token just replaced gets the same answer again for a short window, so that a lost answer
+//! does no harm; presented later it is a reuse, and ends the family. The window never covers a family that has ended.
+
+use obol_keys::RefreshToken;
+use obol_store::{AuditRecord, Family, RotateOutcome, Rotation};
+use obol_token::{FamilyId, TokenId};
+
+use super::{Feature, Grant, Pending, nothing};
+use crate::client_authentication::AuthenticatedClient;
+use crate::engine::Call;
+use crate::issue::Issue;
+use crate::scopes::{decide_narrowed, parse_requested};
+use crate::{Answer, ErrorCode, OAuthError, Outcome, Person, Surface, TokenAnswer};
+
+/// RFC 6749 §6.
+pub(super) const FEATURE: Feature = Feature {
+    name: "refresh grant",
+    specification: "RFC 6749 §6, FortiAuthenticator token/",
+    endpoints: &[],
+    grants: &[Grant {
+        name: "refresh_token",
+        surfaces: &[Surface::FortiAuthenticator, Surface::Rfc],
+        confidential_only: false,
+        handle,
+    }],
+    describe: nothing,
+};
+
+fn handle<'a>(call: &'a Call<'a>, client: AuthenticatedClient) -> Pending<'a> {
+    Box::pin(async move {
+        let presented = call.request.body.required("refresh_token")?;
+        let presented = RefreshToken::parse(presented).ok_or_else(|| not_good("malformed"))?;
+        refresh(call, &client, &presented).await.map(Answer::Token).map(Outcome::Done)
+    })
+}
+
+async fn refresh(
+    call: &Call<'_>,
+    client: &AuthenticatedClient,
+    presented: &RefreshToken,
+) -> Result<TokenAnswer, OAuthError> {
+    let store = &call.engine.store;
+    let family = store.find_family(presented.lineage_hash()).await?.ok_or_else(|| not_good("unknown"))?;
+    if family.client_id != client.id {
+        return Err(not_good("of another client"));
+    }
+    let person = match store.find_user_by_id(family.subject).await? {
+        Some(user) if user.enabled => {
+            Person { subject: user.id, username: user.username.as_str().to_owned() }
+        }
+        Some(_) | None => return Err(not_good("the person is disabled or deleted")),
+    };
+    let next = presented.next();
+    let (answer, token_id) = next_answer(call, client, &person, &family, &next)?;
+    let rotation = rotation(call, client, presented, &next, &answer)?;
+    match store.rotate_refresh(&rotation).await? {
+        RotateOutcome::First => {
+            audit(call, &family, Some(token_id), "token.issued", "refresh_token");
+            Ok(answer)
+        }
+        RotateOutcome::Replay(sealed) => {
+            audit(call, &family, None, "token.repeated", "presented again within the window");
+            let opened = presented.open_answer(sealed).ok_or_else(|| not_good("stored answer unreadable"))?;
+            serde_json::from_slice(&opened).map_err(|_| not_good("stored answer unreadable"))
+        }
+        RotateOutcome::Reused(appended) => {
+            audit(call, &family, None, "family.reused", "a replaced refresh token was presented");
+            let _revoked = call.engine.replica.confirm(appended).await?;
+            Err(not_good("reused"))
+        }
+        RotateOutcome::Ended => Err(not_good("revoked")),
+        RotateOutcome::Expired => Err(not_good("expired")),
+        RotateOutcome::Unknown => Err(not_good("unknown")),
+    }
+}
+
+fn next_answer(
+    call: &Call<'_>,
+    client: &AuthenticatedClient,
+    person: &Person,
+    family: &Family,
+    next: &RefreshToken,
+) -> Result<(TokenAnswer, TokenId), OAuthError> {
+    let scopes = decide_narrowed(&family.scopes, parse_requested(&call.request.body)?.as_ref())?;
+    let issue = Issue {
+        client,
+        person: Some(person),
+        scopes: &scopes,
+        family: Some(family.id),
+        position: call.vouched.position(),
+        now: call.request.arrival.now,
+    };
+    let token = issue.seal(call.engine)?;
+    let answer = TokenAnswer {
+        access_token: token.text,
+        expires_in: token.expires_in,
+        refresh_token: Some(next.text()),
+        scope: scopes.to_string(),
+    };
+    Ok((answer, token.id))
+}
+
+fn rotation(
+    call: &Call<'_>,
+    client: &AuthenticatedClient,
+    presented: &RefreshToken,
+    next: &RefreshToken,
+    answer: &TokenAnswer,
+) -> Result<Rotation, OAuthError> {
+    let now = call.request.arrival.now;
+    let sealed_answer = serde_json::to_vec(answer)
+        .ok()
+        .and_then(|plain| presented.seal_answer(&plain))
+        .ok_or_else(|| OAuthError::new(ErrorCode::ServerError, "The server could not keep its answer."))?;
+    Ok(Rotation {
+        lineage: presented.lineage_hash(),
+        presented: presented.hash(),
+        client_id: client.id.clone(),
+        next: next.hash(),
+        sealed_answer,
+        now,
+        grace_secs: call.engine.settings.refresh_grace_secs,
+        refresh_expires_at: client.refresh_token_lifetime.from(now),
+        access_expires_at: client.access_token_lifetime.from(now),
+    })
+}
+
+fn audit(
+    call: &Call<'_>,
+    family: &Family,
+    token_id: Option<TokenId>,
+    event: &'static str,
+    reason: &'static str,
+) {
+    let family_id: FamilyId = family.id;
+    call.engine.audit(
+        &call.request.arrival,
+        AuditRecord {
+            reason: Some(reason.into()),
+            client_id: Some(family.client_id.as_str().to_owned()),
+            token_id,
+            family: Some(family_id),
+            ..AuditRecord::new(event, call.request.arrival.now)
+        },
+    );
+}
+
+fn not_good(cause: &'static str) -> OAuthError {
+    let sentence = "The refresh token is not good here: unknown, expired, used or revoked; sign in again.";
+    OAuthError::new(ErrorCode::InvalidGrant, sentence).caused_by(cause)
+}

@@ -1,0 +1,101 @@
+//! Token revocation (RFC 7009) and `revoke_token/` of FortiAuthenticator. Home of RFC 7009.
+//!
+//! 1. The client authenticates (engine).
+//! 2. The token is found by what it is; `token_type_hint` is a hint and is not needed (§2.1).
+//! 3. [`obol_token::decide_revocation`] says what must be denied.
+//! 4. The denial is appended.
+//! 5. Every node confirms it. Only then is there a [`Revoked`](obol_replica::Revoked), and only with it a 200.
+
+pub(crate) mod rules;
+
+use obol_store::AuditRecord;
+use obol_token::Authority;
+use serde_json::{Map, Value, json};
+
+use self::rules::{Target, Verdict, find_target};
+use super::{ClientRule, Endpoint, Feature, Method, Pending, Steps};
+use crate::client_authentication::AuthenticatedClient;
+use crate::engine::Call;
+use crate::{Answer, Engine, OAuthError, Outcome, RevocationDone, Surface};
+
+/// RFC 7009.
+pub(super) const FEATURE: Feature = Feature {
+    name: "token revocation",
+    specification: "RFC 7009, FortiAuthenticator revoke_token/",
+    endpoints: &[
+        Endpoint {
+            surface: Surface::FortiAuthenticator,
+            method: Method::Post,
+            path: "/api/v1/oauth/revoke_token",
+            steps: Steps::Authenticated { client: ClientRule::Authenticated, handle },
+        },
+        Endpoint {
+            surface: Surface::Rfc,
+            method: Method::Post,
+            path: PATH,
+            steps: Steps::Authenticated { client: ClientRule::Authenticated, handle },
+        },
+    ],
+    grants: &[],
+    describe,
+};
+
+const PATH: &str = "/oauth2/revoke";
+
+fn handle<'a>(call: &'a Call<'a>, client: AuthenticatedClient) -> Pending<'a> {
+    Box::pin(async move {
+        let token = call.request.body.required("token")?;
+        let (store, now) = (&*call.engine.store, call.request.arrival.now);
+        let authority = Authority::Client(&client.id);
+        let target = find_target(call.vouched.memory(), store, token, authority, now).await?;
+        let done = revoke(call, &target.verdict).await?;
+        audit(call, &client, &target, &done);
+        Ok(Outcome::Done(Answer::Revocation(done)))
+    })
+}
+
+async fn revoke(call: &Call<'_>, verdict: &Verdict) -> Result<RevocationDone, OAuthError> {
+    let replica = &call.engine.replica;
+    match verdict {
+        Verdict::Deny(deny) => {
+            let appended = call.engine.store.deny(deny, call.request.arrival.now).await?;
+            Ok(RevocationDone::Revoked(replica.confirm(appended).await?))
+        }
+        Verdict::AlreadyDenied(position) => {
+            Ok(RevocationDone::Revoked(replica.confirm_position(*position).await?))
+        }
+        Verdict::NotYours | Verdict::Expired | Verdict::Unknown => Ok(RevocationDone::NothingToRevoke),
+    }
+}
+
+fn audit(call: &Call<'_>, client: &AuthenticatedClient, target: &Target, done: &RevocationDone) {
+    let (event, reason) = match target.verdict {
+        Verdict::Deny(_) => ("token.revoked", None),
+        Verdict::AlreadyDenied(_) => ("token.revoked", Some("was revoked before")),
+        Verdict::NotYours => ("revocation.refused", Some("the token belongs to another client")),
+        Verdict::Expired => ("revocation.empty", Some("the token has expired")),
+        Verdict::Unknown => ("revocation.empty", Some("the token is not known")),
+    };
+    let position = match done {
+        RevocationDone::Revoked(revoked) => Some(revoked.position()),
+        RevocationDone::NothingToRevoke => None,
+    };
+    call.engine.audit(
+        &call.request.arrival,
+        AuditRecord {
+            done: position.is_some(),
+            reason: reason.map(Into::into),
+            client_id: Some(client.id.as_str().to_owned()),
+            token_id: target.token_id,
+            family: target.family,
+            position,
+            ..AuditRecord::new(event, call.request.arrival.now)
+        },
+    );
+}
+
+fn describe(engine: &Engine, document: &mut Map<String, Value>) {
+    document.insert("revocation_endpoint".into(), json!(engine.settings.issuer.url(PATH)));
+    let methods = ["none", "client_secret_basic", "client_secret_post"];
+    document.insert("revocation_endpoint_auth_methods_supported".into(), json!(methods));
+}

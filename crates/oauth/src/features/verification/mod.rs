@@ -1,0 +1,54 @@
+//! `verify_token/` of FortiAuthenticator: does this access token of this client stand, and whose is it?
+//!
+//! Answered from memory at once; no client secret, no read, no await.
+
+use obol_token::{Asked, Claims, Scratch};
+
+use super::{Endpoint, Feature, Method, Steps, nothing};
+use crate::engine::Call;
+use crate::issue::secs_left;
+use crate::{Answer, Authorization, ErrorCode, OAuthError, Surface, Verification};
+
+/// The seed document of `verify_token/`.
+pub(super) const FEATURE: Feature = Feature {
+    name: "token verification",
+    specification: "FortiAuthenticator verify_token/",
+    endpoints: &[Endpoint {
+        surface: Surface::FortiAuthenticator,
+        method: Method::Get,
+        path: "/api/v1/oauth/verify_token",
+        steps: Steps::Asked(handle),
+    }],
+    grants: &[],
+    describe: nothing,
+};
+
+fn handle(call: &Call<'_>) -> Result<Answer, OAuthError> {
+    let client_id = call.request.query.required("client_id")?;
+    let Authorization::Bearer(token) = &call.request.authorization else {
+        let sentence = "Send the access token in the header `Authorization: Bearer …`.";
+        return Err(OAuthError::new(ErrorCode::NoToken, sentence));
+    };
+    let (memory, now) = (call.vouched.memory(), call.request.arrival.now);
+    let mut scratch = Scratch::default();
+    match memory.verify(token, Asked::Client(client_id), now, &mut scratch) {
+        Ok(claims) => Ok(Answer::Verification(Verification {
+            client_id: claims.client_id.to_owned(),
+            expires_in: secs_left(claims.expires_at, now),
+            scope: claims.scopes.to_owned(),
+            username: username(&claims),
+        })),
+        Err(refusal) => {
+            let sentence = "The access token is not valid: unknown, expired, revoked or of another client.";
+            Err(OAuthError::new(ErrorCode::InvalidToken, sentence).caused_by(refusal))
+        }
+    }
+}
+
+/// The name under which the bearer appears: the person's, or the service account's of the client.
+pub(crate) fn username(claims: &Claims<'_>) -> String {
+    match claims.subject {
+        Some(subject) => subject.username.to_owned(),
+        None => format!("{}{}", Claims::SERVICE_ACCOUNT_PREFIX, claims.client_id),
+    }
+}

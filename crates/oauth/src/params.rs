@@ -1,0 +1,325 @@
+//! Strict parsing of parameters: forms, JSON bodies and query strings.
+//!
+//! The same rules for all three: a name given twice is an error, an empty value counts as absent, unknown names are
+//! ignored, and what is not well formed is refused as a whole (RFC 6749 §3.1, §3.2).
+
+use std::fmt;
+
+use percent_encoding::percent_decode;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use zeroize::Zeroize;
+
+use crate::{ErrorCode, OAuthError};
+
+/// The parameters of one request. Wiped when dropped, for they hold secrets.
+#[derive(Default)]
+pub struct Params(Vec<(String, Value)>);
+
+enum Value {
+    Text(String),
+    /// A JSON list, object: never a parameter of ours.
+    Structured,
+}
+
+/// Why bytes are not parameters.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MalformedParams {
+    /// A `%` without two hexadecimal digits, or bytes that are not UTF-8.
+    #[error("the form is not well formed: percent-encode it as UTF-8")]
+    Form,
+    /// Not a JSON object, too deep, or not UTF-8.
+    #[error("the body is not a well-formed JSON object")]
+    Json,
+    /// A name occurs twice.
+    #[error("a parameter is given twice; give each once")]
+    Duplicate,
+    /// More than [`Params::MAX_COUNT`].
+    #[error("there are more than {max} parameters", max = Params::MAX_COUNT)]
+    TooMany,
+}
+
+impl Params {
+    /// The most parameters in one request.
+    pub const MAX_COUNT: usize = 100;
+
+    /// Reads `application/x-www-form-urlencoded`: a body or a query string.
+    ///
+    /// # Errors
+    /// [`MalformedParams`]
+    pub fn from_form(bytes: &[u8]) -> Result<Self, MalformedParams> {
+        let mut params = Self::default();
+        for pair in bytes.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
+            let mut halves = pair.splitn(2, |byte| *byte == b'=');
+            let name = decode_form(halves.next().unwrap_or_default())?;
+            let value = decode_form(halves.next().unwrap_or_default())?;
+            params.insert(name, Value::Text(value))?;
+        }
+        Ok(params)
+    }
+
+    /// Reads a JSON object. Numbers and booleans count as their text, `null` as absent.
+    ///
+    /// # Errors
+    /// [`MalformedParams`]
+    pub fn from_json(bytes: &[u8]) -> Result<Self, MalformedParams> {
+        let Object(pairs) = serde_json::from_slice(bytes).map_err(|_| MalformedParams::Json)?;
+        let mut params = Self::default();
+        for (name, value) in pairs {
+            params.insert(name, value)?;
+        }
+        Ok(params)
+    }
+
+    /// The parameter of this name, if it is there and not empty.
+    ///
+    /// # Errors
+    /// `invalid_request` when it is a JSON list or object.
+    pub fn optional(&self, name: &str) -> Result<Option<&str>, OAuthError> {
+        match self.0.iter().find(|(candidate, _)| candidate == name) {
+            None => Ok(None),
+            Some((_, Value::Text(text))) if text.is_empty() => Ok(None),
+            Some((_, Value::Text(text))) => Ok(Some(text)),
+            Some((_, Value::Structured)) => Err(OAuthError::new(
+                ErrorCode::InvalidRequest,
+                format!("The parameter `{name}` must be a text."),
+            )),
+        }
+    }
+
+    /// The parameter of this name.
+    ///
+    /// # Errors
+    /// `invalid_request` naming the parameter when it is absent, empty or not a text.
+    pub fn required(&self, name: &str) -> Result<&str, OAuthError> {
+        self.optional(name)?.ok_or_else(|| {
+            OAuthError::new(ErrorCode::InvalidRequest, format!("The parameter `{name}` is missing; send it."))
+        })
+    }
+
+    fn insert(&mut self, name: String, value: Value) -> Result<(), MalformedParams> {
+        if self.0.iter().any(|(known, _)| *known == name) {
+            return Err(MalformedParams::Duplicate);
+        }
+        if self.0.len() == Self::MAX_COUNT {
+            return Err(MalformedParams::TooMany);
+        }
+        self.0.push((name, value));
+        Ok(())
+    }
+}
+
+impl Drop for Params {
+    fn drop(&mut self) {
+        for (_, value) in &mut self.0 {
+            if let Value::Text(text) = value {
+                text.zeroize();
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Params {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+/// Decodes one half of a pair: `+` is a blank, `%` is followed by two hexadecimal digits, the result is UTF-8.
+pub(crate) fn decode_form(encoded: &[u8]) -> Result<String, MalformedParams> {
+    let escapes_are_whole = encoded
+        .split(|byte| *byte == b'%')
+        .skip(1)
+        .all(|after| matches!(after, [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit()));
+    if !escapes_are_whole {
+        return Err(MalformedParams::Form);
+    }
+    let blanks: Vec<u8> = encoded.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+    let decoded = percent_decode(&blanks).decode_utf8().map_err(|_| MalformedParams::Form)?;
+    Ok(decoded.into_owned())
+}
+
+struct Object(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor)
+    }
+}
+
+struct ObjectVisitor;
+
+impl<'de> Visitor<'de> for ObjectVisitor {
+    type Value = Object;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
+        let mut pairs = Vec::new();
+        while let Some(pair) = map.next_entry()? {
+            pairs.push(pair);
+            // The caller refuses one too many; reading on would only cost memory.
+            if pairs.len() > Params::MAX_COUNT {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            }
+        }
+        Ok(Object(pairs))
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueVisitor)
+    }
+}
+
+struct ValueVisitor;
+
+impl<'de> Visitor<'de> for ValueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::Text(text.to_owned()))
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Value, E> {
+        Ok(Value::Text(text))
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Text(value.to_string()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Text(value.to_string()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Text(value.to_string()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Value::Text(value.to_string()))
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Text(String::new()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Value::Structured)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Value::Structured)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn form(text: &str) -> Result<Params, MalformedParams> {
+        Params::from_form(text.as_bytes())
+    }
+
+    fn json(text: &str) -> Result<Params, MalformedParams> {
+        Params::from_json(text.as_bytes())
+    }
+
+    #[test]
+    fn rfc6749_3_2_a_parameter_given_twice_is_refused() {
+        for result in [
+            form("token=a&token=a"),
+            form("unknown=a&unknown=b"),
+            form("token=&token="),
+            form("tok%65n=a&token=b"),
+            json(r#"{"token":"a","token":"a"}"#),
+            json(r#"{"token":null,"token":"a"}"#),
+        ] {
+            assert_eq!(result.err(), Some(MalformedParams::Duplicate));
+        }
+    }
+
+    #[test]
+    fn rfc6749_3_2_an_empty_parameter_counts_as_absent() {
+        for params in [form("token="), form("token"), json(r#"{"token":""}"#), json(r#"{"token":null}"#)] {
+            let params = params.unwrap();
+            assert!(params.optional("token").unwrap().is_none());
+            assert_eq!(params.required("token").unwrap_err().code(), ErrorCode::InvalidRequest);
+        }
+    }
+
+    #[test]
+    fn forms_are_decoded_strictly() {
+        assert_eq!(form("a=x+y%2Bz%C3%A4").unwrap().optional("a").unwrap(), Some("x y+zä"));
+        assert_eq!(form("a=b=c").unwrap().optional("a").unwrap(), Some("b=c"));
+        for text in ["a=%", "a=%4", "a=%zz", "a=%ff", "%=a", "a=%C3"] {
+            assert_eq!(form(text).err(), Some(MalformedParams::Form), "{text}");
+        }
+        assert_eq!(Params::from_form(b"a=\xff").err(), Some(MalformedParams::Form));
+    }
+
+    #[test]
+    fn json_must_be_one_object() {
+        for text in ["", "[]", "\"a\"", "1", "null", "{", "{}x", "{\"a\":}", "{'a':1}"] {
+            assert_eq!(json(text).err(), Some(MalformedParams::Json), "{text}");
+        }
+        assert_eq!(Params::from_json(b"{\"a\":\"\xff\"}").err(), Some(MalformedParams::Json));
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+        assert_eq!(json(&deep).err(), Some(MalformedParams::Json));
+    }
+
+    #[test]
+    fn json_numbers_count_as_text_and_structures_do_not() {
+        let params = json(r#"{"n":123456,"b":true,"l":["x"],"o":{"x":1}}"#).unwrap();
+        assert_eq!(params.optional("n").unwrap(), Some("123456"));
+        assert_eq!(params.optional("b").unwrap(), Some("true"));
+        for name in ["l", "o"] {
+            assert_eq!(params.optional(name).unwrap_err().code(), ErrorCode::InvalidRequest);
+        }
+        assert!(params.optional("unknown").unwrap().is_none(), "unknown structures are ignored");
+    }
+
+    #[test]
+    fn the_count_is_bounded() {
+        let many = |count: usize| (0..count).map(|n| format!("p{n}=1")).collect::<Vec<_>>().join("&");
+        assert!(form(&many(100)).is_ok());
+        assert_eq!(form(&many(101)).err(), Some(MalformedParams::TooMany));
+        let object = |count: usize| {
+            let members: Vec<_> = (0..count).map(|n| format!("\"p{n}\":1")).collect();
+            format!("{{{}}}", members.join(","))
+        };
+        assert!(json(&object(100)).is_ok());
+        assert_eq!(json(&object(50_000)).err(), Some(MalformedParams::TooMany));
+    }
+
+    #[test]
+    fn values_do_not_print() {
+        let printed = format!("{:?}", form("password=hunter2").unwrap());
+        assert_eq!(printed, "[\"password\"]");
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = Params::from_form(&bytes);
+            let _ = Params::from_json(&bytes);
+        }
+
+        #[test]
+        fn any_text_survives_a_form(text in ".{0,40}") {
+            let encoded = percent_encoding::utf8_percent_encode(&text, percent_encoding::NON_ALPHANUMERIC);
+            let params = form(&format!("a={encoded}")).unwrap();
+            prop_assert_eq!(params.optional("a").unwrap().unwrap_or_default(), text);
+        }
+    }
+}
