@@ -89,11 +89,12 @@ impl Nodes for SqliteStore {
             return Ok(Vec::new());
         }
         let lock = self.server_lock.clone();
-        let taken = self.readers.read(move |_| Ok(lock.is_taken())).await?.map_err(lock_failed)?;
-        if !taken {
-            return Ok(Vec::new());
-        }
-        let peers = self.readers.read(peers).await?;
+        let peers = self.readers.read(move |db| match lock.is_taken() {
+            Ok(true) => peers(db).map(Ok),
+            Ok(false) => Ok(Ok(Vec::new())),
+            Err(error) => Ok(Err(error)),
+        });
+        let peers = peers.await?.map_err(lock_failed)?;
         Ok(peers.into_iter().filter(|peer| Some(peer.node) != except).collect())
     }
 

@@ -3,8 +3,10 @@
 use obol_token::Timestamp;
 use rusqlite::{Connection, Result};
 
+/// The newest entry stays, so that who reads to the end of the log knows how far it goes.
 const REMOVE_ENTRIES: &str = "DELETE FROM change_log WHERE position IN \
-     (SELECT position FROM change_log WHERE leaves_at <= $1 ORDER BY leaves_at LIMIT $2)";
+     (SELECT position FROM change_log WHERE leaves_at <= $1 ORDER BY leaves_at LIMIT $2) \
+     AND position < (SELECT position FROM log_head)";
 const REMOVE_FAMILIES: &str = "DELETE FROM families WHERE id IN \
      (SELECT id FROM families WHERE leaves_at <= $1 ORDER BY leaves_at LIMIT $2)";
 
