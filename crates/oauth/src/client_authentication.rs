@@ -78,7 +78,7 @@ impl ClientAuthentication {
         memory: &Memory,
         arrival: &Arrival,
     ) -> Result<AuthenticatedClient, OAuthError> {
-        let (source, now) = (arrival.source, arrival.now);
+        let (source, now) = (arrival.source, arrival.since_boot);
         let keys = ((presented.client_id, source), source);
         // Who sends no secret guesses none.
         if presented.secret.is_some() {

@@ -9,12 +9,13 @@
 //! | person  | for whom; the door asks the accounts room           | [`Outcome::PasswordNeeded`]  |
 //! | issue   | what is given                                       | `issue`, the feature         |
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use obol_keys::PlainPassword;
 use obol_replica::{Replica, Vouched};
 use obol_store::{Audit, AuditRecord, Store};
-use obol_token::{Position, Scopes, SubjectId, Timestamp};
+use obol_token::{Position, Scopes, SubjectId};
 
 use crate::client_authentication::{AuthenticatedClient, ClientAuthentication};
 use crate::features::{ClientRule, Steps, password};
@@ -52,14 +53,25 @@ pub enum Outcome {
 pub struct PasswordNeeded {
     /// The name as presented.
     pub username: String,
-    /// The password as presented.
-    pub password: PlainPassword,
+    pub(crate) password: Option<PlainPassword>,
     /// Where the person is said to come from.
     pub realm: Option<String>,
     pub(crate) client: AuthenticatedClient,
     pub(crate) scopes: Scopes,
     pub(crate) position: Position,
-    pub(crate) arrival: Arrival,
+    /// When and whence the request came.
+    pub arrival: Arrival,
+}
+
+impl PasswordNeeded {
+    /// The password as presented, once: whoever checks it wipes it.
+    ///
+    /// # Errors
+    /// 500 the second time.
+    pub fn take_password(&mut self) -> Result<PlainPassword, OAuthError> {
+        let gone = || OAuthError::new(ErrorCode::ServerError, "The password was checked before.");
+        self.password.take().ok_or_else(gone)
+    }
 }
 
 /// A person whose password was right.
@@ -134,9 +146,14 @@ impl Engine {
         password::issue(self, needed, person).await
     }
 
-    /// The moment by this node's clock; the door reads it once per request.
-    pub fn now(&self) -> Timestamp {
-        self.replica.now()
+    /// An arrival at this moment; the door makes one per request, after it arrived.
+    pub fn arrival(&self, source: IpAddr, request_id: String) -> Arrival {
+        Arrival { now: self.replica.now(), since_boot: self.replica.since_boot(), source, request_id }
+    }
+
+    /// The base of every URL that is printed.
+    pub fn issuer(&self) -> &Issuer {
+        &self.settings.issuer
     }
 
     /// Whether this node can answer truthfully now, and how far it has read the log.

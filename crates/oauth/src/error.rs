@@ -40,6 +40,8 @@ pub enum ErrorCode {
     RequestTimeout,
     /// The body is too large.
     ContentTooLarge,
+    /// The URL is too long.
+    UriTooLong,
     /// The body is of a type that the path does not read.
     UnsupportedMediaType,
     /// The header block is too large.
@@ -61,7 +63,7 @@ pub struct Wire {
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::InvalidRequest,
         Self::InvalidClient,
         Self::InvalidGrant,
@@ -78,6 +80,7 @@ impl ErrorCode {
         Self::MethodNotAllowed,
         Self::RequestTimeout,
         Self::ContentTooLarge,
+        Self::UriTooLong,
         Self::UnsupportedMediaType,
         Self::HeadersTooLarge,
         Self::Forbidden,
@@ -102,6 +105,7 @@ impl ErrorCode {
             Self::MethodNotAllowed => ("invalid_request", 405, 405),
             Self::RequestTimeout => ("invalid_request", 408, 408),
             Self::ContentTooLarge => ("invalid_request", 413, 413),
+            Self::UriTooLong => ("invalid_request", 414, 414),
             Self::UnsupportedMediaType => ("invalid_request", 415, 415),
             Self::HeadersTooLarge => ("invalid_request", 431, 431),
             Self::Forbidden => ("access_denied", 403, 403),

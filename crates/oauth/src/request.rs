@@ -38,6 +38,8 @@ pub struct Request {
 pub struct Arrival {
     /// Read once, after the request arrived.
     pub now: Timestamp,
+    /// Seconds since the machine started instead of the epoch: for counting guesses, by a clock that nobody sets.
+    pub since_boot: Timestamp,
     /// The address of the client, or of the last hop that no configured proxy vouches for.
     pub source: IpAddr,
     /// As in the answer's `X-Request-Id`.

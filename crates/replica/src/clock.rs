@@ -15,6 +15,11 @@ impl Boottime {
         Self(since_boot)
     }
 
+    /// Whole seconds since the machine started.
+    pub(crate) fn as_secs(self) -> i64 {
+        i64::try_from(self.0.as_secs()).unwrap_or(i64::MAX)
+    }
+
     /// Microseconds since the machine started.
     pub(crate) fn micros(self) -> u64 {
         u64::try_from(self.0.as_micros()).unwrap_or(u64::MAX)

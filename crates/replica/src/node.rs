@@ -121,6 +121,11 @@ impl Replica {
         self.clock.wall()
     }
 
+    /// Seconds since the machine started, by a clock that nobody sets; for delays, not for what tokens say.
+    pub fn since_boot(&self) -> Timestamp {
+        Timestamp::from_secs(self.clock.boottime().as_secs())
+    }
+
     /// Stops answering and takes this node out, so that nobody waits for it.
     ///
     /// # Errors

@@ -1,1 +1,13 @@
-//! HTTP to engine and back: listener, dialects, manners.
+//! HTTP to engine and back: listener, dialects, manners. Holds no decisions.
+//!
+//! [`server`] hands a whole request to the [`Door`]; the door finds its [`routes`], reads it ([`intake`]), asks the engine
+//! and, for a password, the accounts room, and writes the answer in the [`dialect`] of the endpoint.
+
+mod dialect;
+mod door;
+mod health;
+mod intake;
+mod routes;
+pub mod server;
+
+pub use door::Door;

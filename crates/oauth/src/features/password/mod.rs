@@ -35,6 +35,7 @@ fn handle<'a>(call: &'a Call<'a>, client: AuthenticatedClient) -> Pending<'a> {
         let password = PlainPassword::new(body.required("password")?.to_owned()).map_err(|error| {
             OAuthError::new(ErrorCode::InvalidRequest, format!("The password cannot be one: {error}."))
         })?;
+        let password = Some(password);
         let realm = body.optional("realm")?.map(str::to_owned);
         let scopes = decide_granted(&client, parse_requested(body)?.as_ref())?;
         let (position, arrival) = (call.vouched.position(), call.request.arrival.clone());

@@ -1,0 +1,62 @@
+//! The dialect of FortiAuthenticator: JSON with keys in alphabetical order, `status` in every answer, `message` for the
+//! clients that read it.
+
+use http::{HeaderValue, StatusCode};
+use obol_oauth::{Answer as Answered, Challenge, ErrorCode, OAuthError, TokenAnswer};
+use serde_json::{Value, json};
+
+use super::json_answer;
+use crate::server::Answer;
+
+/// The answer to a request that was granted.
+pub(super) fn success(answered: &Answered) -> Answer {
+    let body = match answered {
+        Answered::Token(token) => token_body(token),
+        Answered::Verification(verification) => json!({
+            "client_id": verification.client_id,
+            "expires_in": verification.expires_in,
+            "scope": verification.scope,
+            "status": "success",
+            "username": verification.username,
+        }),
+        Answered::Revocation(_done) => json!({ "status": "success" }),
+        Answered::Introspection(introspection) => json!(introspection),
+        Answered::Document(document) => document.clone(),
+    };
+    json_answer(StatusCode::OK, &body)
+}
+
+fn token_body(token: &TokenAnswer) -> Value {
+    let mut body = json!({
+        "access_token": token.access_token,
+        "expires_in": token.expires_in,
+        "message": "successfully authenticated",
+        "scope": token.scope,
+        "status": "success",
+        "token_type": "Bearer",
+    });
+    if let (Some(refresh_token), Some(body)) = (&token.refresh_token, body.as_object_mut()) {
+        body.insert("refresh_token".into(), json!(refresh_token));
+    }
+    body
+}
+
+/// The body of a refusal: the sentence twice, for clients that read `message`, and a status that is never `success`.
+pub(super) fn refusal(error: &OAuthError) -> Value {
+    json!({
+        "error": error.code().wire().name,
+        "error_description": error.sentence(),
+        "message": error.sentence(),
+        "status": "error",
+    })
+}
+
+/// `WWW-Authenticate` of a 401.
+pub(super) fn challenge(error: &OAuthError) -> Option<HeaderValue> {
+    let value = match (error.challenge(), error.code()) {
+        (Challenge::Basic, _) => "Basic realm=\"obol\"".to_owned(),
+        (Challenge::Bearer, ErrorCode::NoToken) => "Bearer".to_owned(),
+        (Challenge::Bearer, code) => format!("Bearer error=\"{}\"", code.wire().name),
+    };
+    HeaderValue::try_from(value).ok()
+}

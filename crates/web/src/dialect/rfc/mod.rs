@@ -1,0 +1,48 @@
+//! The dialect of the RFCs: their bodies and codes, and nothing else.
+
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode};
+use obol_oauth::{Answer as Answered, Challenge, ErrorCode, OAuthError, TokenAnswer};
+use serde_json::{Value, json};
+
+use super::{bare_answer, json_answer};
+use crate::server::Answer;
+
+/// The answer to a request that was granted.
+pub(super) fn success(answered: &Answered) -> Answer {
+    match answered {
+        Answered::Token(token) => json_answer(StatusCode::OK, &token_body(token)),
+        // RFC 7009 §2.2: the content of the body is ignored by the client, so there is none.
+        Answered::Revocation(_done) => bare_answer(StatusCode::OK, Bytes::new()),
+        Answered::Introspection(introspection) => json_answer(StatusCode::OK, introspection),
+        Answered::Verification(verification) => json_answer(StatusCode::OK, verification),
+        Answered::Document(document) => json_answer(StatusCode::OK, document),
+    }
+}
+
+fn token_body(token: &TokenAnswer) -> Value {
+    let mut body = json!({
+        "access_token": token.access_token,
+        "expires_in": token.expires_in,
+        "scope": token.scope,
+        "token_type": "Bearer",
+    });
+    if let (Some(refresh_token), Some(body)) = (&token.refresh_token, body.as_object_mut()) {
+        body.insert("refresh_token".into(), json!(refresh_token));
+    }
+    body
+}
+
+/// The body of a refusal (RFC 6749 §5.2).
+pub(super) fn refusal(error: &OAuthError) -> Value {
+    json!({ "error": error.code().wire().name, "error_description": error.sentence() })
+}
+
+/// `WWW-Authenticate` of a 401 (RFC 6749 §5.2, RFC 6750 §3).
+pub(super) fn challenge(error: &OAuthError) -> Option<HeaderValue> {
+    let value = match (error.challenge(), error.code()) {
+        (Challenge::Basic, _) | (_, ErrorCode::InvalidClient) => "Basic realm=\"obol\"".to_owned(),
+        (Challenge::Bearer, code) => format!("Bearer error=\"{}\"", code.wire().name),
+    };
+    HeaderValue::try_from(value).ok()
+}

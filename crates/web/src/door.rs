@@ -1,0 +1,156 @@
+//! The door: one request in, one answer out.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use bytes::Bytes;
+use http::header::{ALLOW, HeaderName};
+use http::{HeaderValue, Request};
+use obol_accounts::{PasswordCheck, Refused};
+use obol_oauth::{
+    Answer as Answered, Endpoint, Engine, ErrorCode, OAuthError, Outcome, PasswordNeeded, Person,
+    PersonRefused, Surface,
+};
+
+use crate::routes::{Route, Routes, surface_of};
+use crate::server::{Answer, Received, Refusal, Source, catch_panic};
+use crate::{dialect, health, intake};
+
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Answers every request of the listener.
+pub struct Door {
+    engine: Arc<Engine>,
+    passwords: Arc<PasswordCheck>,
+    routes: Routes,
+    request_ids: RequestIds,
+}
+
+impl Door {
+    /// A door to these rooms.
+    pub fn new(engine: Arc<Engine>, passwords: Arc<PasswordCheck>) -> Self {
+        let routes = Routes::new(engine.issuer());
+        Self { engine, passwords, routes, request_ids: RequestIds::new() }
+    }
+
+    /// Answers one request. Every answer carries `X-Request-Id`, as do its log lines and audit records.
+    pub async fn answer(&self, received: Received) -> Answer {
+        let request_id = self.request_ids.next();
+        let surface = surface_of(match &received {
+            Received::Request(request) => request.uri().path(),
+            Received::Refused(head, _) => head.uri.path(),
+        });
+        let answering = self.dispatch(received, surface, &request_id);
+        let mut answer = catch_panic(answering, || {
+            let sentence = "The server failed on this request; its log says more under the request id.";
+            dialect::refusal(surface, &OAuthError::new(ErrorCode::ServerError, sentence))
+        })
+        .await;
+        if answer.status().is_server_error() {
+            tracing::warn!(request_id, status = answer.status().as_u16(), "a request was not served");
+        }
+        if let Ok(value) = HeaderValue::try_from(request_id) {
+            answer.headers_mut().insert(REQUEST_ID.clone(), value);
+        }
+        answer
+    }
+
+    async fn dispatch(&self, received: Received, surface: Surface, request_id: &str) -> Answer {
+        let request = match received {
+            Received::Request(request) => request,
+            Received::Refused(_, refusal) => return dialect::refusal(surface, &listener_refusal(refusal)),
+        };
+        match self.routes.find(request.method(), request.uri().path()) {
+            Route::Endpoint(endpoint) => {
+                let answered = self.ask(endpoint, request, request_id).await;
+                answered.unwrap_or_else(|error| self.refuse(surface, &error, request_id))
+            }
+            Route::Health => health::health(),
+            Route::Readiness => health::readiness(&self.engine),
+            Route::OtherMethod { allow } => {
+                let sentence = format!("This path takes {allow} only.");
+                let error = OAuthError::new(ErrorCode::MethodNotAllowed, sentence);
+                let mut answer = dialect::refusal(surface, &error);
+                answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+                answer
+            }
+            Route::NotFound => {
+                let sentence = "There is nothing at this path; check the URL.";
+                dialect::refusal(surface, &OAuthError::new(ErrorCode::NotFound, sentence))
+            }
+        }
+    }
+
+    async fn ask(
+        &self,
+        endpoint: &'static Endpoint,
+        request: Request<Bytes>,
+        request_id: &str,
+    ) -> Result<Answer, OAuthError> {
+        let source = request
+            .extensions()
+            .get::<Source>()
+            .ok_or_else(|| OAuthError::new(ErrorCode::ServerError, "The request has no source."))?;
+        let arrival = self.engine.arrival(source.client, request_id.to_owned());
+        let request = intake::read(endpoint, &request, arrival)?;
+        let answered = match self.engine.answer(&request).await? {
+            Outcome::Done(answered) => answered,
+            Outcome::PasswordNeeded(needed) => self.ask_person(*needed).await?,
+        };
+        Ok(dialect::success(endpoint.surface, answered))
+    }
+
+    /// The step person: the accounts room checks the password, the engine goes on.
+    async fn ask_person(&self, mut needed: PasswordNeeded) -> Result<Answered, OAuthError> {
+        let password = needed.take_password()?;
+        let since_boot = needed.arrival.since_boot;
+        let realm = needed.realm.as_deref();
+        let checked = self.passwords.check_password(&needed.username, password, realm, since_boot).await;
+        let person = checked
+            .map(|person| Person { subject: person.subject, username: person.username.as_str().to_owned() })
+            .map_err(|refused| match refused {
+                Refused::Credentials { reason } => PersonRefused::Credentials { reason: reason.as_str() },
+                Refused::Busy { retry_after_secs } => PersonRefused::Busy { retry_after_secs },
+                Refused::Unavailable(error) => PersonRefused::Store(error),
+            });
+        self.engine.issue_to_person(needed, person).await
+    }
+
+    fn refuse(&self, surface: Surface, error: &OAuthError, request_id: &str) -> Answer {
+        let (code, cause) = (error.code().wire().name, error.cause());
+        match error.code() {
+            ErrorCode::ServerError => tracing::error!(request_id, cause, "a request failed"),
+            ErrorCode::Unavailable => tracing::warn!(request_id, cause, "a request could not be served now"),
+            _ => tracing::debug!(request_id, code, cause, "a request was refused"),
+        }
+        dialect::refusal(surface, error)
+    }
+}
+
+fn listener_refusal(refusal: Refusal) -> OAuthError {
+    let code = match refusal {
+        Refusal::BodyTooLarge => ErrorCode::ContentTooLarge,
+        Refusal::BodyTimedOut => ErrorCode::RequestTimeout,
+        Refusal::BodyBroken | Refusal::BadFraming => ErrorCode::InvalidRequest,
+        Refusal::HeadersTooLarge => ErrorCode::HeadersTooLarge,
+        Refusal::UriTooLong => ErrorCode::UriTooLong,
+        Refusal::InClear => ErrorCode::Forbidden,
+    };
+    OAuthError::new(code, refusal.to_string())
+}
+
+/// Request ids: unlike any other of this and other processes, and cheap.
+struct RequestIds {
+    process: u64,
+    last: AtomicU32,
+}
+
+impl RequestIds {
+    fn new() -> Self {
+        Self { process: u64::from_be_bytes(obol_keys::random_bytes()), last: AtomicU32::new(0) }
+    }
+
+    fn next(&self) -> String {
+        format!("{:016x}-{:08x}", self.process, self.last.fetch_add(1, Ordering::Relaxed))
+    }
+}

@@ -1,0 +1,105 @@
+//! The routes, derived from the list of features. A path answers with and without a final slash, never by a redirect.
+
+use std::collections::HashMap;
+
+use http::Method;
+use obol_oauth::{Endpoint, FEATURES, Issuer, Surface};
+
+/// What is found for a path and a method.
+pub(crate) enum Route {
+    /// An endpoint of a feature.
+    Endpoint(&'static Endpoint),
+    /// The process lives.
+    Health,
+    /// The node answers truthfully.
+    Readiness,
+    /// The path takes another method.
+    OtherMethod {
+        /// The value of `Allow`.
+        allow: &'static str,
+    },
+    /// There is no such path.
+    NotFound,
+}
+
+/// All routes of this server.
+pub(crate) struct Routes {
+    endpoints: HashMap<String, &'static Endpoint>,
+}
+
+impl Routes {
+    /// The routes of the list of features.
+    pub(crate) fn new(issuer: &Issuer) -> Self {
+        let mut endpoints = HashMap::new();
+        for endpoint in FEATURES.iter().flat_map(|feature| feature.endpoints) {
+            endpoints.insert(endpoint.path.to_owned(), endpoint);
+            // RFC 8414 §3.1: the path of the issuer follows the well-known path.
+            if endpoint.path.starts_with("/.well-known/") {
+                endpoints.insert(format!("{}{}", endpoint.path, issuer.path()), endpoint);
+            }
+        }
+        Self { endpoints }
+    }
+
+    /// What answers this request.
+    pub(crate) fn find(&self, method: &Method, path: &str) -> Route {
+        let path = path.strip_suffix('/').unwrap_or(path);
+        let (route, takes) = match self.endpoints.get(path) {
+            Some(endpoint) => (Route::Endpoint(endpoint), method_of(endpoint)),
+            None if path == "/healthz" => (Route::Health, Method::GET),
+            None if path == "/readyz" => (Route::Readiness, Method::GET),
+            None => return Route::NotFound,
+        };
+        match *method == takes {
+            true => route,
+            false => Route::OtherMethod { allow: if takes == Method::GET { "GET" } else { "POST" } },
+        }
+    }
+}
+
+/// The dialect in which a path is answered, also when nothing is there.
+pub(crate) fn surface_of(path: &str) -> Surface {
+    match path.starts_with("/api/") {
+        true => Surface::FortiAuthenticator,
+        false => Surface::Rfc,
+    }
+}
+
+fn method_of(endpoint: &Endpoint) -> Method {
+    match endpoint.method {
+        obol_oauth::Method::Get => Method::GET,
+        obol_oauth::Method::Post => Method::POST,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn routes(issuer: &str) -> Routes {
+        Routes::new(&issuer.parse().unwrap())
+    }
+
+    #[test]
+    fn every_endpoint_answers_with_and_without_the_final_slash() {
+        let routes = routes("https://id.example.com");
+        for endpoint in FEATURES.iter().flat_map(|feature| feature.endpoints) {
+            for path in [endpoint.path.to_owned(), format!("{}/", endpoint.path)] {
+                let found = routes.find(&method_of(endpoint), &path);
+                assert!(matches!(found, Route::Endpoint(e) if e.path == endpoint.path), "{path}");
+                let other = routes.find(&Method::DELETE, &path);
+                assert!(matches!(other, Route::OtherMethod { .. }), "{path}");
+                assert_eq!(surface_of(&path), endpoint.surface, "{path}");
+            }
+            let doubled = routes.find(&method_of(endpoint), &format!("{}//", endpoint.path));
+            assert!(matches!(doubled, Route::NotFound), "{}", endpoint.path);
+        }
+    }
+
+    #[test]
+    fn rfc8414_3_1_the_issuers_path_follows_the_well_known_path() {
+        let routes = routes("https://example.com/tenant");
+        let path = "/.well-known/oauth-authorization-server/tenant";
+        assert!(matches!(routes.find(&Method::GET, path), Route::Endpoint(_)));
+    }
+}
