@@ -1,1 +1,163 @@
 //! The suite that every backend runs; it may not ask where it runs.
+//!
+//! A backend writes `obol_store::conformance::suite!(fresh)`, where `fresh` is an async function that gives an empty
+//! store as `Arc<dyn Store>` and, beside it, whatever has to live as long as the store does. Each rule becomes a
+//! test of its own, in a module named after the trait.
+
+pub mod change_log;
+pub mod clients;
+pub mod denials;
+pub mod families;
+pub mod nodes;
+mod samples;
+pub mod sealing_keys;
+pub mod users;
+
+pub use crate::conformance_suite as suite;
+
+/// Makes one test of every rule of the suite. See [`crate::conformance`].
+#[macro_export]
+macro_rules! conformance_suite {
+    ($fresh:path) => {
+        $crate::conformance_suite! { @modules $fresh;
+            change_log {
+                a_new_log_is_empty
+                every_change_gets_a_later_position
+                the_latest_entry_of_a_thing_takes_the_place_of_the_older
+                pages_join_without_a_gap
+                reading_to_the_end_reaches_every_acknowledged_position
+                who_follows_the_log_never_meets_an_entry_behind
+                an_append_wakes_who_waits
+                who_waits_behind_the_end_returns_at_once
+                a_denial_leaves_the_log_by_itself_when_its_time_is_over
+                of_two_ends_of_a_denial_the_later_counts
+            }
+            clients {
+                an_added_client_is_found_as_it_was
+                client_ids_are_case_sensitive
+                an_added_client_is_told_to_the_nodes
+                an_id_in_use_is_taken
+                the_id_of_a_deleted_client_is_never_given_out_again
+                clients_are_listed_by_id
+                an_unknown_client_cannot_be_changed
+                disabling_denies_the_tokens_and_ends_the_families
+                disabling_twice_is_changed_twice
+                enabling_brings_nothing_back
+                a_new_secret_replaces_the_old
+                a_public_client_has_no_secret_to_replace
+                deleting_denies_the_tokens_and_ends_the_families
+                a_deleted_client_cannot_be_changed
+                of_50_parallel_adds_of_one_id_one_adds
+            }
+            denials {
+                each_denial_is_told_to_the_nodes
+                a_token_denied_again_keeps_its_position
+                the_denial_of_a_token_leaves_with_the_token
+                the_denial_of_a_family_leaves_with_its_last_access_token
+                a_family_that_has_ended_is_not_denied_again
+                an_unknown_family_is_denied_for_the_longest_access_lifetime
+                the_denial_of_a_person_lasts_the_longest_access_lifetime
+                deleted_clients_count_for_the_longest_access_lifetime
+                an_access_lifetime_without_end_makes_a_denial_without_end
+                denials_of_clients_and_of_everything_stay
+                a_denial_ends_the_families_that_it_covers_and_no_other
+                count_families_says_what_a_denial_would_end
+                families_that_are_over_are_not_counted
+                of_50_parallel_denials_of_one_token_all_are_at_one_position
+            }
+            families {
+                a_begun_family_is_found
+                an_unknown_lineage_is_not_found
+                nothing_begins_for_a_client_or_person_who_is_gone
+                an_id_or_lineage_in_use_begins_nothing
+                a_single_family_ends_the_others_of_its_person_at_its_client
+                a_single_family_with_nothing_to_replace_denies_nothing
+                a_family_that_is_not_single_leaves_the_others
+                the_current_token_is_replaced_by_the_next
+                a_token_replaced_within_grace_gets_the_stored_answer
+                a_replay_changes_nothing
+                a_token_replaced_before_the_last_rotation_is_reused_also_within_grace
+                a_token_that_was_never_given_is_reused
+                without_grace_a_replaced_token_is_reused_at_once
+                reuse_ends_the_family_and_denies_its_tokens
+                a_refresh_token_expires_at_its_second
+                an_expired_refresh_token_is_expired_also_when_it_was_replaced
+                an_ended_family_is_ended_for_every_token
+                an_unknown_lineage_is_unknown
+                to_another_client_a_family_is_unknown_and_stays
+                of_50_parallel_rotations_of_one_token_one_is_first
+                of_50_parallel_rotations_without_grace_one_is_first_and_the_family_ends
+                a_rotation_never_outlives_a_parallel_denial
+                no_family_begun_beside_a_disabling_lives
+                a_family_leaves_when_both_its_tokens_have_expired
+                a_family_without_end_stays
+            }
+            nodes {
+                at_first_there_are_no_nodes
+                a_renewed_node_is_a_peer_of_others_and_not_of_itself
+                a_peer_is_never_said_to_have_applied_more_than_it_said
+                a_peer_vouches_at_least_as_long_as_it_said
+                a_node_that_left_is_no_peer_and_may_not_renew
+                a_node_may_follow_one_that_left
+            }
+            sealing_keys {
+                the_first_key_is_told_to_the_nodes
+                there_is_one_first_key
+                of_50_parallel_first_keys_one_is_added
+            }
+            users {
+                an_added_person_is_found_by_name_and_by_id
+                adding_a_person_tells_the_nodes_nothing
+                a_name_in_use_is_taken
+                the_name_of_a_deleted_person_is_never_given_out_again
+                an_id_in_use_is_a_conflict
+                people_are_listed_by_name
+                an_unknown_person_cannot_be_changed
+                disabling_denies_the_tokens_and_ends_the_families
+                enabling_brings_nothing_back
+                a_new_password_replaces_the_old_and_ends_what_was_given
+                deleting_denies_the_tokens_and_ends_the_families
+                a_deleted_person_cannot_be_changed
+                of_50_parallel_adds_of_one_name_one_adds
+            }
+        }
+    };
+    (@modules $fresh:path; $($module:ident { $($rule:ident)* })*) => {
+        $(mod $module { $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $rule() {
+                let (store, _keeps) = $fresh().await;
+                $crate::conformance::$module::$rule(store).await;
+            }
+        )* })*
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    /// A rule that nobody lists would never run.
+    #[test]
+    fn every_rule_is_in_the_list() {
+        let modules = [
+            ("change_log", include_str!("change_log.rs")),
+            ("clients", include_str!("clients.rs")),
+            ("denials", include_str!("denials.rs")),
+            ("families", include_str!("families.rs")),
+            ("nodes", include_str!("nodes.rs")),
+            ("sealing_keys", include_str!("sealing_keys.rs")),
+            ("users", include_str!("users.rs")),
+        ];
+        for (name, source) in modules {
+            let rules =
+                source.lines().filter_map(|line| line.strip_prefix("pub async fn ")?.split('(').next());
+            let listed = include_str!("mod.rs")
+                .split_once(&format!("{name} {{\n"))
+                .and_then(|(_, rest)| rest.split_once('}'))
+                .map(|(list, _)| list.split_whitespace().collect::<Vec<_>>())
+                .unwrap();
+            let rules = rules.collect::<Vec<_>>();
+            assert!(!rules.is_empty(), "{name}");
+            assert_eq!(rules, listed, "{name}");
+        }
+    }
+}

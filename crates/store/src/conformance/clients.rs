@@ -1,0 +1,190 @@
+//! Rules of [`crate::Clients`].
+#![allow(missing_docs, reason = "each rule is said by its name")]
+
+use obol_token::{Denied, Expiry};
+use tokio::task::JoinSet;
+
+use super::samples::{
+    Fresh, add_client, at, begin, changed, client, client_id, denial, family, hash, is_live, lifetime,
+    log_end, people, scopes, told,
+};
+use crate::{AddOutcome, ChangeOutcome, Client, ClientKind, GrantType};
+
+pub async fn an_added_client_is_found_as_it_was(store: Fresh) {
+    let bare = Client {
+        grants: Vec::new(),
+        default_scopes: scopes(""),
+        access_token_lifetime: lifetime(0),
+        refresh_token_lifetime: lifetime(0),
+        ..client("bare")
+    };
+    let rich = Client {
+        name: "Schalter 7, \"Süd\"".to_owned(),
+        kind: ClientKind::Confidential(hash("secret", 1)),
+        enabled: false,
+        grants: vec![GrantType::new("client_credentials"), GrantType::new("urn:ietf:params:x")],
+        optional_scopes: scopes("admin audit"),
+        redirect_uris: vec!["https://a.example/back?x=1".to_owned(), "app:/back".to_owned()],
+        access_token_lifetime: lifetime(i64::from(u32::MAX)),
+        may_introspect: true,
+        single_family: true,
+        created_at: at(-5),
+        ..client("rich")
+    };
+    for client in [bare, rich] {
+        add_client(&*store, &client).await;
+        assert_eq!(store.find_client(&client.id).await, Ok(Some(client)));
+    }
+    assert_eq!(store.find_client(&client_id("other")).await, Ok(None));
+}
+
+pub async fn client_ids_are_case_sensitive(store: Fresh) {
+    let (lower, upper) = (client("gateway"), client("GATEWAY"));
+    add_client(&*store, &lower).await;
+    assert_eq!(store.find_client(&upper.id).await, Ok(None));
+    add_client(&*store, &upper).await;
+    assert_eq!(store.find_client(&lower.id).await, Ok(Some(lower)));
+}
+
+pub async fn an_added_client_is_told_to_the_nodes(store: Fresh) {
+    let client = client("gateway");
+    let position = add_client(&*store, &client).await;
+    assert_eq!(told(&*store, &client.id.clone()).await, Some((position, Some(client))));
+}
+
+pub async fn an_id_in_use_is_taken(store: Fresh) {
+    let first = client("gateway");
+    let position = add_client(&*store, &first).await;
+    let second = Client { name: "Another".to_owned(), ..client("gateway") };
+    assert_eq!(store.add_client(&second).await, Ok(AddOutcome::Taken));
+    assert_eq!(told(&*store, &first.id.clone()).await, Some((position, Some(first))));
+}
+
+pub async fn the_id_of_a_deleted_client_is_never_given_out_again(store: Fresh) {
+    let client = client("gateway");
+    add_client(&*store, &client).await;
+    changed(store.delete_client(&client.id, at(1)).await.unwrap());
+    assert_eq!(store.add_client(&client).await, Ok(AddOutcome::NeverAgain));
+    assert_eq!(store.find_client(&client.id).await, Ok(None));
+    assert_eq!(store.list_clients().await, Ok(Vec::new()));
+}
+
+pub async fn clients_are_listed_by_id(store: Fresh) {
+    assert_eq!(store.list_clients().await, Ok(Vec::new()));
+    for id in ["b", "B", "a", "_", "b1"] {
+        add_client(&*store, &client(id)).await;
+    }
+    let listed = store.list_clients().await.unwrap();
+    assert_eq!(listed, ["B", "_", "a", "b", "b1"].map(client));
+}
+
+pub async fn an_unknown_client_cannot_be_changed(store: Fresh) {
+    people(&*store).await;
+    let (end, id) = (log_end(&*store).await, client_id("other"));
+    assert_eq!(store.set_client_enabled(&id, false, at(1)).await, Ok(ChangeOutcome::Unknown));
+    assert_eq!(store.set_client_secret(&id, hash("secret", 1)).await, Ok(ChangeOutcome::Unknown));
+    assert_eq!(store.delete_client(&id, at(1)).await, Ok(ChangeOutcome::Unknown));
+    assert_eq!(log_end(&*store).await, end);
+}
+
+pub async fn disabling_denies_the_tokens_and_ends_the_families(store: Fresh) {
+    people(&*store).await;
+    let (own, other) = (family(1, "fcare", "alice"), family(2, "gateway", "alice"));
+    begin(&*store, &own).await;
+    begin(&*store, &other).await;
+
+    let position = changed(store.set_client_enabled(&own.client_id, false, at(1)).await.unwrap());
+    assert_eq!(log_end(&*store).await, position);
+    let denial = denial(&*store, &Denied::Client(own.client_id.clone())).await.unwrap();
+    assert_eq!(denial.leaves_at, Expiry::Never);
+    let disabled = Client { enabled: false, ..client("fcare") };
+    assert_eq!(store.find_client(&own.client_id).await, Ok(Some(disabled.clone())));
+    let (told_at, state) = told(&*store, &own.client_id).await.unwrap();
+    assert_eq!((told_at.max(denial.position), state), (position, Some(disabled)));
+    assert!(!is_live(&*store, &own).await);
+    assert!(is_live(&*store, &other).await);
+}
+
+pub async fn disabling_twice_is_changed_twice(store: Fresh) {
+    people(&*store).await;
+    let id = client_id("fcare");
+    for _ in 0..2 {
+        let position = changed(store.set_client_enabled(&id, false, at(1)).await.unwrap());
+        assert!(position <= log_end(&*store).await);
+        assert!(!store.find_client(&id).await.unwrap().unwrap().enabled);
+    }
+}
+
+pub async fn enabling_brings_nothing_back(store: Fresh) {
+    people(&*store).await;
+    let family = family(1, "fcare", "alice");
+    begin(&*store, &family).await;
+    changed(store.set_client_enabled(&family.client_id, false, at(1)).await.unwrap());
+    let denied = Denied::Client(family.client_id.clone());
+    let before = denial(&*store, &denied).await;
+
+    let position = changed(store.set_client_enabled(&family.client_id, true, at(2)).await.unwrap());
+    assert!(!is_live(&*store, &family).await);
+    assert_eq!(denial(&*store, &denied).await, before);
+    assert_eq!(told(&*store, &family.client_id).await, Some((position, Some(client("fcare")))));
+}
+
+pub async fn a_new_secret_replaces_the_old(store: Fresh) {
+    let old = Client { kind: ClientKind::Confidential(hash("secret", 1)), ..client("gateway") };
+    add_client(&*store, &old).await;
+    let position = changed(store.set_client_secret(&old.id, hash("secret", 2)).await.unwrap());
+    let new = Client { kind: ClientKind::Confidential(hash("secret", 2)), ..old };
+    assert_eq!(store.find_client(&new.id).await, Ok(Some(new.clone())));
+    assert_eq!(told(&*store, &new.id.clone()).await, Some((position, Some(new))));
+}
+
+pub async fn a_public_client_has_no_secret_to_replace(store: Fresh) {
+    let public = client("fcare");
+    let position = add_client(&*store, &public).await;
+    let outcome = store.set_client_secret(&public.id, hash("secret", 1)).await;
+    assert_eq!(outcome, Ok(ChangeOutcome::Unknown));
+    assert_eq!(told(&*store, &public.id.clone()).await, Some((position, Some(public))));
+}
+
+pub async fn deleting_denies_the_tokens_and_ends_the_families(store: Fresh) {
+    people(&*store).await;
+    let (own, other) = (family(1, "fcare", "alice"), family(2, "gateway", "alice"));
+    begin(&*store, &own).await;
+    begin(&*store, &other).await;
+
+    let position = changed(store.delete_client(&own.client_id, at(1)).await.unwrap());
+    assert_eq!(log_end(&*store).await, position);
+    let denial = denial(&*store, &Denied::Client(own.client_id.clone())).await.unwrap();
+    assert_eq!(denial.leaves_at, Expiry::Never);
+    let (told_at, state) = told(&*store, &own.client_id).await.unwrap();
+    assert_eq!((told_at.max(denial.position), state), (position, None));
+    assert!(!is_live(&*store, &own).await);
+    assert!(is_live(&*store, &other).await);
+    assert_eq!(store.list_clients().await, Ok(vec![client("gateway")]));
+}
+
+pub async fn a_deleted_client_cannot_be_changed(store: Fresh) {
+    let client = Client { kind: ClientKind::Confidential(hash("secret", 1)), ..client("gateway") };
+    add_client(&*store, &client).await;
+    let position = changed(store.delete_client(&client.id, at(1)).await.unwrap());
+    let id = &client.id;
+    assert_eq!(store.set_client_enabled(id, true, at(2)).await, Ok(ChangeOutcome::Unknown));
+    assert_eq!(store.set_client_secret(id, hash("secret", 2)).await, Ok(ChangeOutcome::Unknown));
+    assert_eq!(store.delete_client(id, at(2)).await, Ok(ChangeOutcome::Unknown));
+    assert_eq!(log_end(&*store).await, position);
+    assert_eq!(store.find_client(id).await, Ok(None));
+}
+
+pub async fn of_50_parallel_adds_of_one_id_one_adds(store: Fresh) {
+    let mut adds = JoinSet::new();
+    for number in 0..50 {
+        let store = store.clone();
+        let client = Client { name: format!("number {number}"), ..client("gateway") };
+        adds.spawn(async move { (store.add_client(&client).await.unwrap(), client) });
+    }
+    let (added, others): (Vec<_>, Vec<_>) =
+        adds.join_all().await.into_iter().partition(|(outcome, _)| matches!(outcome, AddOutcome::Added(_)));
+    assert!(others.iter().all(|(outcome, _)| *outcome == AddOutcome::Taken));
+    let [(_, winner)] = &added[..] else { panic!("{} were added", added.len()) };
+    assert_eq!(store.list_clients().await, Ok(vec![winner.clone()]));
+}

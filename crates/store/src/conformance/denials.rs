@@ -1,0 +1,219 @@
+//! Rules of [`crate::Denials`].
+#![allow(missing_docs, reason = "each rule is said by its name")]
+
+use obol_token::{Denied, Expiry};
+use tokio::task::JoinSet;
+
+use super::samples::{
+    ACCESS_SECS, Fresh, REFRESH_SECS, add_client, at, begin, changed, client, client_id, denial, deny,
+    family, family_id, is_live, lifetime, log_end, pass_time, people, rotate, rotation, stored, subject_id,
+    token_id, until,
+};
+use crate::{Client, Deny, NewFamily, RotateOutcome};
+
+pub async fn each_denial_is_told_to_the_nodes(store: Fresh) {
+    people(&*store).await;
+    let (token, subject, client) = (token_id(1), subject_id("alice"), client_id("fcare"));
+    let denials = [
+        (Deny::Token { id: token, expires_at: until(9) }, Denied::Token(token)),
+        (Deny::Family(family_id(1)), Denied::Family(family_id(1))),
+        (Deny::Subject(subject), Denied::Subject(subject)),
+        (Deny::Client(client.clone()), Denied::Client(client)),
+        (Deny::Everything, Denied::Everything),
+    ];
+    for (asked, denied) in denials {
+        let position = deny(&*store, &asked, at(1)).await;
+        assert_eq!(denial(&*store, &denied).await.map(|denial| denial.position), Some(position), "{asked:?}");
+        assert_eq!(log_end(&*store).await, position);
+    }
+}
+
+pub async fn a_token_denied_again_keeps_its_position(store: Fresh) {
+    let again = Deny::Token { id: token_id(1), expires_at: until(100) };
+    let first = deny(&*store, &again, at(1)).await;
+    deny(&*store, &Deny::Token { id: token_id(2), expires_at: until(100) }, at(1)).await;
+    let end = log_end(&*store).await;
+    assert_eq!(deny(&*store, &again, at(2)).await, first);
+    assert_eq!(log_end(&*store).await, end);
+}
+
+pub async fn the_denial_of_a_token_leaves_with_the_token(store: Fresh) {
+    for (number, expires_at) in [(1, until(100)), (2, Expiry::Never)] {
+        deny(&*store, &Deny::Token { id: token_id(number), expires_at }, at(1)).await;
+        let denial = denial(&*store, &Denied::Token(token_id(number))).await.unwrap();
+        assert_eq!(denial.leaves_at, expires_at);
+    }
+    pass_time(&*store, at(REFRESH_SECS)).await;
+    assert!(denial(&*store, &Denied::Token(token_id(2))).await.is_some());
+}
+
+pub async fn the_denial_of_a_family_leaves_with_its_last_access_token(store: Fresh) {
+    people(&*store).await;
+    // The expiries of three access tokens in the order of their issue, and the latest of them.
+    let cases = [
+        ([until(500), until(900), until(700)], until(900)),
+        ([until(900), until(500), until(700)], until(900)),
+        ([until(500), until(700), until(900)], until(900)),
+        ([until(500), Expiry::Never, until(900)], Expiry::Never),
+        ([Expiry::Never, until(500), until(900)], Expiry::Never),
+    ];
+    for (number, ([first, second, third], latest)) in (1..).zip(cases) {
+        let family = NewFamily { access_expires_at: first, ..family(number, "fcare", "alice") };
+        begin(&*store, &family).await;
+        for (generation, access_expires_at) in [(0, second), (1, third)] {
+            let rotation = crate::Rotation { access_expires_at, ..rotation(&family, generation, 1) };
+            assert_eq!(rotate(&*store, &rotation).await, RotateOutcome::First);
+        }
+        let position = deny(&*store, &Deny::Family(family.id), at(2)).await;
+        let denial = denial(&*store, &Denied::Family(family.id)).await.unwrap();
+        assert_eq!((denial.position, denial.leaves_at), (position, latest));
+        assert_eq!(stored(&*store, &family).await.ended, Some(position));
+    }
+}
+
+pub async fn a_family_that_has_ended_is_not_denied_again(store: Fresh) {
+    people(&*store).await;
+    let family = family(1, "fcare", "alice");
+    begin(&*store, &family).await;
+    let by_subject = deny(&*store, &Deny::Subject(family.subject), at(1)).await;
+    deny(&*store, &Deny::Everything, at(1)).await;
+    let end = log_end(&*store).await;
+    assert_eq!(deny(&*store, &Deny::Family(family.id), at(2)).await, by_subject);
+    assert_eq!(log_end(&*store).await, end);
+    assert_eq!(stored(&*store, &family).await.ended, Some(by_subject));
+}
+
+pub async fn an_unknown_family_is_denied_for_the_longest_access_lifetime(store: Fresh) {
+    people(&*store).await;
+    let unknown = Deny::Family(family_id(9));
+    let position = deny(&*store, &unknown, at(5)).await;
+    let stored = denial(&*store, &Denied::Family(family_id(9))).await.unwrap();
+    assert_eq!((stored.position, stored.leaves_at), (position, until(5 + ACCESS_SECS)));
+    deny(&*store, &Deny::Everything, at(6)).await;
+    assert_eq!(deny(&*store, &unknown, at(7)).await, position);
+}
+
+pub async fn the_denial_of_a_person_lasts_the_longest_access_lifetime(store: Fresh) {
+    people(&*store).await;
+    let long = Client { access_token_lifetime: lifetime(7_777), ..client("long") };
+    add_client(&*store, &long).await;
+    deny(&*store, &Deny::Subject(subject_id("alice")), at(5)).await;
+    let what = Denied::Subject(subject_id("alice"));
+    assert_eq!(denial(&*store, &what).await.unwrap().leaves_at, until(5 + 7_777));
+    pass_time(&*store, at(5 + 7_776)).await;
+    assert!(denial(&*store, &what).await.is_some());
+    pass_time(&*store, at(5 + 7_777)).await;
+    assert_eq!(denial(&*store, &what).await, None);
+}
+
+pub async fn deleted_clients_count_for_the_longest_access_lifetime(store: Fresh) {
+    people(&*store).await;
+    let long = Client { access_token_lifetime: lifetime(7_777), ..client("long") };
+    add_client(&*store, &long).await;
+    changed(store.delete_client(&long.id, at(1)).await.unwrap());
+    deny(&*store, &Deny::Subject(subject_id("alice")), at(5)).await;
+    let denial = denial(&*store, &Denied::Subject(subject_id("alice"))).await.unwrap();
+    assert_eq!(denial.leaves_at, until(5 + 7_777));
+}
+
+pub async fn an_access_lifetime_without_end_makes_a_denial_without_end(store: Fresh) {
+    people(&*store).await;
+    add_client(&*store, &Client { access_token_lifetime: lifetime(0), ..client("endless") }).await;
+    deny(&*store, &Deny::Subject(subject_id("alice")), at(5)).await;
+    deny(&*store, &Deny::Family(family_id(9)), at(5)).await;
+    for what in [Denied::Subject(subject_id("alice")), Denied::Family(family_id(9))] {
+        assert_eq!(denial(&*store, &what).await.unwrap().leaves_at, Expiry::Never);
+    }
+}
+
+pub async fn denials_of_clients_and_of_everything_stay(store: Fresh) {
+    people(&*store).await;
+    deny(&*store, &Deny::Client(client_id("fcare")), at(5)).await;
+    deny(&*store, &Deny::Everything, at(5)).await;
+    pass_time(&*store, at(100 * REFRESH_SECS)).await;
+    for what in [Denied::Client(client_id("fcare")), Denied::Everything] {
+        assert_eq!(denial(&*store, &what).await.unwrap().leaves_at, Expiry::Never);
+    }
+}
+
+/// Six families and, for each denial, the numbers of those that it covers.
+fn families_and_coverage() -> ([NewFamily; 6], [(Deny, Vec<u8>); 6]) {
+    let families = [
+        family(1, "fcare", "alice"),
+        family(2, "fcare", "alice"),
+        family(3, "gateway", "alice"),
+        family(4, "fcare", "bob"),
+        family(5, "gateway", "bob"),
+        family(6, "gateway", "bob"),
+    ];
+    let coverage = [
+        (Deny::Token { id: token_id(1), expires_at: until(100) }, vec![]),
+        (Deny::Family(family_id(9)), vec![]),
+        (Deny::Family(family_id(5)), vec![5]),
+        (Deny::Subject(subject_id("alice")), vec![1, 2, 3]),
+        (Deny::Client(client_id("fcare")), vec![1, 2, 4]),
+        (Deny::Everything, vec![1, 2, 3, 4, 5, 6]),
+    ];
+    (families, coverage)
+}
+
+pub async fn a_denial_ends_the_families_that_it_covers_and_no_other(store: Fresh) {
+    people(&*store).await;
+    let (families, coverage) = families_and_coverage();
+    for family in &families {
+        begin(&*store, family).await;
+    }
+    let mut expected = [None; 6];
+    for (asked, covered) in coverage {
+        let position = deny(&*store, &asked, at(1)).await;
+        for number in covered {
+            expected[usize::from(number - 1)].get_or_insert(position);
+        }
+        for (family, ended) in families.iter().zip(expected) {
+            assert_eq!(stored(&*store, family).await.ended, ended, "{} after {asked:?}", family.id);
+        }
+    }
+}
+
+pub async fn count_families_says_what_a_denial_would_end(store: Fresh) {
+    people(&*store).await;
+    let (families, coverage) = families_and_coverage();
+    for family in &families {
+        begin(&*store, family).await;
+    }
+    for (asked, covered) in &coverage {
+        assert_eq!(store.count_families(asked, at(1)).await, Ok(covered.len() as u64), "{asked:?}");
+    }
+    deny(&*store, &Deny::Family(family_id(1)), at(1)).await;
+    for (asked, covered) in &coverage {
+        let left = covered.iter().filter(|number| **number != 1).count();
+        assert_eq!(store.count_families(asked, at(1)).await, Ok(left as u64), "{asked:?}");
+    }
+    assert!(is_live(&*store, &families[1]).await);
+}
+
+pub async fn families_that_are_over_are_not_counted(store: Fresh) {
+    people(&*store).await;
+    let family = NewFamily {
+        refresh_expires_at: until(100),
+        access_expires_at: until(50),
+        ..family(1, "fcare", "alice")
+    };
+    begin(&*store, &family).await;
+    for deny in [Deny::Family(family.id), Deny::Subject(family.subject), Deny::Everything] {
+        assert_eq!(store.count_families(&deny, at(99)).await, Ok(1));
+        assert_eq!(store.count_families(&deny, at(100)).await, Ok(0));
+    }
+}
+
+pub async fn of_50_parallel_denials_of_one_token_all_are_at_one_position(store: Fresh) {
+    let mut denials = JoinSet::new();
+    for _ in 0..50 {
+        let store = store.clone();
+        let token = Deny::Token { id: token_id(1), expires_at: until(100) };
+        denials.spawn(async move { store.deny(&token, at(1)).await.unwrap().position() });
+    }
+    let mut positions = denials.join_all().await;
+    positions.dedup();
+    assert_eq!(positions, [log_end(&*store).await]);
+}
