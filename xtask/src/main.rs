@@ -1,2 +1,98 @@
-//! Tasks.
-fn main() {}
+//! The project's own tasks: `cargo xtask test` and what it is made of.
+
+mod tools;
+
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, bail};
+
+const USAGE: &str = "\
+usage: cargo xtask TASK
+
+  test [ARGS]   build everything and run every test; installs what the tests need, or names it.
+                ARGS go to the test runner (cargo nextest where it is installed, else cargo test)
+  check         what CI checks before the tests: format, lints, licences and advisories
+  bench         print start-up time and idle memory of the release build
+  fuzz SECS     run each fuzz target for so many seconds (needs cargo-fuzz)
+";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let task = arguments.next().unwrap_or_default();
+    let rest: Vec<String> = arguments.collect();
+    let outcome = match task.as_str() {
+        "test" => test(&rest),
+        "check" => check(),
+        "bench" => bench(),
+        "fuzz" => fuzz(&rest),
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn test(arguments: &[String]) -> anyhow::Result<()> {
+    tools::ensure_all(&tools::FOR_TESTS)?;
+    match tools::has_subcommand("nextest") {
+        true => {
+            cargo(&["nextest", "run", "--workspace", "--no-fail-fast"], arguments)?;
+            cargo(&["test", "--workspace", "--doc"], &[])
+        }
+        false => cargo(&["test", "--workspace", "--no-fail-fast"], arguments),
+    }
+}
+
+fn check() -> anyhow::Result<()> {
+    cargo(&["fmt", "--all", "--check"], &[])?;
+    cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"], &[])?;
+    match tools::has_subcommand("deny") {
+        true => cargo(&["deny", "check"], &[]),
+        false => {
+            eprintln!("xtask: cargo-deny is not installed, so licences and advisories are not checked here");
+            Ok(())
+        }
+    }
+}
+
+fn bench() -> anyhow::Result<()> {
+    cargo(&["bench", "--package", "obol", "--bench", "start_and_idle"], &[])
+}
+
+fn fuzz(arguments: &[String]) -> anyhow::Result<()> {
+    let [secs] = arguments else { bail!("say for how many seconds: cargo xtask fuzz 60") };
+    secs.parse::<u32>().context("the seconds are a whole number")?;
+    if !tools::has_subcommand("fuzz") {
+        bail!("install cargo-fuzz first: cargo install cargo-fuzz --locked");
+    }
+    for target in ["access_token", "params", "authorization"] {
+        // The sanitizer flags are unstable; this unlocks them on a stable compiler.
+        let mut command = Command::new("cargo");
+        command.args(["fuzz", "run", target, "--"]).arg(format!("-max_total_time={secs}"));
+        command.env("RUSTC_BOOTSTRAP", "1");
+        run(command)?;
+    }
+    Ok(())
+}
+
+fn cargo(arguments: &[&str], more: &[String]) -> anyhow::Result<()> {
+    let mut command = Command::new("cargo");
+    command.args(arguments).args(more);
+    run(command)
+}
+
+fn run(mut command: Command) -> anyhow::Result<()> {
+    eprintln!("xtask: {command:?}");
+    let status = command.status().with_context(|| format!("{command:?} could not be started"))?;
+    if !status.success() {
+        bail!("{command:?} failed");
+    }
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! What the tests need beyond Rust and a C compiler: found, installed when that is possible, or named.
+
+use std::process::{Command, Stdio};
+
+use anyhow::bail;
+
+/// A program that the tests run.
+pub(crate) struct Tool {
+    program: &'static str,
+    debian_package: &'static str,
+    needed_for: &'static str,
+}
+
+/// What the tests run.
+pub(crate) const FOR_TESTS: [Tool; 2] = [
+    Tool {
+        program: "curl",
+        debian_package: "curl",
+        needed_for: "the curl lines of the seed pages and of `obol serve --dev`",
+    },
+    Tool {
+        program: "cc",
+        debian_package: "gcc",
+        needed_for: "the libraries written in C, and the shim that makes disks fail",
+    },
+];
+
+/// Whether all tools are there at the end.
+///
+/// # Errors
+/// The exact command that installs what is missing, when this could not.
+pub(crate) fn ensure_all(tools: &[Tool]) -> anyhow::Result<()> {
+    for tool in tools.iter().filter(|tool| !is_there(tool.program)) {
+        eprintln!("xtask: {} is missing (for {}); installing it", tool.program, tool.needed_for);
+        let quiet = |command: &mut Command| command.status().is_ok_and(|status| status.success());
+        let _updated = quiet(Command::new("apt-get").args(["update", "-qq"]));
+        quiet(Command::new("apt-get").args(["install", "-y", "-qq", tool.debian_package]));
+        if !is_there(tool.program) {
+            bail!(
+                "`{}` is needed for {}, and could not be installed; on Debian: apt-get install {}",
+                tool.program,
+                tool.needed_for,
+                tool.debian_package
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Whether `cargo NAME` works.
+pub(crate) fn has_subcommand(name: &str) -> bool {
+    runs(Command::new("cargo").args([name, "--version"]))
+}
+
+fn is_there(program: &str) -> bool {
+    runs(Command::new(program).arg("--version"))
+}
+
+fn runs(command: &mut Command) -> bool {
+    command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
