@@ -1,1 +1,54 @@
 //! Builds, starts and talks to a real obol server in tests.
+//!
+//! Nothing here knows what a right answer is: a test says that. The kit runs the real program (`obol!()`), sends what
+//! a test asks it to send, and reads what came back.
+
+mod answer;
+mod audit;
+mod await_condition;
+mod clients;
+mod curl;
+mod fortiauthenticator;
+mod house;
+mod http;
+mod installation;
+mod lines;
+mod program;
+mod raw;
+mod rfc;
+mod server;
+mod shapes;
+mod storage_faults;
+mod tls;
+mod tokens;
+
+pub use answer::Answer;
+pub use audit::AuditLine;
+pub use await_condition::{median, wait_until};
+pub use clients::{Client, ClientSpec};
+pub use curl::CurlAnswer;
+pub use fortiauthenticator::{REVOKE, TOKEN, VERIFY};
+pub use house::House;
+pub use http::{BodyType, Http, Request};
+pub use installation::Installation;
+pub use lines::Lines;
+pub use program::{Program, Ran};
+pub use rfc::{INTROSPECT, METADATA, RFC_REVOKE, RFC_TOKEN};
+pub use rustix::process::Signal;
+pub use server::{Server, ServerBuilder};
+pub use shapes::{Shape, for_each_shape, for_each_slash};
+pub use tokens::Tokens;
+
+/// The person of most tests.
+pub const ALICE: &str = "alice";
+
+/// Her password.
+pub const PASSWORD: &str = "a coin to be let across";
+
+/// The program that Cargo built for this test.
+#[macro_export]
+macro_rules! obol {
+    () => {
+        $crate::Program::at(env!("CARGO_BIN_EXE_obol"))
+    };
+}
