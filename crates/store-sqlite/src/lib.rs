@@ -15,6 +15,7 @@ mod connection;
 mod denials;
 mod error;
 mod families;
+mod group_commit;
 mod log_head;
 mod migrations;
 mod nodes;

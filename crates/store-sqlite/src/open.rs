@@ -21,12 +21,13 @@ use crate::writer::Writer;
 ///
 /// Several processes may have the same folder open. Methods must be called within a tokio runtime with time.
 pub struct SqliteStore {
-    pub(crate) writer: Writer,
+    // Dropped in this order: the last connection to close has to be one that may tidy up the write-ahead log.
+    _watcher: Watcher,
     pub(crate) readers: Readers,
+    pub(crate) writer: Writer,
     pub(crate) head: Arc<LogHead>,
     pub(crate) server_lock: ServerLock,
     pub(crate) this_server: ThisServer,
-    _watcher: Watcher,
 }
 
 /// Why a store could not be opened. Each sentence says what to change.

@@ -11,8 +11,8 @@ use rusqlite::{Connection, Result};
 use tokio::sync::oneshot;
 
 use crate::error::store_error;
+use crate::group_commit::{Request, Undo, commit_together};
 use crate::log_head::LogHead;
-use crate::sweep;
 
 /// The queue to the writing thread. Dropped, it lets the thread finish what waits and end.
 pub(crate) struct Writer {
@@ -75,17 +75,7 @@ impl Drop for Writer {
     }
 }
 
-/// One caller's write, whatever the type of its answer.
-trait Request: Send {
-    fn is_given_up(&self) -> bool;
-    fn now(&self) -> Option<Timestamp>;
-    /// Keeps the outcome for `answer`; `Err` when what was done has to be undone.
-    fn run(&mut self, db: &Connection) -> Result<(), Undo>;
-    fn answer(self: Box<Self>, not_committed: Option<&StoreError>);
-}
-
-struct Undo;
-
+/// A request, its outcome before the commit, and who waits for it.
 struct Pending<T, W> {
     work: Option<W>,
     outcome: Option<Result<T, StoreError>>,
@@ -130,6 +120,7 @@ fn write_batches(
     head: &LogHead,
     commits: &AtomicU64,
 ) {
+    let mut failing = false;
     while let Ok(first) = requests.recv() {
         let mut batch = vec![first];
         batch.extend(requests.try_iter().take(Writer::BATCH - 1));
@@ -137,78 +128,24 @@ fn write_batches(
         if batch.is_empty() {
             continue;
         }
-        let not_committed = match commit_batch(db, &mut batch, head) {
-            Ok(()) => {
-                commits.fetch_add(1, Ordering::Relaxed);
-                None
-            }
-            Err(error) => {
-                tracing::warn!(%error, requests = batch.len(), "writes were not committed");
-                Some(StoreError::Unavailable(error.to_string()))
-            }
-        };
+        let committed = commit_together(db, &mut batch, head);
+        if committed.is_ok() {
+            commits.fetch_add(1, Ordering::Relaxed);
+        }
+        say_once(&committed, &mut failing);
+        let not_committed = committed.err().map(|error| StoreError::Unavailable(error.to_string()));
         for request in batch {
             request.answer(not_committed.as_ref());
         }
     }
 }
 
-/// Commits the requests of a batch together, without those that failed by themselves.
-fn commit_batch(db: &Connection, batch: &mut [Box<dyn Request>], head: &LogHead) -> Result<()> {
-    roll_back(db);
-    execute(db, "BEGIN IMMEDIATE")?;
-    let begun_at = LogHead::read(db).inspect_err(|_| roll_back(db))?;
-    head.seen(begun_at);
-    let committed = run_batch(db, batch).and_then(|()| {
-        let ends_at = LogHead::read(db)?;
-        head.set_own(ends_at);
-        execute(db, "COMMIT")?;
-        Ok(ends_at)
-    });
+/// Logs the first failure of a row of failures, and its end.
+fn say_once(committed: &Result<()>, failing: &mut bool) {
+    let failed_before = std::mem::replace(failing, committed.is_err());
     match committed {
-        Ok(ends_at) => {
-            head.seen(ends_at);
-            Ok(())
-        }
-        Err(error) => {
-            head.set_own(begun_at);
-            roll_back(db);
-            Err(error)
-        }
+        Err(error) if !failed_before => tracing::error!(%error, "writes cannot be committed"),
+        Ok(()) if failed_before => tracing::info!("writes are committed again"),
+        _ => {}
     }
-}
-
-fn run_batch(db: &Connection, batch: &mut [Box<dyn Request>]) -> Result<()> {
-    for request in batch.iter_mut() {
-        apart(db, |db| request.run(db))?;
-    }
-    let Some(now) = batch.iter().filter_map(|request| request.now()).max() else { return Ok(()) };
-    apart(db, |db| {
-        sweep::remove_expired(db, now, 2 * batch.len()).map_err(|error| {
-            tracing::warn!(%error, "expired rows were not removed");
-            Undo
-        })
-    })
-}
-
-/// Runs `part` so that it can be undone alone. Fails when SQLite has given up the whole transaction.
-fn apart(db: &Connection, part: impl FnOnce(&Connection) -> Result<(), Undo>) -> Result<()> {
-    execute(db, "SAVEPOINT part")?;
-    if part(db).is_err() {
-        execute(db, "ROLLBACK TO part")?;
-    }
-    execute(db, "RELEASE part")
-}
-
-/// Ends a transaction that a failure may have left open.
-fn roll_back(db: &Connection) {
-    if !db.is_autocommit()
-        && let Err(error) = execute(db, "ROLLBACK")
-    {
-        tracing::error!(%error, "a transaction could not be rolled back");
-    }
-}
-
-fn execute(db: &Connection, sql: &str) -> Result<()> {
-    db.prepare_cached(sql)?.execute([]).map(drop)
 }
