@@ -1,0 +1,110 @@
+//! One connection: TLS handshake, protocol, requests, end.
+
+use std::error::Error;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper_util::server::graceful::GracefulConnection;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::accept::count;
+use super::drain::Drain;
+use super::pace::{Lapse, Pace};
+use super::request::{Caller, Door};
+use super::tls::{Protocol, TlsIdentity};
+use super::{Answer, Received, http1, http2};
+
+/// How a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// By HTTP's own rules, by the peer, or idle.
+    Closed,
+    /// By a deadline.
+    Cut,
+}
+
+/// Serves an accepted connection to its end.
+pub(super) async fn serve<H, F>(
+    tcp: TcpStream,
+    peer: SocketAddr,
+    tls: Option<Arc<TlsIdentity>>,
+    door: Arc<Door<H>>,
+    drain: Drain,
+) where
+    H: Fn(Received) -> F + Send + Sync + 'static,
+    F: Future<Output = Answer> + Send + 'static,
+{
+    if let Err(error) = tcp.set_nodelay(true) {
+        tracing::debug!(%error, "no TCP_NODELAY");
+    }
+    let counts = Arc::clone(&door.counts);
+    let handshake_timeout = door.options.handshake_timeout;
+    // An IPv4 peer of a dual-stack socket is an IPv4 peer.
+    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+    let caller = Caller { door, peer, tls: tls.is_some(), drain };
+    let ended = match tls {
+        None => http1::serve(tcp, caller).await,
+        Some(identity) => match timeout(handshake_timeout, identity.accept(tcp)).await {
+            Ok(Ok((stream, Protocol::Http1))) => http1::serve(stream, caller).await,
+            Ok(Ok((stream, Protocol::Http2))) => http2::serve(stream, caller).await,
+            Ok(Err(error)) => {
+                count(&counts.handshake_failures);
+                tracing::debug!(%error, "TLS handshake failed");
+                return;
+            }
+            Err(_elapsed) => {
+                count(&counts.handshake_failures);
+                tracing::debug!("TLS handshake too slow");
+                return;
+            }
+        },
+    };
+    if ended == Ended::Cut {
+        count(&counts.cut_by_deadline);
+        tracing::debug!("connection cut by a deadline");
+    }
+}
+
+/// Runs hyper's connection until it ends, a deadline passes, or the listener stops. `patience` is how long a goodbye
+/// may take.
+pub(super) async fn drive<C>(conn: C, pace: &Pace, mut drain: Drain, patience: Duration) -> Ended
+where
+    C: GracefulConnection<Error = hyper::Error>,
+{
+    let mut conn = pin!(conn);
+    let mut lapse = pin!(pace.lapse());
+    let mut last_call = pin!(drain.last_call());
+    let mut called = false;
+    loop {
+        tokio::select! {
+            biased;
+            ended = conn.as_mut() => return closed(ended),
+            lapse = lapse.as_mut() => match lapse {
+                Lapse::Cut => return Ended::Cut,
+                Lapse::Idle => break,
+            },
+            () = last_call.as_mut(), if !called => {
+                called = true;
+                pace.stop();
+                conn.as_mut().graceful_shutdown();
+            }
+        }
+    }
+    conn.as_mut().graceful_shutdown();
+    timeout(patience, conn).await.map_or(Ended::Cut, closed)
+}
+
+/// A peer that did not take its answer shows as a timed-out write.
+fn closed(ended: Result<(), hyper::Error>) -> Ended {
+    let Err(error) = ended else { return Ended::Closed };
+    tracing::debug!(%error, "connection ended");
+    let cause = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    match cause.map(io::Error::kind) {
+        Some(io::ErrorKind::TimedOut) => Ended::Cut,
+        _ => Ended::Closed,
+    }
+}

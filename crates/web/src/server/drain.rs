@@ -1,0 +1,42 @@
+//! The way from "stop" to every connection.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+/// Between "stop" and closing idle connections: a request that was already on its way is answered, with
+/// `Connection: close`, instead of lost.
+const LAST_CALL: Duration = Duration::from_millis(100);
+
+/// Says stop, once.
+pub(super) struct Stop(watch::Sender<bool>);
+
+/// Hears it.
+#[derive(Clone)]
+pub(super) struct Drain(watch::Receiver<bool>);
+
+/// A pair of the two ends.
+pub(super) fn channel() -> (Stop, Drain) {
+    let (stop, drain) = watch::channel(false);
+    (Stop(stop), Drain(drain))
+}
+
+impl Stop {
+    pub(super) fn say(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+impl Drain {
+    /// Whether the listener stops: every answer from now on is its connection's last.
+    pub(super) fn has_begun(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Waits until idle connections are to be closed.
+    pub(super) async fn last_call(&mut self) {
+        // A vanished sender is a stop too.
+        let _ = self.0.wait_for(|stopping| *stopping).await;
+        tokio::time::sleep(LAST_CALL).await;
+    }
+}

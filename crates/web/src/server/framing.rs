@@ -1,0 +1,218 @@
+//! Reads HTTP/1.1 request heads beside hyper and judges what hyper forgives (RFC 9112 §2.2, §3.2, §6.3).
+//!
+//! hyper drops the evidence before a service sees the request: a `Content-Length` beside `Transfer-Encoding`, two
+//! equal lengths, a bare LF. This reader uses the same parser and keeps a verdict per request. When it loses track,
+//! requests are refused: a fault in it cannot let one through that hyper would refuse.
+
+use std::collections::VecDeque;
+use std::mem::MaybeUninit;
+
+use httparse::{Header, Status, parse_chunk_size};
+
+use super::Refusal;
+
+/// The most header fields of a request; hyper's own default, past which it answers 431.
+const MAX_FIELDS: usize = 100;
+/// The most bytes kept of an unfinished head or chunk-size line. hyper refuses earlier, at its own buffer's size.
+const MAX_HELD_BYTES: usize = 2 * super::http1::BUFFER_BYTES;
+
+/// The reader's place in one connection's requests.
+pub(super) struct Framing {
+    max_header_bytes: usize,
+    max_uri_bytes: usize,
+    at: At,
+    held: Vec<u8>,
+    verdicts: VecDeque<Result<(), Refusal>>,
+}
+
+/// What the next byte belongs to.
+#[derive(Debug, Clone, Copy)]
+enum At {
+    Head,
+    Body { left: u64 },
+    ChunkSize,
+    Chunk { left: u64 },
+    Trailer { line_bytes: usize },
+    Lost,
+}
+
+impl Framing {
+    pub(super) fn new(max_header_bytes: usize, max_uri_bytes: usize) -> Self {
+        Self { max_header_bytes, max_uri_bytes, at: At::Head, held: Vec::new(), verdicts: VecDeque::new() }
+    }
+
+    /// Follows bytes that hyper has just been given.
+    pub(super) fn saw(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            bytes = match self.at {
+                At::Head => self.see_head(bytes),
+                At::Body { left } => self.skip(bytes, left, |left| At::Body { left }, At::Head),
+                At::ChunkSize => self.see_chunk_size(bytes),
+                At::Chunk { left } => self.skip(bytes, left, |left| At::Chunk { left }, At::ChunkSize),
+                At::Trailer { line_bytes } => self.see_trailer(bytes, line_bytes),
+                At::Lost => return,
+            };
+        }
+    }
+
+    /// The verdict on the request that hyper hands over now: one per call, in order.
+    pub(super) fn take_verdict(&mut self) -> Result<(), Refusal> {
+        self.verdicts.pop_front().unwrap_or(Err(Refusal::BadFraming))
+    }
+
+    /// Whether a head has begun and not ended.
+    pub(super) fn is_in_head(&self) -> bool {
+        matches!(self.at, At::Head) && !self.held.is_empty()
+    }
+
+    /// Whether the peer may still be sending a request, so that closing at once could destroy the answer.
+    pub(super) fn is_mid_request(&self) -> bool {
+        !matches!(self.at, At::Head) || !self.held.is_empty()
+    }
+
+    fn see_head<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        if self.held.is_empty() {
+            // Empty lines before a request line are passed over (RFC 9112 §2.2).
+            let begun = bytes.iter().position(|&byte| byte != b'\r' && byte != b'\n');
+            let bytes = begun.map_or(&[][..], |begun| &bytes[begun..]);
+            if let Some(end) = end_of_head(bytes, 0) {
+                self.judge(&bytes[..end]);
+                return &bytes[end..];
+            }
+            self.hold(bytes);
+            return &[];
+        }
+        let known = self.held.len();
+        self.hold(bytes);
+        if matches!(self.at, At::Lost) {
+            return &[];
+        }
+        let Some(end) = end_of_head(&self.held, known.saturating_sub(3)) else { return &[] };
+        let held = std::mem::take(&mut self.held);
+        self.judge(&held[..end]);
+        &bytes[end - known..]
+    }
+
+    fn see_chunk_size<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        let Some(line_feed) = bytes.iter().position(|&byte| byte == b'\n') else {
+            self.hold(bytes);
+            return &[];
+        };
+        self.hold(&bytes[..=line_feed]);
+        let line = std::mem::take(&mut self.held);
+        self.at = match parse_chunk_size(&line) {
+            Ok(Status::Complete((_, 0))) => At::Trailer { line_bytes: 0 },
+            // The CRLF after the data belongs to the chunk.
+            Ok(Status::Complete((_, size))) => At::Chunk { left: size.saturating_add(2) },
+            _ => At::Lost,
+        };
+        &bytes[line_feed + 1..]
+    }
+
+    fn see_trailer<'b>(&mut self, bytes: &'b [u8], line_bytes: usize) -> &'b [u8] {
+        let Some(line_feed) = bytes.iter().position(|&byte| byte == b'\n') else {
+            self.at = At::Trailer { line_bytes: line_bytes + bytes.len() };
+            return &[];
+        };
+        // An empty line, CR and LF, ends the request.
+        self.at = if line_bytes + line_feed <= 1 { At::Head } else { At::Trailer { line_bytes: 0 } };
+        &bytes[line_feed + 1..]
+    }
+
+    fn skip<'b>(&mut self, bytes: &'b [u8], left: u64, more: fn(u64) -> At, done: At) -> &'b [u8] {
+        let taken = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
+        let left = left - taken as u64;
+        self.at = if left == 0 { done } else { more(left) };
+        &bytes[taken..]
+    }
+
+    fn hold(&mut self, bytes: &[u8]) {
+        if self.held.len() + bytes.len() > MAX_HELD_BYTES {
+            self.held = Vec::new();
+            self.at = At::Lost;
+        } else {
+            self.held.extend_from_slice(bytes);
+        }
+    }
+
+    fn judge(&mut self, block: &[u8]) {
+        let mut slots = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+        let mut request = httparse::Request::new(&mut []);
+        let parsed = request.parse_with_uninit_headers(block, &mut slots);
+        // What does not parse here does not parse in hyper either, which answers 400 or 431 itself.
+        let (Ok(Status::Complete(_)), Some(target)) = (parsed, request.path) else {
+            self.at = At::Lost;
+            return;
+        };
+        let verdict = if target.len() > self.max_uri_bytes {
+            Err(Refusal::UriTooLong)
+        } else if block.len() > self.max_header_bytes {
+            Err(Refusal::HeadersTooLarge)
+        } else if has_bare_line_feed(block) || !host_is_clear(request.headers, request.version == Some(1)) {
+            Err(Refusal::BadFraming)
+        } else {
+            decide_body(request.headers)
+        };
+        self.at = verdict.unwrap_or(At::Lost);
+        self.verdicts.push_back(verdict.map(|_| ()));
+    }
+}
+
+/// Where the empty line that ends a head ends, looking from `from`.
+fn end_of_head(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut after = from;
+    while let Some(found) = bytes[after..].iter().position(|&byte| byte == b'\n') {
+        after += found + 1;
+        match bytes[after..] {
+            [b'\n', ..] => return Some(after + 1),
+            [b'\r', b'\n', ..] => return Some(after + 2),
+            _ => {}
+        }
+    }
+    None
+}
+
+fn has_bare_line_feed(block: &[u8]) -> bool {
+    block.windows(2).any(|pair| pair[1] == b'\n' && pair[0] != b'\r')
+}
+
+fn values<'h>(headers: &'h [Header<'_>], name: &'static str) -> impl Iterator<Item = &'h [u8]> {
+    headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
+}
+
+/// Exactly one body length, or none: RFC 9112 §6.3 without the repairs that it allows.
+fn decide_body(headers: &[Header<'_>]) -> Result<At, Refusal> {
+    let mut lengths = values(headers, "content-length");
+    let mut codings = values(headers, "transfer-encoding");
+    match (lengths.next(), lengths.next(), codings.next(), codings.next()) {
+        (None, None, None, None) => Ok(At::Head),
+        (Some(length), None, None, None) => match decimal(length) {
+            Some(0) => Ok(At::Head),
+            Some(left) => Ok(At::Body { left }),
+            None => Err(Refusal::BadFraming),
+        },
+        (None, None, Some(coding), None) if coding.trim_ascii().eq_ignore_ascii_case(b"chunked") => {
+            Ok(At::ChunkSize)
+        }
+        _ => Err(Refusal::BadFraming),
+    }
+}
+
+fn decimal(value: &[u8]) -> Option<u64> {
+    let digits = value.trim_ascii();
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// One `Host` that is a host, or none in HTTP/1.0 (RFC 9112 §3.2). It is never used, but a front might use it.
+fn host_is_clear(headers: &[Header<'_>], is_http_11: bool) -> bool {
+    let mut hosts = values(headers, "host");
+    match (hosts.next(), hosts.next()) {
+        (None, _) => !is_http_11,
+        (Some([]), None) => true,
+        (Some(host), None) => !host.contains(&b'@') && http::uri::Authority::try_from(host).is_ok(),
+        (Some(_), Some(_)) => false,
+    }
+}

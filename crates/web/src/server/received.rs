@@ -1,0 +1,72 @@
+//! What the handler gets: a whole request, or the reason why there is none.
+
+use std::net::{IpAddr, SocketAddr};
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+
+/// What a handler answers with.
+pub type Answer = Response<Full<Bytes>>;
+
+/// What arrived. A refused request is a case of its own, so that no handler can act on it by mistake.
+#[derive(Debug)]
+pub enum Received {
+    /// A whole request within all limits, with its [`Source`] as an extension.
+    Request(Request<Bytes>),
+    /// Only the answer is left to be made, with the status of the [`Refusal`]. The head (with its [`Source`]) is for
+    /// choosing a dialect. On HTTP/1.1 the connection is closed after the answer.
+    Refused(Parts, Refusal),
+}
+
+/// Where a request comes from: an extension of every request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Source {
+    /// The other end of the connection.
+    pub peer: SocketAddr,
+    /// Whose request it is: the peer, or what a trusted proxy says in `X-Forwarded-For`.
+    pub client: IpAddr,
+    /// Whether this connection is TLS.
+    pub tls: bool,
+}
+
+/// Why the listener did not let a request through. The text is fit for the public.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Over `max_body_bytes`.
+    #[error("the request body is too large")]
+    BodyTooLarge,
+    /// Over `body_timeout`.
+    #[error("the request body did not arrive in time")]
+    BodyTimedOut,
+    /// The body ended early, or its chunks are malformed (RFC 9112 §7.1).
+    #[error("the request body is malformed or incomplete")]
+    BodyBroken,
+    /// Over `max_header_bytes`.
+    #[error("the request header is too large")]
+    HeadersTooLarge,
+    /// Over `max_uri_bytes`.
+    #[error("the request target is too long")]
+    UriTooLong,
+    /// Two readers could disagree where the request ends or whom it is for (RFC 9112 §2.2, §3.2, §6.3).
+    #[error("the request framing is ambiguous or malformed")]
+    BadFraming,
+    /// Came in clear from a peer that is neither on this machine nor a trusted proxy.
+    #[error("this server takes requests over TLS only")]
+    InClear,
+}
+
+impl Refusal {
+    /// The status to answer with.
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTimedOut => StatusCode::REQUEST_TIMEOUT,
+            Self::BodyBroken | Self::BadFraming => StatusCode::BAD_REQUEST,
+            Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::UriTooLong => StatusCode::URI_TOO_LONG,
+            Self::InClear => StatusCode::FORBIDDEN,
+        }
+    }
+}

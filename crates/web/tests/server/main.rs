@@ -1,0 +1,9 @@
+//! The listener over real sockets on loopback: deadlines, limits, framing, TLS, stop.
+
+mod deadlines;
+mod framing;
+mod http2;
+mod limits;
+mod running;
+mod stop;
+mod tls;
