@@ -1,0 +1,181 @@
+//! A client as the command line shows one.
+
+use obol_keys::PlainSecret;
+use obol_store::{Client, ClientKind};
+use obol_token::Scopes;
+use serde::Serialize;
+
+use crate::instant::rfc3339;
+use crate::output::{Answer, or_dash, sheet, table, yes_no};
+
+/// All but the hash of the secret.
+#[derive(Serialize)]
+pub(super) struct ClientView {
+    access_token_ttl: u32,
+    client_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_secret: Option<String>,
+    created_at: String,
+    default_scopes: Vec<String>,
+    enabled: bool,
+    grants: Vec<String>,
+    introspection: bool,
+    name: String,
+    optional_scopes: Vec<String>,
+    redirect_uris: Vec<String>,
+    refresh_token_ttl: u32,
+    single_family: bool,
+    #[serde(rename = "type")]
+    kind: &'static str,
+}
+
+impl ClientView {
+    /// A client, with the secret that was just made for it.
+    pub(super) fn new(client: &Client, secret: Option<&PlainSecret>) -> Self {
+        Self {
+            access_token_ttl: client.access_token_lifetime.as_setting_secs(),
+            client_id: client.id.to_string(),
+            client_secret: secret.map(|secret| secret.reveal().to_owned()),
+            created_at: rfc3339(client.created_at),
+            default_scopes: names(&client.default_scopes),
+            enabled: client.enabled,
+            grants: client.grants.iter().map(ToString::to_string).collect(),
+            introspection: client.may_introspect,
+            name: client.name.clone(),
+            optional_scopes: names(&client.optional_scopes),
+            redirect_uris: client.redirect_uris.clone(),
+            refresh_token_ttl: client.refresh_token_lifetime.as_setting_secs(),
+            single_family: client.single_family,
+            kind: match client.kind {
+                ClientKind::Public => "public",
+                ClientKind::Confidential(_) => "confidential",
+            },
+        }
+    }
+}
+
+fn names(scopes: &Scopes) -> Vec<String> {
+    scopes.iter().map(|scope| scope.as_str().to_owned()).collect()
+}
+
+impl Answer for ClientView {
+    fn text(&self) -> String {
+        let list = |names: &[String]| or_dash(Some(&names.join(" ")));
+        let mut rows = vec![
+            ("client_id", self.client_id.clone()),
+            ("name", self.name.clone()),
+            ("type", self.kind.to_owned()),
+            ("enabled", yes_no(self.enabled)),
+            ("grants", list(&self.grants)),
+            ("default scopes", list(&self.default_scopes)),
+            ("optional scopes", list(&self.optional_scopes)),
+            ("redirect URIs", list(&self.redirect_uris)),
+            ("access tokens live", lifetime(self.access_token_ttl)),
+            ("refresh tokens live", lifetime(self.refresh_token_ttl)),
+            ("may introspect", yes_no(self.introspection)),
+            ("single family", yes_no(self.single_family)),
+            ("created at", self.created_at.clone()),
+        ];
+        if let Some(secret) = &self.client_secret {
+            rows.push(("client_secret", secret.clone()));
+            rows.push(("", "Keep it now: it is not shown again.".to_owned()));
+        }
+        sheet(rows)
+    }
+}
+
+fn lifetime(secs: u32) -> String {
+    match secs {
+        0 => "for ever".to_owned(),
+        secs => format!("{secs} s"),
+    }
+}
+
+/// All clients.
+#[derive(Serialize)]
+pub(super) struct ClientList(pub(super) Vec<ClientView>);
+
+impl Answer for ClientList {
+    fn text(&self) -> String {
+        let row = |client: &ClientView| {
+            vec![
+                client.client_id.clone(),
+                client.kind.to_owned(),
+                yes_no(client.enabled),
+                client.grants.join(" "),
+                client.name.clone(),
+            ]
+        };
+        table(&["client_id", "type", "enabled", "grants", "name"], self.0.iter().map(row))
+    }
+}
+
+/// A client that is gone.
+#[derive(Serialize)]
+pub(super) struct Deleted {
+    /// Which.
+    pub(super) client_id: String,
+    /// Always true.
+    pub(super) deleted: bool,
+}
+
+impl Answer for Deleted {
+    fn text(&self) -> String {
+        format!("{} is deleted, and its id is never given out again.", self.client_id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use obol_store::GrantType;
+    use obol_token::{ClientId, Lifetime, SecretHash, Timestamp};
+
+    use super::*;
+
+    fn client(kind: ClientKind) -> Client {
+        Client {
+            id: ClientId::new("fcare").unwrap(),
+            name: "FortiCare".to_owned(),
+            kind,
+            enabled: true,
+            grants: vec![GrantType::new("password"), GrantType::new("refresh_token")],
+            default_scopes: "read write".parse().unwrap(),
+            optional_scopes: Scopes::default(),
+            redirect_uris: Vec::new(),
+            access_token_lifetime: Lifetime::from_setting_secs(3_600),
+            refresh_token_lifetime: Lifetime::from_setting_secs(86_400),
+            may_introspect: false,
+            single_family: false,
+            created_at: Timestamp::from_secs(1_795_255_200),
+        }
+    }
+
+    #[test]
+    fn a_client_has_the_agreed_keys_and_no_hash() {
+        let json = serde_json::to_value(ClientView::new(&client(ClientKind::Public), None)).unwrap();
+        let expected = r#"{"access_token_ttl":3600,"client_id":"fcare","created_at":"2026-11-21T10:00:00Z","default_scopes":["read","write"],"enabled":true,"grants":["password","refresh_token"],"introspection":false,"name":"FortiCare","optional_scopes":[],"redirect_uris":[],"refresh_token_ttl":86400,"single_family":false,"type":"public"}"#;
+        assert_eq!(json.to_string(), expected);
+    }
+
+    #[test]
+    fn a_secret_is_shown_only_when_it_was_just_made() {
+        let secret = PlainSecret::generate();
+        let client = client(ClientKind::Confidential(SecretHash::from_bytes([1; 32])));
+        let shown = ClientView::new(&client, Some(&secret));
+        assert_eq!(serde_json::to_value(&shown).unwrap()["client_secret"], secret.reveal());
+        assert!(shown.text().contains(secret.reveal()));
+        let later = ClientView::new(&client, None);
+        assert!(serde_json::to_value(&later).unwrap().get("client_secret").is_none());
+        assert!(!later.text().contains("client_secret"));
+    }
+
+    #[test]
+    fn people_read_one_line_a_client() {
+        let text = ClientList(vec![ClientView::new(&client(ClientKind::Public), None)]).text();
+        assert_eq!(
+            text,
+            "client_id  type    enabled  grants                  name\n\
+             fcare      public  yes      password refresh_token  FortiCare"
+        );
+    }
+}

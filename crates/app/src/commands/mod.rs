@@ -1,0 +1,48 @@
+//! One file per command. They hold no decisions: administration is in `obol-oauth` and `obol-accounts`.
+
+pub(crate) mod client;
+pub(crate) mod completions;
+pub(crate) mod config;
+pub(crate) mod revoke;
+pub(crate) mod serve;
+pub(crate) mod token;
+pub(crate) mod user;
+
+use crate::cli::{Cli, Command};
+use crate::config::{Configuration, Given, LogFormat, LogLevel, Settings};
+use crate::failure::{End, Failure};
+use crate::logging::Logging;
+use crate::output::Output;
+
+/// Runs a command to its end. What was logged is written when this returns.
+///
+/// # Errors
+/// [`Failure`]
+pub(crate) fn run(cli: Cli) -> Result<End, Failure> {
+    let output = Output { json: cli.json };
+    let file = cli.config.as_deref();
+    let everywhere = cli.options.0;
+    let settings = |given: Given| -> Result<Settings, Failure> {
+        let given = given.or(Given::from_environment()?);
+        Ok(Configuration::load(&given, file)?.settings)
+    };
+    match cli.command {
+        Command::Serve(args) => {
+            let settings = settings(everywhere.or(args.options.0))?;
+            let _logging = Logging::start(settings.log_level, settings.log_format)?;
+            serve::run(&settings, args.dev)
+        }
+        Command::Config(command) => config::run(command, everywhere, file, output),
+        Command::Completions(args) => completions::run(&args),
+        Command::Client(command) => log_little(|| client::run(command, &settings(everywhere)?, output)),
+        Command::User(command) => log_little(|| user::run(command, &settings(everywhere)?, output)),
+        Command::Token(command) => log_little(|| token::run(command, &settings(everywhere)?, output)),
+        Command::Revoke(args) => log_little(|| revoke::run(&args, &settings(everywhere)?, output)),
+    }
+}
+
+/// Standard error of a command is for people, and shows only what needs one.
+fn log_little(run: impl FnOnce() -> Result<End, Failure>) -> Result<End, Failure> {
+    let _logging = Logging::start(LogLevel::Warn, LogFormat::Text)?;
+    run()
+}

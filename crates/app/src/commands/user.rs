@@ -1,0 +1,315 @@
+//! `obol user …`: people.
+
+use obol_accounts::administration::{
+    AdministrationError, Email, NewUser, add_user, delete_user, list_users, load_user, set_user_enabled,
+    set_user_password,
+};
+use obol_keys::PlainPassword;
+use obol_store::{Appended, User, Username};
+use serde::Serialize;
+
+use crate::config::Settings;
+use crate::failure::{End, Failure};
+use crate::installation::Installation;
+use crate::instant::rfc3339;
+use crate::output::{Answer, Output, or_dash, sheet, table, yes_no};
+use crate::typed::secret_line;
+
+const ADD_HELP: &str = "\
+Examples:
+  obol user add alice --email alice@example.org
+  printf '%s\\n' \"$PASSWORD\" | obol user add alice --password-stdin";
+
+const SET_PASSWORD_HELP: &str = "\
+Examples:
+  obol user set-password alice
+  printf '%s\\n' \"$PASSWORD\" | obol user set-password alice --password-stdin";
+
+/// What to do with people.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum UserCommand {
+    /// Add a person.
+    #[command(after_help = ADD_HELP)]
+    Add(AddArgs),
+    /// List all people.
+    List,
+    /// Show a person.
+    Show(Named),
+    /// Let a disabled person sign in again. Tokens from before stay refused.
+    Enable(Named),
+    /// Refuse a person everywhere, and end all the person's tokens.
+    Disable(Named),
+    /// Replace a person's password, and end all the person's tokens.
+    #[command(after_help = SET_PASSWORD_HELP)]
+    SetPassword(SetPasswordArgs),
+    /// Delete a person and end all the person's tokens. The name is never given out again.
+    Delete(Named),
+}
+
+/// A person to add.
+#[derive(Debug, clap::Args)]
+pub(crate) struct AddArgs {
+    #[command(flatten)]
+    who: Named,
+    /// E-mail address of the person. Not given: none is kept.
+    #[arg(long, value_name = "E")]
+    email: Option<String>,
+    #[command(flatten)]
+    password: PasswordArgs,
+}
+
+/// A new password for a person.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SetPasswordArgs {
+    #[command(flatten)]
+    who: Named,
+    #[command(flatten)]
+    password: PasswordArgs,
+}
+
+/// Who.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Named {
+    /// Name of the person: ASCII letters, digits and @ . + - _, in any case.
+    name: String,
+}
+
+/// Where a password comes from.
+#[derive(Debug, clap::Args)]
+struct PasswordArgs {
+    /// Read the password from standard input, as one line; on a terminal it is asked for and not shown. Not given: one
+    /// is generated and shown once.
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// [`Failure`]
+pub(crate) fn run(command: UserCommand, settings: &Settings, output: Output) -> Result<End, Failure> {
+    match command {
+        UserCommand::Add(args) => add(args, settings, output),
+        UserCommand::List => Installation::visit(settings, async |installation| {
+            let users = list_users(installation.store()).await.map_err(Failure::refused)?;
+            output.show(&UserList(users.iter().map(|user| UserView::new(user, None)).collect()))?;
+            Ok(End::Done)
+        }),
+        UserCommand::Show(who) => Installation::visit(settings, async |installation| {
+            show(installation, &who.parse()?, None, output).await
+        }),
+        UserCommand::Enable(who) => set_enabled(&who, true, settings, output),
+        UserCommand::Disable(who) => set_enabled(&who, false, settings, output),
+        UserCommand::SetPassword(args) => set_password(&args, settings, output),
+        UserCommand::Delete(who) => delete(&who, settings, output),
+    }
+}
+
+fn add(args: AddArgs, settings: &Settings, output: Output) -> Result<End, Failure> {
+    let username = args.who.parse()?;
+    let email = args.email.as_deref().map(str::parse::<Email>).transpose().map_err(Failure::refused)?;
+    let password = args.password.read()?;
+    let shown = password.shown();
+    Installation::visit(settings, async |installation| {
+        let new = NewUser { username: username.clone(), email, password: password.plain };
+        let added = add_user(installation.store(), new, installation.now).await;
+        let appended = added.as_ref().map(|added| added.appended);
+        finish(installation, "user.added", &username, appended).await?;
+        show(installation, &username, shown, output).await
+    })
+}
+
+fn set_enabled(who: &Named, enabled: bool, settings: &Settings, output: Output) -> Result<End, Failure> {
+    let username = who.parse()?;
+    let event = if enabled { "user.enabled" } else { "user.disabled" };
+    Installation::visit(settings, async |installation| {
+        let set = set_user_enabled(installation.store(), &username, enabled, installation.now).await;
+        finish(installation, event, &username, set.as_ref().copied()).await?;
+        show(installation, &username, None, output).await
+    })
+}
+
+fn set_password(args: &SetPasswordArgs, settings: &Settings, output: Output) -> Result<End, Failure> {
+    let username = args.who.parse()?;
+    let password = args.password.read()?;
+    Installation::visit(settings, async |installation| {
+        let store = installation.store();
+        let set = set_user_password(store, &username, &password.plain, installation.now).await;
+        finish(installation, "user.password_set", &username, set.as_ref().copied()).await?;
+        show(installation, &username, password.shown(), output).await
+    })
+}
+
+fn delete(who: &Named, settings: &Settings, output: Output) -> Result<End, Failure> {
+    let username = who.parse()?;
+    Installation::visit(settings, async |installation| {
+        let deleted = delete_user(installation.store(), &username, installation.now).await;
+        finish(installation, "user.deleted", &username, deleted.as_ref().copied()).await?;
+        output.show(&Deleted { deleted: true, username: username.to_string() })?;
+        Ok(End::Done)
+    })
+}
+
+/// What was done is recorded, and has reached every server, before it is told.
+async fn finish(
+    installation: &Installation,
+    event: &'static str,
+    username: &Username,
+    outcome: Result<Appended, &AdministrationError>,
+) -> Result<(), Failure> {
+    installation.record(event, outcome.err().map(ToString::to_string), |record| {
+        record.username = Some(username.to_string());
+        record.position = outcome.ok().map(Appended::position);
+    });
+    let appended = outcome.map_err(|error| Failure::refused(format_args!("{username}: {error}")))?;
+    let _ = installation.confirm(appended).await;
+    Ok(())
+}
+
+async fn show(
+    installation: &Installation,
+    username: &Username,
+    password: Option<String>,
+    output: Output,
+) -> Result<End, Failure> {
+    let user = load_user(installation.store(), username).await;
+    let user = user.map_err(|error| Failure::refused(format_args!("{username}: {error}")))?;
+    output.show(&UserView::new(&user, password))?;
+    Ok(End::Done)
+}
+
+impl Named {
+    fn parse(&self) -> Result<Username, Failure> {
+        self.name.parse().map_err(|error| Failure::refused(format_args!("{:?}: {error}", self.name)))
+    }
+}
+
+impl PasswordArgs {
+    fn read(&self) -> Result<NewPassword, Failure> {
+        if !self.password_stdin {
+            return Ok(NewPassword { plain: PlainPassword::generate(), generated: true });
+        }
+        let line = secret_line("password")?;
+        let plain = PlainPassword::new(line.to_string()).map_err(Failure::refused)?;
+        Ok(NewPassword { plain, generated: false })
+    }
+}
+
+struct NewPassword {
+    plain: PlainPassword,
+    generated: bool,
+}
+
+impl NewPassword {
+    /// A password that somebody chose is never shown.
+    fn shown(&self) -> Option<String> {
+        self.generated.then(|| self.plain.danger_text().to_owned())
+    }
+}
+
+/// A person as the command line shows one.
+#[derive(Serialize)]
+struct UserView {
+    created_at: String,
+    email: Option<String>,
+    enabled: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password: Option<String>,
+    subject: String,
+    username: String,
+}
+
+impl UserView {
+    fn new(user: &User, password: Option<String>) -> Self {
+        Self {
+            created_at: rfc3339(user.created_at),
+            email: user.email.clone(),
+            enabled: user.enabled,
+            password,
+            subject: user.id.to_string(),
+            username: user.username.to_string(),
+        }
+    }
+}
+
+impl Answer for UserView {
+    fn text(&self) -> String {
+        let mut rows = vec![
+            ("username", self.username.clone()),
+            ("email", or_dash(self.email.as_deref())),
+            ("enabled", yes_no(self.enabled)),
+            ("subject", self.subject.clone()),
+            ("created at", self.created_at.clone()),
+        ];
+        if let Some(password) = &self.password {
+            rows.push(("password", password.clone()));
+            rows.push(("", "Keep it now: it is not shown again.".to_owned()));
+        }
+        sheet(rows)
+    }
+}
+
+#[derive(Serialize)]
+struct UserList(Vec<UserView>);
+
+impl Answer for UserList {
+    fn text(&self) -> String {
+        let row = |user: &UserView| {
+            let email = or_dash(user.email.as_deref());
+            vec![user.username.clone(), yes_no(user.enabled), email, user.created_at.clone()]
+        };
+        table(&["username", "enabled", "email", "created at"], self.0.iter().map(row))
+    }
+}
+
+#[derive(Serialize)]
+struct Deleted {
+    deleted: bool,
+    username: String,
+}
+
+impl Answer for Deleted {
+    fn text(&self) -> String {
+        format!("{} is deleted, and the name is never given out again.", self.username)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use obol_store::PasswordHash;
+    use obol_token::{SubjectId, Timestamp};
+
+    use super::*;
+
+    fn alice() -> User {
+        User {
+            id: SubjectId::from_bytes([0xab; 16]),
+            username: "alice".parse().unwrap(),
+            email: None,
+            password: PasswordHash::from_phc("$argon2id$secret"),
+            enabled: true,
+            created_at: Timestamp::from_secs(1_795_255_200),
+        }
+    }
+
+    #[test]
+    fn a_person_has_the_agreed_keys_and_no_hash() {
+        let json = |password| serde_json::to_value(UserView::new(&alice(), password)).unwrap().to_string();
+        let subject = "ab".repeat(16);
+        let start = r#"{"created_at":"2026-11-21T10:00:00Z","email":null,"enabled":true,"#;
+        assert_eq!(json(None), format!(r#"{start}"subject":"{subject}","username":"alice"}}"#));
+        let shown = format!(r#"{start}"password":"p","subject":"{subject}","username":"alice"}}"#);
+        assert_eq!(json(Some("p".to_owned())), shown);
+    }
+
+    #[test]
+    fn people_read_names_and_times() {
+        let text = UserList(vec![UserView::new(&alice(), None)]).text();
+        assert_eq!(
+            text,
+            "username  enabled  email  created at\nalice     yes      -      2026-11-21T10:00:00Z"
+        );
+        let text = UserView::new(&alice(), Some("p".to_owned())).text();
+        assert!(text.ends_with("password    p\n            Keep it now: it is not shown again."), "{text}");
+    }
+}

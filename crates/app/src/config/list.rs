@@ -1,0 +1,298 @@
+//! The list of options. Command line, environment, file, sample and check all read it: adding an option is a field in
+//! `settings.rs` and an entry here.
+
+use std::path::PathBuf;
+
+use toml::Value;
+
+use super::parse;
+use super::settings::{LogFormat, LogLevel, Settings};
+
+/// One option, under the same name everywhere: `refresh_grace` in the file, `--refresh-grace`, `OBOL_REFRESH_GRACE`.
+pub(crate) struct Setting {
+    /// Its name in the file.
+    pub(crate) key: &'static str,
+    /// What stands for its value in the help.
+    pub(crate) value_name: &'static str,
+    /// What it does, for somebody who meets it for the first time.
+    pub(crate) about: &'static str,
+    /// A value for the sample, where there is no default: as it stands in the file.
+    pub(crate) example: &'static str,
+    /// What its value looks like in the file.
+    pub(crate) shape: Shape,
+    /// Which commands take it on their command line.
+    pub(crate) reach: Reach,
+    /// Reads the value from its texts (one, except for a list). The error says what a right value looks like.
+    pub(crate) set: fn(&mut Settings, &[String]) -> Result<(), String>,
+    /// The value as the file would say it; `None` when it is not set.
+    pub(crate) get: fn(&Settings) -> Option<Value>,
+}
+
+/// What a value looks like in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// A text in quotes.
+    Text,
+    /// A whole number.
+    Number,
+    /// `true` or `false`.
+    Flag,
+    /// A list of texts.
+    List,
+}
+
+/// Which commands take an option on their command line. Environment and file count for all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// All of them.
+    Everywhere,
+    /// `serve` and `config check`.
+    Server,
+}
+
+impl Setting {
+    /// The option on the command line, without the dashes.
+    pub(crate) fn flag(&self) -> String {
+        self.key.replace('_', "-")
+    }
+
+    /// The environment variable.
+    pub(crate) fn variable(&self) -> String {
+        format!("OBOL_{}", self.key.to_ascii_uppercase())
+    }
+
+    /// The default as the file would say it.
+    pub(crate) fn default_value(&self) -> Option<Value> {
+        (self.get)(&Settings::default())
+    }
+}
+
+/// Every option, in the order of the help and of the sample.
+pub(crate) const SETTINGS: &[Setting] = &[
+    Setting {
+        key: "data",
+        value_name: "DIR",
+        about: "Folder that holds everything obol keeps: database, keys, audit file. The server creates it, \
+                readable by its own user only. A relative path counts from the working directory.",
+        example: "",
+        shape: Shape::Text,
+        reach: Reach::Everywhere,
+        set: |settings, texts| parse::path(texts).map(|path| settings.data = path),
+        get: |settings| path_value(&settings.data),
+    },
+    Setting {
+        key: "listen",
+        value_name: "ADDR",
+        about: "IP address and port on which the server answers. Port 0 lets the system choose one. An address that \
+                is not loopback needs TLS or behind_proxy, because passwords and tokens never travel in clear.",
+        example: "",
+        shape: Shape::Text,
+        reach: Reach::Server,
+        set: |settings, texts| parse::listen(texts).map(|address| settings.listen = address),
+        get: |settings| Some(Value::from(settings.listen.to_string())),
+    },
+    Setting {
+        key: "issuer",
+        value_name: "URL",
+        about: "URL under which clients reach the server, without a final slash; every URL that it prints begins \
+                with it. https, or http for loopback. Not set: the URL of the listener.",
+        example: "\"https://tokens.example.org\"",
+        shape: Shape::Text,
+        reach: Reach::Server,
+        set: |settings, texts| parse::issuer(texts).map(|url| settings.issuer = Some(url)),
+        get: |settings| settings.issuer.as_ref().map(|issuer| Value::from(issuer.as_str())),
+    },
+    Setting {
+        key: "tls_cert",
+        value_name: "FILE",
+        about: "Certificate chain in PEM, the server's own certificate first. Makes the server speak TLS; goes with \
+                tls_key. Not set: no TLS from files.",
+        example: "\"/etc/obol/cert.pem\"",
+        shape: Shape::Text,
+        reach: Reach::Server,
+        set: |settings, texts| parse::path(texts).map(|path| settings.tls_cert = Some(path)),
+        get: |settings| settings.tls_cert.as_ref().and_then(path_value),
+    },
+    Setting {
+        key: "tls_key",
+        value_name: "FILE",
+        about: "Private key of the certificate, in PEM. Goes with tls_cert. Not set: no TLS from files.",
+        example: "\"/etc/obol/key.pem\"",
+        shape: Shape::Text,
+        reach: Reach::Server,
+        set: |settings, texts| parse::path(texts).map(|path| settings.tls_key = Some(path)),
+        get: |settings| settings.tls_key.as_ref().and_then(path_value),
+    },
+    Setting {
+        key: "tls_self_signed",
+        value_name: "BOOL",
+        about: "Speak TLS with a certificate that the server makes itself and keeps in the data folder. Clients must \
+                be told to trust it (curl: -k, or --cacert with that file). For trying out and for closed networks.",
+        example: "",
+        shape: Shape::Flag,
+        reach: Reach::Server,
+        set: |settings, texts| parse::flag(texts).map(|on| settings.tls_self_signed = on),
+        get: |settings| Some(Value::from(settings.tls_self_signed)),
+    },
+    Setting {
+        key: "behind_proxy",
+        value_name: "CIDR",
+        about: "Networks of the reverse proxies that end TLS before this server, as in 10.0.0.0/8; may be named \
+                several times. Only requests from there are answered on a listener that is not loopback, and only \
+                their X-Forwarded-For is believed. Not set: there is no proxy, and the header is ignored.",
+        example: "[\"10.0.0.0/8\"]",
+        shape: Shape::List,
+        reach: Reach::Server,
+        set: |settings, texts| parse::networks(texts).map(|networks| settings.behind_proxy = networks),
+        get: |settings| list_value(settings.behind_proxy.iter().map(ToString::to_string).collect()),
+    },
+    Setting {
+        key: "max_connections",
+        value_name: "COUNT",
+        about: "Most connections that are open at once; one more is closed at once. Lowered by itself when the \
+                system allows the process fewer open files.",
+        example: "",
+        shape: Shape::Number,
+        reach: Reach::Server,
+        set: |settings, texts| {
+            parse::number(texts, "connections", 1, 1_000_000).map(|count| settings.max_connections = count)
+        },
+        get: |settings| Some(Value::from(settings.max_connections)),
+    },
+    Setting {
+        key: "log_level",
+        value_name: "LEVEL",
+        about: "How much is logged: error, warn, info, debug or trace; each includes the ones before it. No level \
+                logs a password, a token or a secret. Libraries log warnings and errors only.",
+        example: "",
+        shape: Shape::Text,
+        reach: Reach::Server,
+        set: |settings, texts| {
+            parse::one_of(texts, LogLevel::ALL, LogLevel::name).map(|level| settings.log_level = level)
+        },
+        get: |settings| Some(Value::from(settings.log_level.name())),
+    },
+    Setting {
+        key: "log_format",
+        value_name: "FORMAT",
+        about: "Form of the log on standard error: text, json (one object a line), or auto, which is text on a \
+                terminal and json otherwise.",
+        example: "",
+        shape: Shape::Text,
+        reach: Reach::Server,
+        set: |settings, texts| {
+            parse::one_of(texts, LogFormat::ALL, LogFormat::name).map(|format| settings.log_format = format)
+        },
+        get: |settings| Some(Value::from(settings.log_format.name())),
+    },
+    Setting {
+        key: "refresh_grace",
+        value_name: "SECS",
+        about: "Seconds for which a refresh token that was just replaced gets the same answer again, so that a lost \
+                answer does no harm. Presented later, it ends all tokens of its line. 0: none; at most 300.",
+        example: "",
+        shape: Shape::Number,
+        reach: Reach::Server,
+        set: |settings, texts| {
+            parse::number(texts, "seconds", 0, 300).map(|secs| settings.refresh_grace_secs = secs)
+        },
+        get: |settings| Some(Value::from(settings.refresh_grace_secs)),
+    },
+    Setting {
+        key: "lease_ms",
+        value_name: "MILLISECS",
+        about: "Milliseconds for which the server vouches for its memory after it has read the change log. A \
+                revocation waits at most about this long for a server that hangs. 200 to 60000, and at least \
+                three times lease_renewal_ms.",
+        example: "",
+        shape: Shape::Number,
+        reach: Reach::Server,
+        set: |settings, texts| {
+            parse::number(texts, "milliseconds", 200, 60_000).map(|ms| settings.lease_ms = ms)
+        },
+        get: |settings| Some(Value::from(settings.lease_ms)),
+    },
+    Setting {
+        key: "lease_renewal_ms",
+        value_name: "MILLISECS",
+        about: "Milliseconds between two readings of the change log, each of which renews the lease. 20 to 20000.",
+        example: "",
+        shape: Shape::Number,
+        reach: Reach::Server,
+        set: |settings, texts| {
+            parse::number(texts, "milliseconds", 20, 20_000).map(|ms| settings.lease_renewal_ms = ms)
+        },
+        get: |settings| Some(Value::from(settings.lease_renewal_ms)),
+    },
+    Setting {
+        key: "audit_max_bytes",
+        value_name: "BYTES",
+        about: "Size in bytes at which audit.jsonl in the data folder is renamed to audit.jsonl.1 and begun anew; \
+                older ones become .2, .3 and so on. 0: never.",
+        example: "",
+        shape: Shape::Number,
+        reach: Reach::Server,
+        set: |settings, texts| {
+            parse::number(texts, "bytes", 0, i64::MAX as u64).map(|bytes| settings.audit_max_bytes = bytes)
+        },
+        get: |settings| i64::try_from(settings.audit_max_bytes).ok().map(Value::from),
+    },
+    Setting {
+        key: "audit_keep",
+        value_name: "COUNT",
+        about: "How many renamed audit files are kept; the oldest beyond that is deleted. 1 to 1000.",
+        example: "",
+        shape: Shape::Number,
+        reach: Reach::Server,
+        set: |settings, texts| {
+            parse::number(texts, "files", 1, 1_000).map(|count| settings.audit_keep = count)
+        },
+        get: |settings| Some(Value::from(settings.audit_keep)),
+    },
+];
+
+#[allow(clippy::ptr_arg, reason = "the fields are PathBuf, and the function is passed by name to and_then")]
+fn path_value(path: &PathBuf) -> Option<Value> {
+    Some(Value::from(path.to_string_lossy().into_owned()))
+}
+
+fn list_value(texts: Vec<String>) -> Option<Value> {
+    (!texts.is_empty()).then(|| Value::from(texts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_reads_back_as_itself() {
+        for setting in SETTINGS {
+            let Some(value) = setting.default_value() else { continue };
+            let text = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+            let mut settings = Settings::default();
+            assert_eq!((setting.set)(&mut settings, &[text]), Ok(()), "{}", setting.key);
+            assert_eq!(settings, Settings::default(), "{}", setting.key);
+        }
+    }
+
+    #[test]
+    fn every_option_has_a_default_or_an_example_and_says_what_it_does() {
+        for setting in SETTINGS {
+            assert_eq!(setting.default_value().is_some(), setting.example.is_empty(), "{}", setting.key);
+            assert!(setting.about.ends_with('.') && setting.about.len() > 40, "{}", setting.key);
+        }
+    }
+
+    #[test]
+    fn names_are_single_and_the_same_everywhere() {
+        let mut keys: Vec<_> = SETTINGS.iter().map(|setting| setting.key).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), SETTINGS.len());
+        let listen = SETTINGS.iter().find(|setting| setting.key == "refresh_grace").unwrap();
+        assert_eq!(
+            (listen.flag().as_str(), listen.variable().as_str()),
+            ("refresh-grace", "OBOL_REFRESH_GRACE")
+        );
+    }
+}

@@ -1,0 +1,125 @@
+//! Texts into values. Each error says what a right value looks like.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use ipnet::IpNet;
+use obol_oauth::Issuer;
+
+/// A path.
+pub(super) fn path(texts: &[String]) -> Result<PathBuf, String> {
+    match single(texts)? {
+        text if text.contains('\0') => Err("a path holds no NUL character".to_owned()),
+        text => Ok(PathBuf::from(text)),
+    }
+}
+
+/// An IP address with a port.
+pub(super) fn listen(texts: &[String]) -> Result<SocketAddr, String> {
+    let text = single(texts)?;
+    text.parse().map_err(|_| {
+        format!("{text:?} is not an IP address with a port: write it like 127.0.0.1:8080 or [::1]:8080")
+    })
+}
+
+/// An issuer (RFC 8414 §2).
+pub(super) fn issuer(texts: &[String]) -> Result<Issuer, String> {
+    let text = single(texts)?;
+    text.parse().map_err(|error| format!("{text:?}: {error}; write it like https://tokens.example.org"))
+}
+
+/// On or off.
+pub(super) fn flag(texts: &[String]) -> Result<bool, String> {
+    let text = single(texts)?;
+    text.parse().map_err(|_| format!("{text:?} is neither true nor false"))
+}
+
+/// Networks; an address alone is a network of one.
+pub(super) fn networks(texts: &[String]) -> Result<Vec<IpNet>, String> {
+    let network = |text: &String| {
+        let text = text.trim();
+        let network = IpNet::from_str(text).or_else(|_| IpAddr::from_str(text).map(IpNet::from));
+        match network {
+            Ok(network) if network.prefix_len() == 0 => {
+                Err(format!("{text} is every address there is: name the networks of the proxies"))
+            }
+            Ok(network) => Ok(network),
+            Err(_) => Err(format!("{text:?} is not a network: write it like 10.0.0.0/8 or 192.0.2.7")),
+        }
+    };
+    texts.iter().map(network).collect()
+}
+
+/// A whole number from `least` to `most`.
+pub(super) fn number<N>(texts: &[String], unit: &str, least: N, most: N) -> Result<N, String>
+where
+    N: FromStr + PartialOrd + std::fmt::Display,
+{
+    let text = single(texts)?;
+    match text.parse() {
+        Ok(number) if least <= number && number <= most => Ok(number),
+        _ => Err(format!("{text:?} is not a whole number of {unit} from {least} to {most}")),
+    }
+}
+
+/// One of some names.
+pub(super) fn one_of<T: Copy, const N: usize>(
+    texts: &[String],
+    all: [T; N],
+    name: fn(T) -> &'static str,
+) -> Result<T, String> {
+    let text = single(texts)?;
+    let found = all.into_iter().find(|&one| name(one) == text);
+    found.ok_or_else(|| format!("{text:?} is not one of {}", all.map(name).join(", ")))
+}
+
+fn single(texts: &[String]) -> Result<&str, String> {
+    match texts {
+        [text] if text.is_empty() => Err("it is empty: give a value or leave the option out".to_owned()),
+        [text] => Ok(text),
+        _ => Err("it takes one value".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(text: &str) -> [String; 1] {
+        [text.to_owned()]
+    }
+
+    #[test]
+    fn an_issuer_is_refused_with_a_right_form() {
+        assert!(issuer(&texts("https://tokens.example.org")).is_ok());
+        let wrong = issuer(&texts("http://tokens.example.org")).unwrap_err();
+        assert!(wrong.ends_with("write it like https://tokens.example.org"), "{wrong}");
+    }
+
+    #[test]
+    fn a_network_is_not_the_whole_world() {
+        let networks = |list: &[&str]| {
+            super::networks(&list.iter().map(ToString::to_string).collect::<Vec<_>>())
+                .map(|networks| networks.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        assert_eq!(
+            networks(&["10.0.0.0/8", " fd00::/8", "192.0.2.7"]).unwrap(),
+            ["10.0.0.0/8", "fd00::/8", "192.0.2.7/32"]
+        );
+        for wrong in ["0.0.0.0/0", "::/0", "10.0.0.0/33", "proxy.example.org", ""] {
+            assert!(networks(&[wrong]).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn numbers_keep_to_their_edges() {
+        for (text, right) in
+            [("1", true), ("9", true), ("0", false), ("10", false), ("-1", false), ("2s", false)]
+        {
+            assert_eq!(number::<u32>(&texts(text), "files", 1, 9).is_ok(), right, "{text}");
+        }
+        let wrong = number::<u32>(&texts("2s"), "files", 1, 9).unwrap_err();
+        assert_eq!(wrong, "\"2s\" is not a whole number of files from 1 to 9");
+    }
+}

@@ -1,0 +1,120 @@
+//! The settings that count after command line, environment and file were put together.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use obol_oauth::Issuer;
+
+/// What the program runs with. `list.rs` holds one entry for each field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// The folder that holds everything that obol keeps.
+    pub(crate) data: PathBuf,
+    /// Where the server answers; port 0 lets the system choose one.
+    pub(crate) listen: SocketAddr,
+    /// The URL under which clients reach the server; `None` for the one of the listener.
+    pub(crate) issuer: Option<Issuer>,
+    /// The certificate chain, PEM.
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The key of the certificate, PEM.
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Whether the server makes its own certificate.
+    pub(crate) tls_self_signed: bool,
+    /// The proxies that end TLS before this server.
+    pub(crate) behind_proxy: Vec<IpNet>,
+    /// The most connections at once.
+    pub(crate) max_connections: u32,
+    /// The least important level that is logged.
+    pub(crate) log_level: LogLevel,
+    /// The form of the log.
+    pub(crate) log_format: LogFormat,
+    /// How long a refresh token that was just replaced gets the same answer again.
+    pub(crate) refresh_grace_secs: u32,
+    /// How long the server vouches for its memory after it has read the change log.
+    pub(crate) lease_ms: u32,
+    /// How often it reads the change log and renews the lease.
+    pub(crate) lease_renewal_ms: u32,
+    /// The size at which the audit file is put aside; 0 for never.
+    pub(crate) audit_max_bytes: u64,
+    /// How many audit files that were put aside are kept.
+    pub(crate) audit_keep: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::from("./obol-data"),
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            issuer: None,
+            tls_cert: None,
+            tls_key: None,
+            tls_self_signed: false,
+            behind_proxy: Vec::new(),
+            max_connections: 16_384,
+            log_level: LogLevel::Info,
+            log_format: LogFormat::Auto,
+            refresh_grace_secs: 10,
+            lease_ms: 2_000,
+            lease_renewal_ms: 500,
+            audit_max_bytes: 64 * 1024 * 1024,
+            audit_keep: 10,
+        }
+    }
+}
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogLevel {
+    /// What needs a person.
+    Error,
+    /// What may come to need one.
+    Warn,
+    /// What the server does.
+    Info,
+    /// Each request.
+    Debug,
+    /// Each step.
+    Trace,
+}
+
+impl LogLevel {
+    /// Every level, the quietest first.
+    pub(crate) const ALL: [Self; 5] = [Self::Error, Self::Warn, Self::Info, Self::Debug, Self::Trace];
+
+    /// Its name in the settings.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+/// The form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// Text on a terminal, JSON otherwise.
+    Auto,
+    /// One line of text a record.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl LogFormat {
+    /// Every form.
+    pub(crate) const ALL: [Self; 3] = [Self::Auto, Self::Text, Self::Json];
+
+    /// Its name in the settings.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The installation in the data folder, as the command line works on it: beside the server, or before its first start.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use obol_keys::MasterKey;
+use obol_replica::{Clock, LeaseOptions, Memory, Revoked, SystemClock, confirm_from_outside};
+use obol_store::{Appended, Audit, AuditRecord, Store};
+use obol_store_sqlite::SqliteStore;
+use obol_token::Timestamp;
+
+use crate::audit_file::{AuditFile, Rotation};
+use crate::config::Settings;
+use crate::failure::{End, Failure};
+
+/// What the audit records of the command line name as their source.
+const SOURCE: &str = "command line";
+
+/// How long a command waits at its end for the audit file.
+const AUDIT_WAIT: Duration = Duration::from_secs(5);
+
+/// Store, audit file and clocks of one command.
+pub(crate) struct Installation {
+    store: Arc<SqliteStore>,
+    audit: AuditFile,
+    lease: LeaseOptions,
+    master_key: PathBuf,
+    /// When the command began.
+    pub(crate) now: Timestamp,
+}
+
+impl Installation {
+    /// Does `work` on the installation, and returns when its audit records are written.
+    ///
+    /// # Errors
+    /// When the data folder cannot be opened, and whatever `work` returns.
+    pub(crate) fn visit(
+        settings: &Settings,
+        work: impl AsyncFnOnce(&Self) -> Result<End, Failure>,
+    ) -> Result<End, Failure> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.context("the system gives no event queue")?.block_on(async {
+            let installation = Self::open(settings)?;
+            let end = work(&installation).await;
+            installation.close();
+            end
+        })
+    }
+
+    /// Opens the data folder, and makes it when there is none.
+    fn open(settings: &Settings) -> anyhow::Result<Self> {
+        Ok(Self {
+            store: Arc::new(SqliteStore::open(&settings.data)?),
+            audit: AuditFile::start(&settings.data, rotation(settings), || SystemClock.wall())?,
+            lease: lease(settings),
+            master_key: master_key_path(&settings.data),
+            now: SystemClock.wall(),
+        })
+    }
+
+    /// Everything that is kept.
+    pub(crate) fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    /// What a server would know now: deny list, keys and clients.
+    ///
+    /// # Errors
+    /// When there is no master key yet, or the log cannot be read.
+    pub(crate) async fn load_memory(&self) -> anyhow::Result<Memory> {
+        if !self.master_key.exists() {
+            anyhow::bail!("this data folder has issued no token yet: start `obol serve` on it once");
+        }
+        let memory = Memory::new(MasterKey::load(&self.master_key)?);
+        memory.catch_up(&*self.store).await.context("the change log cannot be read")?;
+        Ok(memory)
+    }
+
+    /// Returns when no server can answer without having applied a change.
+    pub(crate) async fn confirm(&self, appended: Appended) -> Revoked {
+        confirm_from_outside(&*self.store, &SystemClock, &self.lease, appended).await
+    }
+
+    /// Records that something was done, or why it was refused.
+    pub(crate) fn record(
+        &self,
+        event: &'static str,
+        refused: Option<String>,
+        fill_in: impl FnOnce(&mut AuditRecord),
+    ) {
+        let mut record = AuditRecord::new(event, self.now);
+        record.source = Some(SOURCE.to_owned());
+        fill_in(&mut record);
+        if let Some(reason) = refused {
+            record.done = false;
+            record.reason = Some(reason.into());
+        }
+        self.audit.record(record);
+    }
+
+    /// Waits until the audit file is written. What was done is done also when it cannot be.
+    fn close(self) {
+        if !self.audit.flush(AUDIT_WAIT) {
+            tracing::warn!("the audit file is not written yet, and this command does not wait for it longer");
+        }
+    }
+}
+
+/// How the audit file is put aside.
+pub(crate) fn rotation(settings: &Settings) -> Rotation {
+    Rotation { max_bytes: settings.audit_max_bytes, keep: settings.audit_keep }
+}
+
+/// How long a server vouches for its memory.
+pub(crate) fn lease(settings: &Settings) -> LeaseOptions {
+    LeaseOptions {
+        lease: Duration::from_millis(settings.lease_ms.into()),
+        renew_every: Duration::from_millis(settings.lease_renewal_ms.into()),
+    }
+}
+
+/// The file of the key that wraps all others.
+pub(crate) fn master_key_path(data: &Path) -> PathBuf {
+    data.join("master.key")
+}

@@ -1,0 +1,155 @@
+//! How the rooms are put together into a running server. Holds no decisions.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use obol_accounts::{PasswordCheck, PoolSize};
+use obol_keys::MasterKey;
+use obol_oauth::{Engine, Issuer};
+use obol_replica::{Clock, Replica, SystemClock};
+use obol_store::{Store, Users};
+use obol_store_sqlite::SqliteStore;
+use obol_web::Door;
+use obol_web::server::{
+    Entrance, Listener, ListenerOptions, TlsIdentity, decide_exposure, raise_descriptor_limit,
+};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::audit_file::AuditFile;
+use crate::config::Settings;
+use crate::installation::{lease, master_key_path, rotation};
+
+/// A server that has loaded its memory and bound its address, but does not answer yet.
+pub(crate) struct Server {
+    listener: Listener,
+    door: Arc<Door>,
+    pub(crate) replica: Arc<Replica>,
+    pub(crate) store: Arc<dyn Store>,
+    audit: Arc<AuditFile>,
+    tls: Option<Arc<TlsIdentity>>,
+    /// Where it answers, with the real port.
+    pub(crate) url: String,
+}
+
+impl Server {
+    /// Opens the data folder, makes what is missing in it, and starts the node.
+    ///
+    /// # Errors
+    /// A sentence that says what to change.
+    pub(crate) async fn open(settings: &Settings) -> anyhow::Result<Self> {
+        let has_tls = settings.tls_self_signed || settings.tls_cert.is_some();
+        decide_exposure(settings.listen, has_tls, &settings.behind_proxy)?;
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&settings.data)?);
+        let tls = tls_identity(settings)?;
+        let entrance = Entrance { tls: tls.clone(), proxies: settings.behind_proxy.clone() };
+        raise_descriptor_limit();
+        let options = ListenerOptions {
+            max_connections: usize::try_from(settings.max_connections)?,
+            ..ListenerOptions::default()
+        };
+        let listener = Listener::bind(settings.listen, entrance, options)?;
+        let url = url_of(listener.local_addr(), tls.is_some());
+
+        let audit = Arc::new(AuditFile::start(&settings.data, rotation(settings), || SystemClock.wall())?);
+        let master = MasterKey::load_or_create(&master_key_path(&settings.data))?;
+        let clock = Arc::new(SystemClock);
+        let replica = Replica::start(Arc::clone(&store), master, clock, lease(settings)).await?;
+        let engine = engine(settings, &url, &replica, &store, &audit)?;
+        let users: Arc<dyn Users> = Arc::clone(&store) as Arc<dyn Users>;
+        let passwords = PasswordCheck::start(users, PoolSize::for_this_machine())
+            .context("the system gives no thread for checking passwords")?;
+        let door = Arc::new(Door::new(Arc::new(engine), Arc::new(passwords)));
+        Ok(Self { listener, door, replica, store, audit, tls, url })
+    }
+
+    /// Answers requests until the process is told to stop (SIGTERM, SIGINT), then lets accepted ones finish.
+    ///
+    /// # Errors
+    /// When signals cannot be caught.
+    pub(crate) async fn serve(self) -> anyhow::Result<()> {
+        let shutdown = stop_signal()?;
+        if let Some(tls) = self.tls {
+            tokio::spawn(reload_certificate(tls, signal(SignalKind::hangup())?));
+        }
+        tracing::info!(url = self.url, position = self.replica.applied().number(), "listening");
+        let door = self.door;
+        let handler = move |received| {
+            let door = Arc::clone(&door);
+            async move { door.answer(received).await }
+        };
+        let end = self.listener.serve(handler, shutdown).await;
+        if let Err(error) = self.replica.leave().await {
+            tracing::warn!(%error, "could not say that this node has stopped; its lease ends by itself");
+        }
+        if !self.audit.flush(Duration::from_secs(1)) {
+            tracing::warn!("the last audit records could not be written");
+        }
+        tracing::info!(cut_connections = end.cut_connections, "stopped");
+        Ok(())
+    }
+}
+
+fn engine(
+    settings: &Settings,
+    url: &str,
+    replica: &Arc<Replica>,
+    store: &Arc<dyn Store>,
+    audit: &Arc<AuditFile>,
+) -> anyhow::Result<Engine> {
+    let issuer: Issuer = match &settings.issuer {
+        Some(issuer) => issuer.clone(),
+        None => url.parse().with_context(|| {
+            format!("clients cannot reach this server as {url}; give its public URL with --issuer URL")
+        })?,
+    };
+    let settings = obol_oauth::Settings { issuer, refresh_grace_secs: settings.refresh_grace_secs };
+    let audit = Arc::clone(audit);
+    Ok(Engine::new(Arc::clone(replica), Arc::clone(store), audit, settings))
+}
+
+fn tls_identity(settings: &Settings) -> anyhow::Result<Option<Arc<TlsIdentity>>> {
+    let identity = match (&settings.tls_cert, &settings.tls_key) {
+        (Some(cert), Some(key)) => TlsIdentity::from_files(cert.clone(), key.clone())?,
+        _ if settings.tls_self_signed => {
+            TlsIdentity::self_signed(&settings.data, settings.listen.ip(), SystemClock.wall())?
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(Arc::new(identity)))
+}
+
+/// The URL of the listener; one that listens on every address is reached on this machine as localhost.
+fn url_of(address: SocketAddr, tls: bool) -> String {
+    let scheme = if tls { "https" } else { "http" };
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => format!("{scheme}://localhost:{}", address.port()),
+        IpAddr::V6(ip) if ip.is_unspecified() => format!("{scheme}://localhost:{}", address.port()),
+        _ => format!("{scheme}://{address}"),
+    }
+}
+
+fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: accepted requests finish first");
+    })
+}
+
+/// Reads the certificate again on SIGHUP, and once a minute in case nobody says so.
+async fn reload_certificate(tls: Arc<TlsIdentity>, mut hangup: Signal) {
+    loop {
+        let _ = tokio::time::timeout(Duration::from_secs(60), hangup.recv()).await;
+        match tls.reload() {
+            Ok(true) => tracing::info!(file = %tls.cert_file().display(), "took the new certificate"),
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "the certificate in use stays"),
+        }
+    }
+}
