@@ -79,6 +79,9 @@ impl<'a> Claims<'a> {
         }
         put_short(out, self.client_id.as_bytes())?;
         if let Some(subject) = self.subject {
+            if subject.username.is_empty() {
+                return Err(ClaimsError::DoesNotFit);
+            }
             out.extend_from_slice(subject.id.as_bytes());
             put_short(out, subject.username.as_bytes())?;
         }
@@ -142,6 +145,10 @@ impl<'a> Claims<'a> {
             0 => Expiry::Never,
             secs => Expiry::At(issued_at.plus_secs(secs)),
         };
+        // An expiry past the end of time was cut there, and would be written with a shorter lifetime.
+        if expires_at.secs_left(issued_at).is_some_and(|secs| secs != lifetime_secs) {
+            return Err(ClaimsError::Malformed);
+        }
         Ok(Self { issued_at, expires_at, position, ..claims })
     }
 
@@ -213,7 +220,8 @@ impl<'a> Reader<'a> {
     }
 
     fn subject(&mut self) -> Result<Subject<'a>, ClaimsError> {
-        Ok(Subject { id: SubjectId::from_bytes(self.array()?), username: self.short_text()? })
+        let subject = Subject { id: SubjectId::from_bytes(self.array()?), username: self.short_text()? };
+        if subject.username.is_empty() { Err(ClaimsError::Malformed) } else { Ok(subject) }
     }
 
     fn number(&mut self) -> Result<u64, ClaimsError> {
@@ -227,7 +235,8 @@ impl<'a> Reader<'a> {
             }
             number |= shifted;
             if byte & 0x80 == 0 {
-                return Ok(number);
+                // A last byte of nothing pads: a number has one form.
+                return if byte == 0 && shift > 0 { Err(ClaimsError::Malformed) } else { Ok(number) };
             }
         }
         Err(ClaimsError::Malformed)
@@ -285,6 +294,33 @@ pub(crate) mod tests {
         }
         let longer = [bytes.as_slice(), &[0]].concat();
         assert_eq!(Claims::decode(&longer), Err(ClaimsError::Malformed));
+    }
+
+    #[test]
+    fn claims_have_one_form() {
+        let mut padded = encoded(&Claims { position: Position::START, ..sample() });
+        assert_eq!(padded.pop(), Some(0), "the position is last");
+        padded.extend([0x80, 0]);
+        assert_eq!(Claims::decode(&padded), Err(ClaimsError::Malformed));
+
+        let mut endless =
+            encoded(&Claims { expires_at: Expiry::Never, position: Position::START, ..sample() });
+        endless.truncate(endless.len() - 2);
+        put_number(&mut endless, i64::MAX.unsigned_abs());
+        endless.push(0);
+        assert_eq!(Claims::decode(&endless), Err(ClaimsError::Malformed), "it ends after the end of time");
+    }
+
+    #[test]
+    fn a_person_without_a_name_is_neither_written_nor_read() {
+        let nameless = Subject { id: SubjectId::from_bytes([3; 16]), username: "" };
+        let claims = Claims { subject: Some(nameless), ..sample() };
+        assert_eq!(claims.encode(&mut Vec::new()), Err(ClaimsError::DoesNotFit));
+        let mut bytes = encoded(&sample());
+        let name = bytes.windows(6).position(|window| window == b"\x05alice").unwrap();
+        bytes[name] = 0;
+        bytes.drain(name + 1..name + 6);
+        assert_eq!(Claims::decode(&bytes), Err(ClaimsError::Malformed));
     }
 
     #[test]
