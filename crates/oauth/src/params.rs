@@ -212,12 +212,13 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
-        while list.next_element::<IgnoredAny>()?.is_some() {}
+        // Read as values, not skipped: so depth is limited and texts are UTF-8 in what is ignored, too.
+        while list.next_element::<Value>()?.is_some() {}
         Ok(Value::Structured)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        while map.next_entry::<String, Value>()?.is_some() {}
         Ok(Value::Structured)
     }
 }

@@ -13,7 +13,9 @@ const BEGIN: &str = "INSERT INTO families (id, client_id, subject, scopes, linea
      refresh_expires_at, access_expires_at, leaves_at) \
      SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 \
      WHERE EXISTS (SELECT 1 FROM clients WHERE clients.id = $2 AND enabled AND deleted_at IS NULL) \
-     AND EXISTS (SELECT 1 FROM users WHERE users.id = $3 AND enabled AND deleted_at IS NULL)";
+     AND EXISTS (SELECT 1 FROM users WHERE users.id = $3 AND enabled AND deleted_at IS NULL) \
+     AND NOT EXISTS (SELECT 1 FROM change_log WHERE position > $11 \
+     AND ((kind = 3 AND change_log.id = $3) OR (kind = 4 AND change_log.id = $12) OR kind = 5))";
 const DENY_OTHERS: &str = "INSERT INTO change_log (position, kind, id, leaves_at) \
      SELECT $1 + ROW_NUMBER() OVER (ORDER BY id), 2, id, access_expires_at FROM families \
      WHERE subject = $2 AND client_id = $3 AND id <> $4 AND ended IS NULL \
@@ -86,6 +88,8 @@ fn begin(db: &Connection, family: &NewFamily) -> Result<BeginOutcome> {
         columns::from_expiry(family.refresh_expires_at),
         columns::from_expiry(family.access_expires_at),
         columns::from_expiry(leaves_at),
+        columns::from_position(family.position),
+        family.client_id.as_str().as_bytes(),
     ])?;
     match begun {
         0 => Ok(BeginOutcome::Gone),

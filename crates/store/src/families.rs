@@ -33,6 +33,8 @@ pub struct NewFamily {
     pub access_expires_at: Expiry,
     /// Whether to end the other families of this person at this client.
     pub single: bool,
+    /// How far the node had read the log when the request arrived, before it looked at client, person or password.
+    pub position: Position,
 }
 
 /// What became of beginning a family.
@@ -40,7 +42,7 @@ pub struct NewFamily {
 pub enum BeginOutcome {
     /// It began. With `single`, the denial of the families that it replaced, if there were any.
     Begun(Option<Appended>),
-    /// The client or the person is disabled or deleted; nothing began.
+    /// The client or the person is disabled or deleted, or was denied after the request arrived; nothing began.
     Gone,
 }
 
@@ -108,7 +110,8 @@ pub enum RotateOutcome {
 /// Stored families. A family leaves the store by itself when both its refresh token and its last access token have expired.
 #[async_trait]
 pub trait Families: Send + Sync {
-    /// Begins a family, if client and person are enabled.
+    /// Begins a family, if client and person are enabled and nothing that covers it (person, client, everything) was
+    /// denied after its `position`.
     ///
     /// # Errors
     /// [`StoreError`]

@@ -66,6 +66,22 @@ pub async fn nothing_begins_for_a_client_or_person_who_is_gone(store: Fresh) {
     begin(&*store, &family(2, "gateway", "bob")).await;
 }
 
+pub async fn nothing_begins_for_a_request_from_before_a_denial(store: Fresh) {
+    people(&*store).await;
+    let (fcare, alice) = (client_id("fcare"), family(1, "fcare", "alice").subject);
+    for (number, covering) in [(1, Deny::Subject(alice)), (2, Deny::Client(fcare)), (3, Deny::Everything)] {
+        let before = log_end(&*store).await;
+        let denied = store.deny(&covering, at(1)).await.unwrap();
+        refuses(&*store, NewFamily { position: before, ..family(number, "fcare", "alice") }).await;
+        let after = denied.position();
+        begin(&*store, &NewFamily { position: after, ..family(number, "fcare", "alice") }).await;
+    }
+    let before = log_end(&*store).await;
+    deny(&*store, &Deny::Subject(family(1, "fcare", "bob").subject), at(1)).await;
+    deny(&*store, &Deny::Client(client_id("gateway")), at(1)).await;
+    begin(&*store, &NewFamily { position: before, ..family(4, "fcare", "alice") }).await;
+}
+
 async fn refuses(store: &dyn Store, family: NewFamily) {
     assert_eq!(store.begin_family(&family).await, Ok(BeginOutcome::Gone));
     assert_eq!(store.find_family(family.lineage).await, Ok(None));

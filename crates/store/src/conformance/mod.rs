@@ -69,6 +69,7 @@ macro_rules! conformance_suite {
                 a_begun_family_is_found
                 an_unknown_lineage_is_not_found
                 nothing_begins_for_a_client_or_person_who_is_gone
+                nothing_begins_for_a_request_from_before_a_denial
                 an_id_or_lineage_in_use_begins_nothing
                 a_single_family_ends_the_others_of_its_person_at_its_client
                 a_single_family_with_nothing_to_replace_denies_nothing

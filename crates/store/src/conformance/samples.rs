@@ -114,6 +114,8 @@ pub(super) fn family(number: u8, client: &str, person: &str) -> NewFamily {
         refresh_expires_at: until(REFRESH_SECS),
         access_expires_at: until(ACCESS_SECS),
         single: false,
+        // As if the node had read all that is ever appended: rules about denials say how far it had read.
+        position: Position::new(i64::MAX as u64),
     }
 }
 

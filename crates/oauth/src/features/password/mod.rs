@@ -125,6 +125,7 @@ async fn begin_family(
         refresh_expires_at: client.refresh_token_lifetime.from(now),
         access_expires_at: client.access_token_lifetime.from(now),
         single: client.single_family,
+        position: needed.position,
     };
     match engine.store.begin_family(&family).await? {
         BeginOutcome::Begun(None) => {}

@@ -1,0 +1,193 @@
+//! The rooms below the door, over a real SQLite folder, with a wall clock that the test sets.
+
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use obol_keys::MasterKey;
+use obol_oauth::administration::{ChosenSecret, ClientSpec, add_client};
+use obol_oauth::{
+    Answer, Authorization, Endpoint, Engine, FEATURES, OAuthError, Outcome, Params, PasswordNeeded, Person,
+    Request, Settings, TokenAnswer,
+};
+use obol_replica::{Boottime, Clock, LeaseOptions, Replica, SystemClock};
+use obol_store::{Audit, AuditRecord, PasswordHash, Store, User};
+use obol_store_sqlite::SqliteStore;
+use obol_token::{Lifetime, SubjectId, Timestamp};
+
+pub const START_SECS: i64 = 1_800_000_000;
+
+pub struct Rooms {
+    pub engine: Engine,
+    pub store: Arc<dyn Store>,
+    pub replica: Arc<Replica>,
+    pub clock: Arc<SetClock>,
+    pub audit: Arc<Records>,
+    folder: tempfile::TempDir,
+}
+
+/// A wall clock that is set, beside the machine's time since boot.
+pub struct SetClock(AtomicI64);
+
+impl SetClock {
+    pub fn set_secs_after_start(&self, secs: i64) {
+        self.0.store(START_SECS + secs, Ordering::SeqCst);
+    }
+}
+
+impl Clock for SetClock {
+    fn wall(&self) -> Timestamp {
+        Timestamp::from_secs(self.0.load(Ordering::SeqCst))
+    }
+
+    fn boottime(&self) -> Boottime {
+        SystemClock.boottime()
+    }
+}
+
+#[derive(Default)]
+pub struct Records(Mutex<Vec<AuditRecord>>);
+
+impl Records {
+    pub fn events(&self) -> Vec<&'static str> {
+        self.0.lock().unwrap().iter().map(|record| record.event).collect()
+    }
+}
+
+impl Audit for Records {
+    fn record(&self, record: AuditRecord) {
+        self.0.lock().unwrap().push(record);
+    }
+}
+
+impl Rooms {
+    /// With the public client `app` (password, refresh_token; 60 s and 600 s), the confidential client `gateway` that may
+    /// introspect, and the person `alice`.
+    pub async fn open() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(folder.path()).unwrap());
+        let master = MasterKey::load_or_create(&folder.path().join("master.key")).unwrap();
+        let clock = Arc::new(SetClock(AtomicI64::new(START_SECS)));
+        let of_replica: Arc<dyn Clock> = clock.clone();
+        let replica =
+            Replica::start(Arc::clone(&store), master, of_replica, LeaseOptions::default()).await.unwrap();
+        let audit = Arc::new(Records::default());
+        let settings = Settings { issuer: "https://id.example.com".parse().unwrap(), refresh_grace_secs: 10 };
+        let engine = Engine::new(Arc::clone(&replica), Arc::clone(&store), audit.clone(), settings);
+        let rooms = Self { engine, store, replica, clock, audit, folder };
+        rooms.add_client("app", &["password", "refresh_token"], None).await;
+        let secret = ChosenSecret::Given(obol_keys::PlainSecret::chosen(GATEWAY_SECRET.into()).unwrap());
+        rooms.add_client("gateway", &["client_credentials"], Some(secret)).await;
+        rooms.add_alice().await;
+        rooms
+    }
+
+    pub async fn add_client(&self, id: &str, grants: &[&str], secret: Option<ChosenSecret>) {
+        let spec = ClientSpec {
+            id: id.parse().unwrap(),
+            name: String::new(),
+            may_introspect: secret.is_some(),
+            secret,
+            grants: grants.iter().map(|grant| (*grant).to_owned()).collect(),
+            default_scopes: "read".parse().unwrap(),
+            optional_scopes: "write".parse().unwrap(),
+            redirect_uris: Vec::new(),
+            access_token_lifetime: Lifetime::from_setting_secs(60),
+            refresh_token_lifetime: Lifetime::from_setting_secs(600),
+            single_family: false,
+        };
+        let added = add_client(&*self.store, spec, self.clock.wall()).await.unwrap();
+        let _ = self.replica.confirm(added.appended).await.unwrap();
+    }
+
+    async fn add_alice(&self) {
+        let user = User {
+            id: ALICE,
+            username: "alice".parse().unwrap(),
+            email: None,
+            password: PasswordHash::from_phc("checked by another room"),
+            enabled: true,
+            created_at: self.clock.wall(),
+        };
+        self.store.add_user(&user).await.unwrap();
+    }
+
+    pub async fn ask(&self, path: &str, form: &str, authorization: &str) -> Result<Outcome, OAuthError> {
+        self.ask_from(LOOPBACK, path, form, authorization).await
+    }
+
+    pub async fn ask_from(
+        &self,
+        source: IpAddr,
+        path: &str,
+        form: &str,
+        authorization: &str,
+    ) -> Result<Outcome, OAuthError> {
+        let endpoint = endpoint(path);
+        let params = Params::from_form(form.as_bytes()).unwrap();
+        let (query, body) = match endpoint.method {
+            obol_oauth::Method::Get => (params, Params::default()),
+            obol_oauth::Method::Post => (Params::default(), params),
+        };
+        let request = Request {
+            endpoint,
+            query,
+            body,
+            authorization: Authorization::parse(authorization),
+            min_position: None,
+            arrival: self.engine.arrival(source, "test".into()),
+        };
+        self.engine.answer(&request).await
+    }
+
+    pub async fn begin_password(&self) -> PasswordNeeded {
+        let form = "grant_type=password&client_id=app&username=alice&password=correct+horse";
+        match self.ask(TOKEN, form, "").await.unwrap() {
+            Outcome::PasswordNeeded(needed) => *needed,
+            Outcome::Done(answer) => panic!("{answer:?}"),
+        }
+    }
+
+    pub async fn sign_in(&self) -> TokenAnswer {
+        let needed = self.begin_password().await;
+        match self.engine.issue_to_person(needed, Ok(alice())).await.unwrap() {
+            Answer::Token(token) => token,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn refresh(&self, refresh_token: &str) -> Result<TokenAnswer, OAuthError> {
+        let form = format!("grant_type=refresh_token&client_id=app&refresh_token={refresh_token}");
+        match self.ask(TOKEN, &form, "").await? {
+            Outcome::Done(Answer::Token(token)) => Ok(token),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn stands(&self, access_token: &str) -> bool {
+        let bearer = format!("Bearer {access_token}");
+        match self.ask(VERIFY, "client_id=app", &bearer).await {
+            Ok(Outcome::Done(Answer::Verification(_))) => true,
+            Err(error) if error.code() == obol_oauth::ErrorCode::InvalidToken => false,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+pub const ALICE: SubjectId = SubjectId::from_bytes(*b"alice's subject ");
+pub const GATEWAY_SECRET: &str = "a-secret-that-the-operator-chose";
+pub const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+pub const TOKEN: &str = "/oauth2/token";
+pub const REVOKE: &str = "/oauth2/revoke";
+pub const INTROSPECT: &str = "/oauth2/introspect";
+pub const VERIFY: &str = "/api/v1/oauth/verify_token";
+
+pub fn alice() -> Person {
+    Person { subject: ALICE, username: "alice".into() }
+}
+
+fn endpoint(path: &str) -> &'static Endpoint {
+    FEATURES.iter().flat_map(|feature| feature.endpoints).find(|endpoint| endpoint.path == path).unwrap()
+}
