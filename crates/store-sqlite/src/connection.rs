@@ -51,3 +51,44 @@ fn open(database: &Path, access: OpenFlags) -> Result<Connection> {
     db.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
     Ok(db)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SqliteStore;
+
+    fn settings(db: &Connection) -> Result<[String; 5]> {
+        let setting = |name: &str| {
+            db.query_row(&format!("PRAGMA {name}"), [], |row| {
+                row.get::<_, rusqlite::types::Value>(0).map(|value| match value {
+                    rusqlite::types::Value::Text(text) => text,
+                    other => format!("{other:?}"),
+                })
+            })
+        };
+        Ok([
+            setting("journal_mode")?,
+            setting("synchronous")?,
+            setting("foreign_keys")?,
+            setting("trusted_schema")?,
+            setting("busy_timeout")?,
+        ])
+    }
+
+    #[tokio::test]
+    async fn what_the_writer_commits_is_flushed() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(folder.path()).unwrap();
+        // 2 is FULL: the write-ahead log is flushed before a commit returns.
+        let expected = ["wal", "Integer(2)", "Integer(1)", "Integer(0)", "Integer(5000)"];
+        assert_eq!(store.writer.write(None, settings).await.unwrap(), expected);
+    }
+
+    #[tokio::test]
+    async fn readers_cannot_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(folder.path()).unwrap();
+        let outcome = store.readers.read(|db| db.execute("DELETE FROM log_head", [])).await;
+        assert!(matches!(outcome, Err(obol_store::StoreError::Unavailable(_))), "{outcome:?}");
+    }
+}
