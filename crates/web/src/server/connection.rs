@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::accept::count;
-use super::drain::Drain;
+use super::drain::{Drain, FAREWELL};
 use super::pace::{Lapse, Pace};
 use super::request::{Caller, Door};
-use super::tls::{Protocol, TlsIdentity};
+use super::tls::{Protocol, TlsIdentity, TlsStream};
 use super::{Answer, Received, http1, http2};
 
 /// How a connection ended.
@@ -42,23 +42,17 @@ pub(super) async fn serve<H, F>(
         tracing::debug!(%error, "no TCP_NODELAY");
     }
     let counts = Arc::clone(&door.counts);
-    let handshake_timeout = door.options.handshake_timeout;
     // An IPv4 peer of a dual-stack socket is an IPv4 peer.
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
     let caller = Caller { door, peer, tls: tls.is_some(), drain };
     let ended = match tls {
         None => http1::serve(tcp, caller).await,
-        Some(identity) => match timeout(handshake_timeout, identity.accept(tcp)).await {
-            Ok(Ok((stream, Protocol::Http1))) => http1::serve(stream, caller).await,
-            Ok(Ok((stream, Protocol::Http2))) => http2::serve(stream, caller).await,
-            Ok(Err(error)) => {
+        Some(identity) => match shake_hands(tcp, &identity, &caller).await {
+            Ok((stream, Protocol::Http1)) => http1::serve(stream, caller).await,
+            Ok((stream, Protocol::Http2)) => http2::serve(stream, caller).await,
+            Err(error) => {
                 count(&counts.handshake_failures);
-                tracing::debug!(%error, "TLS handshake failed");
-                return;
-            }
-            Err(_elapsed) => {
-                count(&counts.handshake_failures);
-                tracing::debug!("TLS handshake too slow");
+                tracing::debug!(%error, "no TLS handshake");
                 return;
             }
         },
@@ -66,6 +60,25 @@ pub(super) async fn serve<H, F>(
     if ended == Ended::Cut {
         count(&counts.cut_by_deadline);
         tracing::debug!("connection cut by a deadline");
+    }
+}
+
+/// The handshake within its deadline, and within a moment when the listener stops.
+async fn shake_hands<H>(
+    tcp: TcpStream,
+    identity: &TlsIdentity,
+    caller: &Caller<H>,
+) -> io::Result<(TlsStream, Protocol)> {
+    let mut drain = caller.drain.clone();
+    let stopped = async {
+        drain.last_call().await;
+        sleep(FAREWELL).await;
+    };
+    tokio::select! {
+        shaken = timeout(caller.door.options.handshake_timeout, identity.accept(tcp)) => {
+            shaken.unwrap_or_else(|_elapsed| Err(io::ErrorKind::TimedOut.into()))
+        }
+        () = stopped => Err(io::Error::other("the listener stops")),
     }
 }
 

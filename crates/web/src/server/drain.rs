@@ -8,6 +8,9 @@ use tokio::sync::watch;
 /// `Connection: close`, instead of lost.
 const LAST_CALL: Duration = Duration::from_millis(100);
 
+/// After the last call, what has no request in work is given this long to say goodbye.
+pub(super) const FAREWELL: Duration = Duration::from_secs(1);
+
 /// Says stop, once.
 pub(super) struct Stop(watch::Sender<bool>);
 

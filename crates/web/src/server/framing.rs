@@ -216,3 +216,66 @@ fn host_is_clear(headers: &[Header<'_>], is_http_11: bool) -> bool {
         (Some(_), Some(_)) => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The verdicts on these bytes, given in these pieces, and where the reader stands after them.
+    fn read<'b>(pieces: impl IntoIterator<Item = &'b [u8]>) -> (Vec<Result<(), Refusal>>, String) {
+        let mut framing = Framing::new(16 * 1024, 8 * 1024);
+        for piece in pieces {
+            framing.saw(piece);
+        }
+        (framing.verdicts.into(), format!("{:?} {:?}", framing.at, framing.held))
+    }
+
+    /// Pieces of requests, good and bad, in any order.
+    fn bytes() -> impl Strategy<Value = Vec<u8>> {
+        let parts: &[&str] = &[
+            "GET / HTTP/1.1\r\nhost: a\r\n",
+            "POST / HTTP/1.0\r\n",
+            "content-length: 3\r\n",
+            "transfer-encoding: chunked\r\n",
+            "\r\n",
+            "\n",
+            "\r",
+            "abc",
+            "3\r\nabc\r\n",
+            "0\r\n",
+            "t: x\r\n",
+            ";",
+            "\0",
+        ];
+        vec(prop::sample::select(parts), 0..16).prop_map(|parts| parts.concat().into_bytes())
+    }
+
+    proptest! {
+        #[test]
+        fn the_verdicts_do_not_depend_on_how_the_bytes_are_split(bytes in bytes(), size in 1..9_usize) {
+            prop_assert_eq!(read([&bytes[..]]), read(bytes.chunks(size)));
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes in vec(any::<u8>(), 0..512), size in 1..9_usize) {
+            prop_assert_eq!(read([&bytes[..]]), read(bytes.chunks(size)));
+        }
+    }
+
+    #[test]
+    fn a_request_that_was_not_seen_is_refused() {
+        assert_eq!(Framing::new(1, 1).take_verdict(), Err(Refusal::BadFraming));
+    }
+
+    #[test]
+    fn an_endless_head_is_not_kept() {
+        let mut framing = Framing::new(16 * 1024, 8 * 1024);
+        for _ in 0..100 {
+            framing.saw(&[b'a'; 4096]);
+        }
+        assert!(framing.held.capacity() <= 2 * MAX_HELD_BYTES && framing.is_mid_request());
+    }
+}

@@ -103,8 +103,8 @@ impl Listener {
 
     /// Serves until `shutdown` is ready, then lets accepted requests finish and cuts the rest after `drain_timeout`.
     ///
-    /// The handler's future is dropped when its peer resets the connection or the stream: work that must not stop
-    /// half-way belongs in a task of its own.
+    /// The handler's future is dropped when an HTTP/2 peer gives its stream or connection up, and when it is cut
+    /// here: work that must not stop half-way belongs in a task of its own.
     pub async fn serve<H, F>(self, handler: H, shutdown: impl Future<Output = ()>) -> ServeEnd
     where
         H: Fn(Received) -> F + Send + Sync + 'static,

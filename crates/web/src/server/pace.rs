@@ -10,9 +10,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use super::ListenerOptions;
-
-/// After the stop has begun, a connection without a request is given this long to say goodbye.
-const FAREWELL: Duration = Duration::from_secs(1);
+use super::drain::FAREWELL;
 
 /// Knows whether a connection has a request in work, and until when it may go on if it has none.
 pub(super) struct Pace {

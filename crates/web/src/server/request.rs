@@ -111,3 +111,70 @@ fn bare_500() -> Answer {
     *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
     answer
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::Full;
+
+    use super::super::{decide_exposure, drain};
+    use super::*;
+
+    /// Tells what it was given.
+    async fn tell(received: Received) -> Answer {
+        let (status, text) = match received {
+            Received::Request(request) => {
+                (StatusCode::OK, request.extensions().get::<Source>().unwrap().client.to_string())
+            }
+            Received::Refused(_, refusal) => (refusal.status(), refusal.to_string()),
+        };
+        Response::builder().status(status).body(Full::from(text)).unwrap()
+    }
+
+    /// Asks a plain listener on all addresses behind the proxy 10.0.0.1, from this peer.
+    async fn ask(peer: &str, request: Request<Full<Bytes>>) -> (Answer, String) {
+        let proxies = ["10.0.0.1/32".parse().unwrap()];
+        let door = Door {
+            handler: tell,
+            options: ListenerOptions::default(),
+            exposure: decide_exposure("0.0.0.0:80".parse().unwrap(), false, &proxies).unwrap(),
+            counts: Arc::default(),
+        };
+        let (_stop, drain) = drain::channel();
+        let caller = Caller { door: Arc::new(door), peer: peer.parse().unwrap(), tls: false, drain };
+        let mut answer = caller.answer(request, Ok(())).await;
+        let text = answer.body_mut().collect().await.unwrap().to_bytes();
+        (answer, String::from_utf8(text.to_vec()).unwrap())
+    }
+
+    fn get() -> Request<Full<Bytes>> {
+        let request = Request::builder().header("x-forwarded-for", "198.51.100.1");
+        request.body(Full::default()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_stranger_in_clear_is_refused_and_closed() {
+        let (answer, _) = ask("192.0.2.7:4711", get()).await;
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+        assert_eq!(answer.headers()[header::CONNECTION], "close");
+    }
+
+    #[tokio::test]
+    async fn the_client_of_a_trusted_proxy_is_the_one_it_names() {
+        let (answer, client) = ask("10.0.0.1:4711", get()).await;
+        assert_eq!((answer.status(), client.as_str()), (StatusCode::OK, "198.51.100.1"));
+        assert!(!answer.headers().contains_key(header::CONNECTION));
+    }
+
+    #[tokio::test]
+    async fn this_machine_needs_no_proxy_and_its_headers_are_not_believed() {
+        let (answer, client) = ask("127.0.0.1:4711", get()).await;
+        assert_eq!((answer.status(), client.as_str()), (StatusCode::OK, "127.0.0.1"));
+    }
+
+    #[tokio::test]
+    async fn nobody_gets_a_tunnel() {
+        let mut request = get();
+        *request.method_mut() = Method::CONNECT;
+        assert_eq!(ask("127.0.0.1:4711", request).await.0.status(), StatusCode::BAD_REQUEST);
+    }
+}

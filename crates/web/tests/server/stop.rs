@@ -1,12 +1,13 @@
 //! accepted requests finish, idle connections end at once, what hangs is cut.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use obol_web::server::ListenerOptions;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use crate::running::{read_answer, read_to_end, says_close, start, status};
+use crate::running::{read_answer, read_to_end, says_close, start, status, until};
 
 const SLOW: &[u8] = b"GET /slow HTTP/1.1\r\nhost: a\r\n\r\n";
 const QUICK: &[u8] = b"GET /x HTTP/1.1\r\nhost: a\r\n\r\n";
@@ -80,6 +81,19 @@ async fn connections_without_a_request_cannot_delay_the_stop() {
     let start = Instant::now();
     server.say_stop();
     assert_eq!(server.end().await.cut_connections, 0, "no accepted request was cut");
+    assert!(start.elapsed() < Duration::from_millis(2500), "took {:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn a_handshake_that_stalls_cannot_delay_the_stop() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let (mut server, _) = crate::tls::start_tls(folder.path(), ListenerOptions::default());
+    let mut stalled = server.connect().await;
+    stalled.write_all(b"\x16\x03\x01").await.unwrap();
+    until(|| server.counts.accepted.load(Ordering::Relaxed) == 1).await;
+    let start = Instant::now();
+    server.say_stop();
+    assert_eq!(server.end().await.cut_connections, 0);
     assert!(start.elapsed() < Duration::from_millis(2500), "took {:?}", start.elapsed());
 }
 

@@ -17,7 +17,6 @@ use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
 pub use pem::TlsError;
 
@@ -27,6 +26,9 @@ pub(super) enum Protocol {
     Http1,
     Http2,
 }
+
+/// A connection after its handshake.
+pub(super) type TlsStream = tokio_rustls::server::TlsStream<TcpStream>;
 
 /// A certificate with its key, as files that may be replaced while the server runs.
 pub struct TlsIdentity {
@@ -77,7 +79,7 @@ impl TlsIdentity {
     }
 
     /// Makes the handshake. The caller sets the deadline.
-    pub(super) async fn accept(&self, tcp: TcpStream) -> io::Result<(TlsStream<TcpStream>, Protocol)> {
+    pub(super) async fn accept(&self, tcp: TcpStream) -> io::Result<(TlsStream, Protocol)> {
         let stream = self.acceptor.accept(tcp).await?;
         let protocol = match stream.get_ref().1.alpn_protocol() {
             Some(b"h2") => Protocol::Http2,
