@@ -46,10 +46,10 @@ pub enum ChosenSecret {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClientSpecError {
     /// A public client without a grant.
-    #[error("a public client has no default grant type; name at least one of: {}", known_grants())]
+    #[error("a public client has no default grant type; name at least one of: {}", known_grants(false))]
     NoGrant,
     /// A name that is not in the list of grants.
-    #[error("there is no grant type `{0}`; there are: {known}", known = known_grants())]
+    #[error("there is no grant type `{0}`; there are: {known}", known = known_grants(true))]
     UnknownGrant(String),
     /// A grant that only confidential clients may have.
     #[error("the grant type `{0}` is for confidential clients")]
@@ -227,6 +227,8 @@ fn usual_scopes() -> Scopes {
     "read write".parse().unwrap_or_default()
 }
 
-fn known_grants() -> String {
-    grant_types().map(|grant| grant.name).collect::<Vec<_>>().join(", ")
+/// The grants that a confidential or a public client may be given.
+fn known_grants(confidential: bool) -> String {
+    let allowed = grant_types().filter(|grant| confidential || !grant.confidential_only);
+    allowed.map(|grant| grant.name).collect::<Vec<_>>().join(", ")
 }
