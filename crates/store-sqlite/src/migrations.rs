@@ -7,8 +7,10 @@ const APPLICATION_ID: i64 = 0x6f_62_6f_6c;
 
 const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_begin.sql")];
 
-const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations ( \
-     number INTEGER NOT NULL PRIMARY KEY, checksum INTEGER NOT NULL) STRICT";
+const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (
+    number INTEGER NOT NULL PRIMARY KEY,
+    checksum INTEGER NOT NULL
+) STRICT";
 const LIST: &str = "SELECT number, checksum FROM migrations ORDER BY number";
 const ENTER: &str = "INSERT INTO migrations (number, checksum) VALUES ($1, $2)";
 
@@ -62,8 +64,9 @@ fn next<'a>(db: &Connection, migrations: &[&'a str]) -> Result<Option<(u32, &'a 
 
 /// Whether obol has migrated this database; if not, it has to be empty.
 fn is_ours(db: &Connection) -> Result<bool, MigrateError> {
-    let id: i64 = db.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    // In this order: another first start may commit tables and mark between the two.
     let tables: i64 = db.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let id: i64 = db.query_row("PRAGMA application_id", [], |row| row.get(0))?;
     match (id, tables) {
         (APPLICATION_ID, _) => Ok(true),
         (0, 0) => Ok(false),
@@ -84,4 +87,105 @@ fn apply(db: &Connection, number: u32, migration: &str) -> Result<()> {
 
 fn checksum(migration: &str) -> u32 {
     crc32fast::hash(migration.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::connection::open_for_writing;
+
+    fn new_database(folder: &Path) -> Connection {
+        let path = folder.join("obol.db");
+        std::fs::File::create(&path).unwrap();
+        open_for_writing(&path).unwrap()
+    }
+
+    fn migrated(migrations: &[&str]) -> Result<Vec<String>, MigrateError> {
+        let folder = tempfile::tempdir().unwrap();
+        let db = new_database(folder.path());
+        migrate_through(&db, migrations)?;
+        Ok(schema(&db))
+    }
+
+    /// What `CREATE` statements the database holds, except those of SQLite's own.
+    fn schema(db: &Connection) -> Vec<String> {
+        let list = "SELECT sql || ';' FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type DESC, name";
+        let mut statement = db.prepare(list).unwrap();
+        let statements = statement.query_map([], |row| row.get(0)).unwrap();
+        statements.collect::<Result<_>>().unwrap()
+    }
+
+    #[test]
+    fn migrating_from_zero_gives_the_full_schema() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = new_database(folder.path());
+        migrate(&db).unwrap();
+        let full = include_str!("migrations/schema.sql");
+        assert_eq!(schema(&db).join("\n\n") + "\n", full, "write what migrating gives to schema.sql");
+    }
+
+    #[test]
+    fn migrating_again_does_not_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = new_database(folder.path());
+        migrate(&db).unwrap();
+        let before = db.total_changes();
+        migrate(&db).unwrap();
+        assert_eq!(db.total_changes(), before);
+    }
+
+    #[test]
+    fn an_interrupted_migration_is_completed_by_the_next_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = "CREATE TABLE a (x); INSERT INTO a VALUES (1);";
+        let broken = "CREATE TABLE b (x); INSERT INTO a VALUES (2); INSERT INTO no_such_table VALUES (1);";
+        let whole = "CREATE TABLE b (x); INSERT INTO a VALUES (2);";
+        let db = new_database(folder.path());
+        assert!(matches!(migrate_through(&db, &[first, broken]), Err(MigrateError::Sqlite(_))));
+        assert_eq!(list(&db).unwrap().len(), 1);
+        assert!(!schema(&db).contains(&"CREATE TABLE b (x);".to_owned()));
+
+        migrate_through(&db, &[first, whole]).unwrap();
+        let rows: i64 = db.query_row("SELECT SUM(x) FROM a", [], |row| row.get(0)).unwrap();
+        assert_eq!(rows, 3);
+        assert_eq!(schema(&db), migrated(&[first, whole]).unwrap());
+    }
+
+    #[test]
+    fn two_processes_that_start_together_migrate_once() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(new_database(folder.path()));
+        let migrations = ["CREATE TABLE a (x);", "CREATE TABLE b (x);", "CREATE TABLE c (x);"];
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let db = open_for_writing(&folder.path().join("obol.db")).unwrap();
+                    migrate_through(&db, &migrations).unwrap();
+                    assert_eq!(list(&db).unwrap().len(), 3);
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn a_database_of_a_newer_version_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = new_database(folder.path());
+        let migrations = ["CREATE TABLE a (x);", "CREATE TABLE b (x);", "CREATE TABLE c (x);"];
+        migrate_through(&db, &migrations).unwrap();
+        let refused = migrate_through(&db, &migrations[..1]);
+        assert!(matches!(refused, Err(MigrateError::Newer { found: 3, known: 1 })), "{refused:?}");
+    }
+
+    #[test]
+    fn a_database_with_another_text_of_a_migration_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = new_database(folder.path());
+        migrate_through(&db, &["CREATE TABLE a (x);", "CREATE TABLE b (x);"]).unwrap();
+        let refused =
+            migrate_through(&db, &["CREATE TABLE a (x);", "CREATE TABLE b (y);", "CREATE TABLE c (x);"]);
+        assert!(matches!(refused, Err(MigrateError::Changed { number: 2 })), "{refused:?}");
+    }
 }

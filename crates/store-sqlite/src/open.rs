@@ -185,20 +185,110 @@ fn sqlite_failed(database: &Path, error: &rusqlite::Error) -> OpenError {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
     use obol_store::{ChangeLog, Denials, Deny};
     use obol_token::{Position, Timestamp};
 
     use super::*;
 
+    fn refusal(folder: &Path) -> OpenError {
+        SqliteStore::open(folder).err().expect("it was opened")
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
     #[tokio::test]
-    async fn what_was_acknowledged_is_there_when_opened_again() {
+    async fn what_it_makes_is_for_its_owner_alone() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("a/data");
+        let store = SqliteStore::open(&folder).unwrap();
+        let _ = store.deny(&Deny::Everything, Timestamp::from_secs(1)).await.unwrap();
+        assert_eq!(mode(&folder), 0o700);
+        for name in ["obol.db", "obol.db-wal", "obol.db-shm"] {
+            assert_eq!(mode(&folder.join(name)), 0o600, "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn closing_stops_the_threads_and_leaves_one_file() {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(folder.path()).unwrap();
         let denial = store.deny(&Deny::Everything, Timestamp::from_secs(1)).await.unwrap();
         drop(store);
+        let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        assert_eq!(names.collect::<Vec<_>>(), ["obol.db"]);
 
         let store = SqliteStore::open(folder.path()).unwrap();
         let entries = store.read_after(Position::START, 10).await.unwrap();
         assert_eq!(entries.iter().map(|entry| entry.position).collect::<Vec<_>>(), [denial.position()]);
+    }
+
+    #[test]
+    fn first_starts_at_the_same_moment_all_succeed() {
+        for _ in 0..20 {
+            let folder = tempfile::tempdir().unwrap();
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| SqliteStore::open(&folder.path().join("data")).map(drop).unwrap());
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn a_start_that_was_interrupted_before_the_schema_is_completed() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("obol.db"), "").unwrap();
+        drop(SqliteStore::open(folder.path()).unwrap());
+    }
+
+    #[test]
+    fn a_file_in_the_place_of_the_folder_is_said() {
+        let parent = tempfile::tempdir().unwrap();
+        let file = parent.path().join("file");
+        fs::write(&file, "").unwrap();
+        for folder in [file.clone(), file.join("data")] {
+            let error = refusal(&folder);
+            assert!(matches!(error, OpenError::NotAFolder(_)), "{error:?}");
+            assert!(error.to_string().contains("choose another data folder"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_place_where_nothing_can_be_made_is_said() {
+        // Not even the superuser can make a folder there.
+        let error = refusal(Path::new("/proc/obol-data"));
+        assert!(matches!(error, OpenError::NotWritable { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn files_of_others_are_left_as_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("obol.db");
+        let other = Connection::open(&database).unwrap();
+        other.execute_batch("CREATE TABLE theirs (x)").unwrap();
+        drop(other);
+        let sqlite = fs::read(&database).unwrap();
+        for content in [sqlite, vec![b'x'; 8_192], b"short".to_vec()] {
+            fs::write(&database, &content).unwrap();
+            let error = refusal(folder.path());
+            assert!(matches!(error, OpenError::NotOurs(_)), "{error:?}");
+            assert!(fs::read(&database).unwrap() == content);
+        }
+    }
+
+    #[test]
+    fn the_sentence_about_a_newer_schema_names_both_versions() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(SqliteStore::open(folder.path()).unwrap());
+        let newer = Connection::open(folder.path().join("obol.db")).unwrap();
+        newer.execute("INSERT INTO migrations (number, checksum) VALUES (7777, 0)", []).unwrap();
+        drop(newer);
+        let sentence = refusal(folder.path()).to_string();
+        assert!(sentence.contains("schema 7777") && sentence.contains("up to 1"), "{sentence}");
     }
 }

@@ -1,0 +1,82 @@
+CREATE TABLE change_log (
+    position INTEGER NOT NULL PRIMARY KEY,
+    kind INTEGER NOT NULL,
+    id BLOB NOT NULL,
+    leaves_at INTEGER,
+    UNIQUE (kind, id)
+) STRICT;
+
+CREATE TABLE clients (
+    id TEXT NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    secret BLOB,
+    enabled INTEGER NOT NULL CHECK (enabled IN (0, 1)),
+    grants TEXT NOT NULL,
+    default_scopes TEXT NOT NULL,
+    optional_scopes TEXT NOT NULL,
+    redirect_uris TEXT NOT NULL,
+    access_lifetime_secs INTEGER NOT NULL,
+    refresh_lifetime_secs INTEGER NOT NULL,
+    may_introspect INTEGER NOT NULL CHECK (may_introspect IN (0, 1)),
+    single_family INTEGER NOT NULL CHECK (single_family IN (0, 1)),
+    created_at INTEGER NOT NULL,
+    deleted_at INTEGER
+) STRICT;
+
+CREATE TABLE families (
+    id BLOB NOT NULL PRIMARY KEY,
+    lineage BLOB NOT NULL UNIQUE,
+    client_id TEXT NOT NULL REFERENCES clients (id),
+    subject BLOB NOT NULL REFERENCES users (id),
+    scopes TEXT NOT NULL,
+    current_hash BLOB NOT NULL,
+    previous_hash BLOB,
+    sealed_answer BLOB,
+    rotated_at INTEGER,
+    issued_at INTEGER NOT NULL,
+    refresh_expires_at INTEGER,
+    access_expires_at INTEGER,
+    leaves_at INTEGER,
+    ended INTEGER
+) STRICT;
+
+CREATE TABLE log_head (
+    one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
+    position INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE migrations (
+    number INTEGER NOT NULL PRIMARY KEY,
+    checksum INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE nodes (
+    id BLOB NOT NULL PRIMARY KEY,
+    applied INTEGER NOT NULL,
+    lease_ms INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE sealing_keys (
+    id BLOB NOT NULL PRIMARY KEY,
+    wrapped BLOB NOT NULL,
+    created_at INTEGER NOT NULL,
+    retired_at INTEGER
+) STRICT;
+
+CREATE TABLE users (
+    id BLOB NOT NULL PRIMARY KEY,
+    username TEXT NOT NULL UNIQUE,
+    email TEXT,
+    password TEXT NOT NULL,
+    enabled INTEGER NOT NULL CHECK (enabled IN (0, 1)),
+    created_at INTEGER NOT NULL,
+    deleted_at INTEGER
+) STRICT;
+
+CREATE INDEX change_log_leaves_at ON change_log (leaves_at) WHERE leaves_at IS NOT NULL;
+
+CREATE INDEX families_client ON families (client_id) WHERE ended IS NULL;
+
+CREATE INDEX families_leaves_at ON families (leaves_at) WHERE leaves_at IS NOT NULL;
+
+CREATE INDEX families_subject ON families (subject, client_id) WHERE ended IS NULL;
