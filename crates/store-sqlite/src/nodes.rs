@@ -177,3 +177,161 @@ fn millis(lease: Duration) -> u32 {
 fn lock_failed(error: io::Error) -> StoreError {
     StoreError::Unavailable(format!("the server's lock: {error}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use obol_store::{Appended, ChangeLog, Denials, Deny};
+    use obol_token::Timestamp;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const LEASE: Duration = FIRST_LEASE;
+    const THIS: NodeId = NodeId::from_bytes([1; 16]);
+    const OTHER: NodeId = NodeId::from_bytes([2; 16]);
+
+    async fn server() -> (SqliteStore, TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(folder.path()).unwrap();
+        store.register_node(THIS).await.unwrap();
+        store.renew_lease(THIS, Position::START, LEASE).await.unwrap();
+        (store, folder)
+    }
+
+    fn command_line(folder: &TempDir) -> SqliteStore {
+        SqliteStore::open(folder.path()).unwrap()
+    }
+
+    async fn append(store: &SqliteStore) -> Position {
+        store.deny(&Deny::Everything, Timestamp::from_secs(1)).await.map(Appended::position).unwrap()
+    }
+
+    /// What the command line reads of the server.
+    async fn seen(store: &SqliteStore) -> Option<(Position, Duration)> {
+        let peers = store.live_peers(None).await.unwrap();
+        assert!(peers.len() <= 1, "{peers:?}");
+        peers.first().map(|peer| (peer.applied, peer.lease_left))
+    }
+
+    #[tokio::test]
+    async fn own_appends_cost_no_second_commit() {
+        let (server, _folder) = server().await;
+        let before = server.commits();
+        for _ in 0..10 {
+            let position = append(&server).await;
+            server.renew_lease(THIS, position, LEASE).await.unwrap();
+        }
+        assert_eq!(server.commits() - before, 10);
+    }
+
+    #[tokio::test]
+    async fn the_server_says_that_it_has_applied_what_another_process_appended() {
+        let (server, folder) = server().await;
+        let command = command_line(&folder);
+        for own in [0, 1, 2] {
+            // Own appends before the watcher looks must not hide the other's.
+            let position = append(&command).await;
+            let mut applied = position;
+            for _ in 0..own {
+                applied = append(&server).await;
+            }
+            server.wait_for_append(Position::new(position.number() - 1)).await;
+            server.renew_lease(THIS, applied, LEASE).await.unwrap();
+            assert_eq!(seen(&command).await, Some((applied, LEASE)));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_renewal_from_before_the_append_does_not_cover_it_and_the_next_does() {
+        let (server, folder) = server().await;
+        let command = command_line(&folder);
+        let first = append(&server).await;
+        let second = append(&command).await;
+        server.wait_for_append(first).await;
+        server.renew_lease(THIS, first, LEASE).await.unwrap();
+        assert_eq!(seen(&command).await, Some((first, LEASE)));
+        server.renew_lease(THIS, second, LEASE).await.unwrap();
+        assert_eq!(seen(&command).await, Some((second, LEASE)));
+    }
+
+    #[tokio::test]
+    async fn before_the_first_renewal_a_lease_of_two_seconds_is_assumed() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = SqliteStore::open(folder.path()).unwrap();
+        server.register_node(THIS).await.unwrap();
+        let expected = (Position::START, Duration::from_secs(2));
+        assert_eq!(seen(&command_line(&folder)).await, Some(expected));
+    }
+
+    #[tokio::test]
+    async fn without_room_a_lease_is_renewed_but_not_lengthened() {
+        let (server, folder) = server().await;
+        let command = command_line(&folder);
+        let other = Connection::open(folder.path().join("obol.db")).unwrap();
+        let no_room =
+            "CREATE TRIGGER no_room BEFORE UPDATE ON nodes BEGIN SELECT RAISE(FAIL, 'no room'); END";
+        other.execute_batch(no_room).unwrap();
+        let position = append(&command).await;
+        server.wait_for_append(Position::START).await;
+        server.renew_lease(THIS, position, LEASE).await.unwrap();
+        assert_eq!(seen(&command).await, Some((Position::START, LEASE)));
+        assert!(server.renew_lease(THIS, position, 2 * LEASE).await.is_err());
+
+        other.execute_batch("DROP TRIGGER no_room").unwrap();
+        server.renew_lease(THIS, position, 2 * LEASE).await.unwrap();
+        assert_eq!(seen(&command).await, Some((position, 2 * LEASE)));
+    }
+
+    #[tokio::test]
+    async fn while_another_process_writes_a_renewal_does_not_wait_for_it() {
+        let (server, folder) = server().await;
+        let command = command_line(&folder);
+        let position = append(&command).await;
+        server.wait_for_append(Position::START).await;
+        let other = Connection::open(folder.path().join("obol.db")).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let renewal = timeout(LEASE / 2, server.renew_lease(THIS, position, LEASE));
+        renewal.await.expect("it waited").unwrap();
+        other.execute_batch("COMMIT").unwrap();
+        server.renew_lease(THIS, position, LEASE).await.unwrap();
+        assert_eq!(seen(&command).await, Some((position, LEASE)));
+    }
+
+    #[tokio::test]
+    async fn a_second_server_is_refused_until_the_first_has_gone() {
+        let (first, folder) = server().await;
+        let second = command_line(&folder);
+        let refused = second.register_node(OTHER).await;
+        assert!(
+            matches!(&refused, Err(StoreError::Conflict(why)) if why.contains("another server")),
+            "{refused:?}"
+        );
+        assert!(second.renew_lease(OTHER, Position::START, LEASE).await.is_err());
+        assert_eq!(seen(&second).await, Some((Position::START, LEASE)));
+
+        drop(first);
+        assert_eq!(seen(&second).await, None);
+        second.register_node(OTHER).await.unwrap();
+        let peers = second.live_peers(Some(THIS)).await.unwrap();
+        assert_eq!(peers.iter().map(|peer| peer.node).collect::<Vec<_>>(), [OTHER]);
+    }
+
+    #[tokio::test]
+    async fn commands_that_look_do_not_keep_a_server_from_starting_nor_see_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let [first, second] = [command_line(&folder), command_line(&folder)];
+        let server = command_line(&folder);
+        for _ in 0..20 {
+            let looks = async {
+                for _ in 0..20 {
+                    let (one, other) = tokio::join!(first.live_peers(None), second.live_peers(None));
+                    assert!(one.unwrap().iter().chain(&other.unwrap()).all(|peer| peer.node == THIS));
+                }
+            };
+            let (registered, ()) = tokio::join!(server.register_node(THIS), looks);
+            registered.unwrap();
+            server.leave(THIS).await.unwrap();
+        }
+        assert_eq!(seen(&first).await, None);
+    }
+}
