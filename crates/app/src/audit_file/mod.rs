@@ -20,8 +20,9 @@ use obol_token::Timestamp;
 use self::writer::Writer;
 use crate::background::Background;
 
-/// The most records that wait for the disk; more are counted and dropped. About 10 MB at the most usual length.
-const CAPACITY_RECORDS: usize = 20_000;
+/// The most records that wait for the disk; more are counted and dropped. At most 256 characters a value, usually 300
+/// bytes a record: about 5 MB.
+const CAPACITY_RECORDS: usize = 16_384;
 
 /// When the file is put aside, and how many are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +62,7 @@ impl AuditFile {
 
 impl Audit for AuditFile {
     fn record(&self, record: AuditRecord) {
-        self.records.offer(record);
+        self.records.offer(record::shortened(record));
     }
 }
 

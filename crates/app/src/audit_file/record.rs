@@ -1,5 +1,7 @@
 //! One audit record as one line of JSON.
 
+use std::borrow::Cow;
+
 use obol_store::AuditRecord;
 use serde::Serialize;
 
@@ -16,13 +18,13 @@ struct Line<'a> {
     event: &'a str,
     done: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
+    reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lost: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    client_id: Option<String>,
+    client_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    username: Option<String>,
+    username: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     token_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -30,27 +32,42 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     position: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    source: Option<String>,
+    source: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    request_id: Option<String>,
+    request_id: Option<&'a str>,
+}
+
+/// The record with its values cut to their most: what waits in the queue is bounded, whatever was presented.
+pub(super) fn shortened(mut record: AuditRecord) -> AuditRecord {
+    let texts = [&mut record.client_id, &mut record.username, &mut record.source, &mut record.request_id];
+    for text in texts.into_iter().flatten() {
+        if let Cow::Owned(short) = capped(text, MOST_CHARS) {
+            *text = short;
+        }
+    }
+    if let Some(reason) = &mut record.reason
+        && let Cow::Owned(short) = capped(reason, MOST_CHARS)
+    {
+        *reason = short.into();
+    }
+    record
 }
 
 /// The record as a line, with its line break. `lost` is the count of records that an `audit.lost` stands for.
 pub(super) fn line(record: &AuditRecord, lost: Option<u64>) -> String {
-    let text = |value: &str| capped(value, MOST_CHARS).into_owned();
     let line = Line {
         at: rfc3339(record.at),
         event: record.event,
         done: record.done,
-        reason: record.reason.as_deref().map(text),
+        reason: record.reason.as_deref(),
         lost,
-        client_id: record.client_id.as_deref().map(text),
-        username: record.username.as_deref().map(text),
+        client_id: record.client_id.as_deref(),
+        username: record.username.as_deref(),
         token_id: record.token_id.map(|id| id.to_string()),
         family: record.family.map(|id| id.to_string()),
         position: record.position.map(|position| position.number()),
-        source: record.source.as_deref().map(text),
-        request_id: record.request_id.as_deref().map(text),
+        source: record.source.as_deref(),
+        request_id: record.request_id.as_deref(),
     };
     // Texts and numbers always become JSON.
     let mut json = printable_json(serde_json::to_string(&line).unwrap_or_default());
@@ -101,7 +118,7 @@ mod tests {
         let mut record = AuditRecord::new("token.refused", Timestamp::from_secs(0));
         let hostile = format!("a\r\n{{\"event\":\"x\"}}\u{1b}[2J\u{202e}\u{85}{}", "y".repeat(1 << 20));
         record.username = Some(hostile.clone());
-        let line = line(&record, None);
+        let line = line(&shortened(record), None);
         assert!(line.len() < 2_000);
         assert!(!line.trim_end_matches('\n').contains(char::is_control));
         let json: serde_json::Value = serde_json::from_str(&line).unwrap();

@@ -20,7 +20,8 @@ use crate::output::Output;
 /// [`Failure`]
 pub(crate) fn run(cli: Cli) -> Result<End, Failure> {
     let output = Output { json: cli.json };
-    let file = cli.config.as_deref();
+    // As with every option, an empty variable counts as none.
+    let file = cli.config.as_deref().filter(|path| !path.as_os_str().is_empty());
     let everywhere = cli.options.0;
     let settings = |given: Given| -> Result<Settings, Failure> {
         let given = given.or(Given::from_environment()?);

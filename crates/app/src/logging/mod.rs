@@ -19,8 +19,9 @@ use self::line::Form;
 use crate::background::{Background, Batch};
 use crate::config::{LogFormat, LogLevel};
 
-/// The most lines that wait for a reader of standard error; more are counted and dropped.
-const CAPACITY_LINES: usize = 10_000;
+/// The most lines that wait for a reader of standard error; more are counted and dropped. A value has at most 1,024
+/// characters, a usual line 200: about 1 MB.
+const CAPACITY_LINES: usize = 4_096;
 
 /// How long the end of the program waits for a reader of standard error.
 const LAST_WAIT: Duration = Duration::from_secs(2);
@@ -53,7 +54,7 @@ impl Logging {
         let to_lines = Arc::clone(&lines);
         let layer = LogLayer::new(form, move |line| to_lines.offer(line)).with_filter(targets(level));
         tracing::subscriber::set_global_default(Registry::default().with(layer))?;
-        log_panics(Arc::clone(&lines));
+        log_panics();
         Ok(Self { lines })
     }
 }
@@ -85,11 +86,10 @@ fn write_lines(to: &mut impl Write, batch: Batch<String>, form: Form) {
 }
 
 /// A panic is logged with its place only: its message may hold what was being worked on.
-fn log_panics(lines: Arc<Background<String>>) {
-    std::panic::set_hook(Box::new(move |panic| {
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(place, thread = std::thread::current().name(), "a panic was caught");
-        lines.flush(LAST_WAIT);
+        tracing::error!(place, thread = std::thread::current().name(), "a panic");
     }));
 }
 
