@@ -31,7 +31,8 @@ fn rfc7009_2_1_the_request_is_a_post_of_a_form() {
         let answer = server.http().request(method, &query).send().expect(405);
         assert_eq!(answer.header("allow"), Some("POST"), "{answer:?}");
     }
-    server.http().post(&query).form(&[]).send().expect(401);
+    let in_the_url = server.http().post(&query).form(&[]).send();
+    assert!([400, 401].contains(&in_the_url.status), "{in_the_url:?}");
     let json = format!(r#"{{"client_id":"fcare","token":"{access}"}}"#);
     server.http().post(RFC_REVOKE).body("application/json", json).send().expect_error(400, "invalid_request");
     assert!(server.stands(&fcare, &access));

@@ -91,6 +91,10 @@ fn rfc8414_3_the_document_is_found_by_get_at_the_well_known_path() {
 fn rfc8414_3_2_claims_with_zero_elements_are_omitted() {
     let (_house, document) = document(None);
     for (key, value) in document.as_object().unwrap() {
+        // Required by §2, and empty without an authorization endpoint: the two sections contradict each other here.
+        if key == "response_types_supported" {
+            continue;
+        }
         assert!(value.as_array().is_none_or(|list| !list.is_empty()), "{key}");
         assert!(!value.is_null() && value != "", "{key}");
     }

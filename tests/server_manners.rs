@@ -2,6 +2,7 @@
 //!
 //! That no secret reaches a log line is `pitfall_21` in `pitfalls.rs`; the deadlines are `pitfall_22`.
 
+use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
@@ -11,7 +12,7 @@ use std::{fs, thread};
 use http::Method;
 use obol_testkit::{
     ALICE, Answer, Client, House, INTROSPECT, METADATA, PASSWORD, REVOKE, RFC_REVOKE, RFC_TOKEN, TOKEN,
-    VERIFY, obol, wait_until,
+    Tokens, VERIFY, obol, wait_until,
 };
 
 // Start
@@ -28,8 +29,10 @@ fn the_data_folder_is_for_its_owner_only() {
     let House { server, .. } = obol!().house_with(|server| server.tls_self_signed());
     let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&server.data()), 0o700);
-    for file in fs::read_dir(server.data()).unwrap().flatten() {
-        assert_eq!(mode(&file.path()) & 0o077, 0, "{}", file.path().display());
+    let files = fs::read_dir(server.data()).unwrap().flatten().map(|file| file.path());
+    // The certificate is public: clients are told to trust that file.
+    for path in files.filter(|path| path.extension().is_none_or(|extension| extension != "crt")) {
+        assert_eq!(mode(&path) & 0o077, 0, "{}", path.display());
     }
 }
 
@@ -46,7 +49,8 @@ fn nothing_is_written_to_standard_output() {
 fn the_log_is_one_json_object_a_line() {
     let House { mut server, fcare, .. } = obol!().house_with(|server| server.option("--log-level", "debug"));
     server.token_by_password(&fcare, ALICE, PASSWORD);
-    server.http().get("/\u{7f}%0a%1b[31mred").try_send().ok();
+    server.http().raw(b"GET /%0a\x1b[31mred\x7f HTTP/1.1\r\nHost: \x1b]0;x\r\n\r\n");
+    server.http().get("/%0a%1b%5b31mred").header("user-agent", "a\tb").send().expect(404);
     server.ask_by_password(&Client::bare("line\nbreak\u{1b}[31m"), "x\ny", "z");
     let log = server.log().clone();
     server.stop();
@@ -220,7 +224,7 @@ fn nothing_is_lost_that_was_answered_while_it_stopped() {
 fn every_token_refusal_revocation_and_administrative_act_leaves_an_audit_record() {
     let House { server, fcare, gateway } = obol!().house();
     let issued = server.ask_by_password(&fcare, ALICE, PASSWORD).expect(200);
-    let tokens = obol_testkit::Tokens::of(issued.clone());
+    let tokens = Tokens::of(issued.clone());
     let alone = server.post_form(RFC_TOKEN, &gateway, &[("grant_type", "client_credentials")]).expect(200);
     let refreshed = server.refresh(&fcare, tokens.refresh()).expect(200);
     let wrong_password = server.ask_by_password(&fcare, ALICE, "wrong").expect(401);
@@ -252,6 +256,38 @@ fn every_token_refusal_revocation_and_administrative_act_leaves_an_audit_record(
 }
 
 #[test]
+fn each_token_has_an_audit_record_of_its_own() {
+    let House { server, gateway, .. } = obol!().house();
+    (0..25).for_each(|_| drop(server.token_by_client_credentials(&gateway)));
+    let ids = wait_until("25 records", Duration::from_secs(10), || {
+        let audit = server.installation().audit();
+        let issued = audit.iter().filter(|record| record.event() == "token.issued");
+        let ids: Vec<String> = issued.map(|record| record.text("token_id").to_owned()).collect();
+        (ids.len() >= 25).then_some(ids)
+    });
+    let different: HashSet<&String> = ids.iter().collect();
+    assert_eq!((ids.len(), different.len()), (25, 25), "{ids:?}");
+}
+
+#[test]
+fn a_reuse_and_a_foreign_revocation_leave_audit_records_that_name_the_family() {
+    let House { server, fcare, gateway } = obol!().house();
+    let first = server.token_by_password(&fcare, ALICE, PASSWORD);
+    let issued = server.await_audit("issued", |record| record.event() == "token.issued");
+    server.revoke(&gateway, &first.access).expect(200);
+    let foreign = server.await_audit("foreign", |record| record.event() == "revocation.refused");
+    assert_eq!(foreign.text("client_id"), "gateway");
+    assert_eq!(foreign.text("family"), issued.text("family"));
+
+    let second = Tokens::of(server.refresh(&fcare, first.refresh()));
+    server.refresh(&fcare, second.refresh()).expect(200);
+    server.refresh(&fcare, first.refresh()).expect(400);
+    let reused = server.await_audit("reuse", |record| record.event() == "family.reused");
+    assert_eq!(reused.text("family"), issued.text("family"));
+    assert_eq!(reused.text("client_id"), "fcare");
+}
+
+#[test]
 fn each_command_that_changes_something_leaves_an_audit_record() {
     let House { server, fcare, .. } = obol!().house();
     let tokens = server.token_by_password(&fcare, ALICE, PASSWORD);
@@ -275,9 +311,22 @@ fn each_command_that_changes_something_leaves_an_audit_record() {
         .filter(|record| record.text("source") == "command line")
         .map(|record| record.event().to_owned())
         .collect();
-    let expected = ["user.added", "client.added", "client.added", "token.revoked"];
-    assert_eq!(acts[..4], expected);
-    assert_eq!(acts.len(), 14, "one each: {acts:#?}");
+    let expected = [
+        "user.added",
+        "client.added",
+        "client.added",
+        "token.revoked",
+        "client.secret_rotated",
+        "client.disabled",
+        "client.enabled",
+        "client.deleted",
+        "user.disabled",
+        "user.enabled",
+        "user.password_set",
+        "token.revoked",
+        "user.deleted",
+    ];
+    assert_eq!(acts, expected);
 }
 
 // Transport

@@ -126,3 +126,44 @@ impl<'de> Deserialize<'de> for KeysInOrder {
         deserializer.deserialize_map(Collect)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, headers: &[(&'static str, &'static str)], body: &'static str) -> Answer {
+        let pairs = headers.iter().map(|(name, value)| {
+            (http::HeaderName::from_static(name), http::HeaderValue::from_static(value))
+        });
+        Answer { status, headers: pairs.collect(), body: Bytes::from(body), took: Duration::ZERO }
+    }
+
+    #[test]
+    fn keys_keep_the_order_of_the_body_and_show_duplicates() {
+        let answer = answer(200, &[], r#"{"b":1,"a":{"c":[2]},"b":null}"#);
+        assert_eq!(answer.keys(), ["b", "a", "b"]);
+    }
+
+    #[test]
+    fn answers_differ_by_everything_but_request_id_and_date() {
+        let one =
+            answer(401, &[("date", "a"), ("x-request-id", "1"), ("pragma", "no-cache")], "{}").essence();
+        let same =
+            answer(401, &[("pragma", "no-cache"), ("x-request-id", "2"), ("date", "b")], "{}").essence();
+        assert_eq!(one, same);
+        for other in [
+            answer(400, &[("pragma", "no-cache")], "{}"),
+            answer(401, &[("pragma", "no-cache")], "{} "),
+            answer(401, &[("pragma", "none")], "{}"),
+            answer(401, &[], "{}"),
+        ] {
+            assert_ne!(one, other.essence());
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "sent twice")]
+    fn a_header_sent_twice_fails_the_test_that_reads_it() {
+        let _ = answer(200, &[("pragma", "a"), ("pragma", "b")], "").header("pragma");
+    }
+}

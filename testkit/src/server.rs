@@ -272,12 +272,11 @@ fn spawn(builder: &ServerBuilder) -> Child {
     command.spawn().expect("the program starts")
 }
 
+/// Tests talk to the loopback address of the port that it names.
 fn http_for(url: &str, builder: &ServerBuilder) -> Http {
     let (scheme, authority) = url.split_once("://").expect("an absolute url");
-    let mut address: SocketAddr = authority.trim_end_matches('/').parse().expect("an address and its port");
-    if address.ip().is_unspecified() {
-        address.set_ip([127, 0, 0, 1].into());
-    }
+    let port = authority.trim_end_matches('/').rsplit(':').next().and_then(|port| port.parse().ok());
+    let address = SocketAddr::from(([127, 0, 0, 1], port.expect("the url names its port")));
     let tls = (scheme == "https").then(|| tls::trusting_the_folder(&builder.installation.data()));
     Http::new(address, tls)
 }
