@@ -64,10 +64,10 @@ pub(crate) fn run(args: &RevokeArgs, settings: &Settings, output: Output) -> Res
         let counted = store.count_families(&target.deny, installation.now).await;
         let families = counted.map_err(Failure::refused)?;
         if args.dry_run {
-            output.show(&DryRun { dry_run: true, families, name: target.name })?;
+            output.show(&DryRun { dry_run: true, families, phrase: target.phrase() })?;
             return Ok(End::Done);
         }
-        if !args.yes && !confirmed(&format!("End all tokens of {}, {families} sign-ins?", target.name))? {
+        if !args.yes && !confirmed(&format!("End {}? Sign-ins that end: {families}.", target.phrase()))? {
             return Err(Failure::refused("nothing was revoked"));
         }
         let denied = store.deny(&target.deny, installation.now).await;
@@ -77,7 +77,13 @@ pub(crate) fn run(args: &RevokeArgs, settings: &Settings, output: Output) -> Res
             record.position = denied.as_ref().ok().map(|appended| appended.position());
         });
         let revoked = installation.confirm(denied.map_err(Failure::refused)?).await;
-        output.show(&Revoked { families, position: revoked.position().number(), revoked: target.name })?;
+        let phrase = target.phrase();
+        output.show(&Revoked {
+            families,
+            position: revoked.position().number(),
+            revoked: target.name,
+            phrase,
+        })?;
         Ok(End::Done)
     })
 }
@@ -117,8 +123,16 @@ impl TargetArgs {
 }
 
 impl Target {
+    /// What ends, in a sentence.
+    fn phrase(&self) -> String {
+        match self.deny {
+            Deny::Everything => "all tokens of this installation".to_owned(),
+            _ => format!("all tokens of {}", self.name),
+        }
+    }
+
     fn describe(&self, record: &mut AuditRecord) {
-        record.reason = Some(format!("all tokens of {}", self.name).into());
+        record.reason = Some(self.phrase().into());
         record.username = self.username.clone();
         match &self.deny {
             Deny::Client(id) => record.client_id = Some(id.to_string()),
@@ -133,12 +147,15 @@ struct DryRun {
     dry_run: bool,
     families: u64,
     #[serde(skip)]
-    name: String,
+    phrase: String,
 }
 
 impl Answer for DryRun {
     fn text(&self) -> String {
-        format!("This would end all tokens of {}: {} sign-ins. Nothing was done.", self.name, self.families)
+        format!(
+            "This would end {}. Sign-ins that would end: {}. Nothing was done.",
+            self.phrase, self.families
+        )
     }
 }
 
@@ -147,13 +164,15 @@ struct Revoked {
     families: u64,
     position: u64,
     revoked: String,
+    #[serde(skip)]
+    phrase: String,
 }
 
 impl Answer for Revoked {
     fn text(&self) -> String {
+        let Self { families, position, phrase, .. } = self;
         format!(
-            "All tokens of {} are revoked, at position {}; {} sign-ins ended.",
-            self.revoked, self.position, self.families
+            "Revoked {phrase}, at position {position}; no server accepts them. Sign-ins that ended: {families}."
         )
     }
 }
@@ -189,10 +208,11 @@ mod tests {
     #[test]
     fn the_answers_have_the_agreed_keys() {
         let json = |answer: serde_json::Value| answer.to_string();
-        let revoked = Revoked { families: 2, position: 7, revoked: "user alice".to_owned() };
+        let revoked =
+            Revoked { families: 2, position: 7, revoked: "user alice".to_owned(), phrase: "x".to_owned() };
         let revoked = json(serde_json::to_value(revoked).unwrap());
         assert_eq!(revoked, r#"{"families":2,"position":7,"revoked":"user alice"}"#);
-        let dry_run = DryRun { dry_run: true, families: 2, name: "user alice".to_owned() };
+        let dry_run = DryRun { dry_run: true, families: 2, phrase: "x".to_owned() };
         assert_eq!(json(serde_json::to_value(dry_run).unwrap()), r#"{"dry_run":true,"families":2}"#);
     }
 }
