@@ -4,11 +4,14 @@
 //! a test asks it to send, and reads what came back.
 
 mod answer;
+mod attempt;
 mod audit;
 mod await_condition;
+mod chance;
 mod clients;
 mod curl;
 mod fortiauthenticator;
+mod history;
 mod house;
 mod http;
 mod installation;
@@ -23,11 +26,14 @@ mod tls;
 mod tokens;
 
 pub use answer::Answer;
+pub use attempt::{Attempt, Attempted, Refused};
 pub use audit::AuditLine;
 pub use await_condition::{median, wait_until};
+pub use chance::{Chance, run_size};
 pub use clients::{Client, ClientSpec};
 pub use curl::CurlAnswer;
 pub use fortiauthenticator::{REVOKE, TOKEN, VERIFY};
+pub use history::History;
 pub use house::House;
 pub use http::{BodyType, Http, Request};
 pub use installation::Installation;
