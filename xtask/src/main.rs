@@ -16,6 +16,8 @@ usage: cargo xtask TASK
   fuzz SECS     run each fuzz target for so many seconds (needs cargo-fuzz)
 ";
 
+const FUZZ: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz");
+
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let task = arguments.next().unwrap_or_default();
@@ -73,10 +75,13 @@ fn fuzz(arguments: &[String]) -> anyhow::Result<()> {
         bail!("install cargo-fuzz first: cargo install cargo-fuzz --locked");
     }
     for target in ["access_token", "params", "authorization"] {
+        let folder = |name: &str| format!("{FUZZ}/{name}/{target}");
+        let (found, seeds) = (folder("corpus"), folder("seeds"));
+        std::fs::create_dir_all(&found).with_context(|| found.clone())?;
         // The sanitizer flags are unstable; this unlocks them on a stable compiler.
         let mut command = Command::new("cargo");
-        command.args(["fuzz", "run", target, "--"]).arg(format!("-max_total_time={secs}"));
-        command.env("RUSTC_BOOTSTRAP", "1");
+        command.args(["fuzz", "run", "--fuzz-dir", FUZZ, target, &found, &seeds, "--"]);
+        command.arg(format!("-max_total_time={secs}")).env("RUSTC_BOOTSTRAP", "1");
         run(command)?;
     }
     Ok(())
