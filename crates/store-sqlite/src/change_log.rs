@@ -17,6 +17,8 @@ const APPEND: &str = "INSERT INTO change_log (position, kind, id, leaves_at) VAL
      CASE WHEN change_log.leaves_at < excluded.leaves_at OR excluded.leaves_at IS NULL \
      THEN excluded.leaves_at ELSE change_log.leaves_at END";
 const FIND: &str = "SELECT position FROM change_log WHERE kind = $1 AND id = $2";
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[&str] = &[READ_AFTER, NEXT_POSITION, APPEND, FIND];
 
 /// The number of a kind in the table.
 pub(crate) mod kind {

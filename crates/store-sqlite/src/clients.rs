@@ -29,6 +29,8 @@ const SET_SECRET: &str = "UPDATE clients SET secret = $1 \
      WHERE id = $2 AND secret IS NOT NULL AND deleted_at IS NULL";
 const DELETE: &str = "UPDATE clients SET secret = NULL, enabled = FALSE, deleted_at = $1 \
      WHERE id = $2 AND deleted_at IS NULL";
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[&str] = &[ADD, IS_DELETED, FIND, LIST, SET_ENABLED, SET_SECRET, DELETE];
 
 #[async_trait]
 impl Clients for SqliteStore {

@@ -21,6 +21,17 @@ const COUNT_OF_SUBJECT: &str = "SELECT COUNT(*) FROM families \
      WHERE ended IS NULL AND (leaves_at > $1 OR leaves_at IS NULL) AND subject = $2";
 const COUNT_OF_CLIENT: &str = "SELECT COUNT(*) FROM families \
      WHERE ended IS NULL AND (leaves_at > $1 OR leaves_at IS NULL) AND client_id = $2";
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[&str] = &[
+    ACCESS_LIFETIMES,
+    END_OF_SUBJECT,
+    END_OF_CLIENT,
+    END_ALL,
+    COUNT,
+    COUNT_ONE,
+    COUNT_OF_SUBJECT,
+    COUNT_OF_CLIENT,
+];
 
 #[async_trait]
 impl Denials for SqliteStore {

@@ -37,6 +37,9 @@ const FIND_ROTATED: &str = "SELECT id, ended, refresh_expires_at, previous_hash,
      FROM families WHERE lineage = $1 AND client_id = $2";
 const FIND_END: &str = "SELECT ended, access_expires_at FROM families WHERE id = $1";
 const END: &str = "UPDATE families SET ended = $1 WHERE id = $2";
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[&str] =
+    &[BEGIN, DENY_OTHERS, END_OTHERS, ADVANCE, FIND, ROTATE, FIND_ROTATED, FIND_END, END];
 
 #[async_trait]
 impl Families for SqliteStore {

@@ -23,6 +23,8 @@ mod open;
 mod readers;
 mod sealing_keys;
 mod server_lock;
+#[cfg(test)]
+mod statements;
 mod sweep;
 mod users;
 mod watcher;

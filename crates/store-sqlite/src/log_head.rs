@@ -17,6 +17,9 @@ pub(crate) struct LogHead {
     foreign: AtomicU64,
 }
 
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[&str] = &[LogHead::READ];
+
 impl LogHead {
     const READ: &str = "SELECT position FROM log_head";
 

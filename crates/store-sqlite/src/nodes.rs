@@ -17,6 +17,8 @@ const CLEAR: &str = "DELETE FROM nodes";
 const ENTER: &str = "INSERT INTO nodes (id, applied, lease_ms) VALUES ($1, 0, $2)";
 const RENEW: &str = "UPDATE nodes SET applied = $1, lease_ms = $2 WHERE id = $3";
 const LIST: &str = "SELECT id, applied, lease_ms FROM nodes";
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[&str] = &[CLEAR, ENTER, RENEW, LIST];
 
 /// What a node that has not renewed yet may hold at most.
 const FIRST_LEASE: Duration = Duration::from_secs(2);

@@ -11,6 +11,8 @@ use crate::{SqliteStore, columns};
 const ADD_FIRST: &str = "INSERT INTO sealing_keys (id, wrapped, created_at, retired_at) \
      SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT 1 FROM sealing_keys)";
 const FIND: &str = "SELECT id, wrapped, created_at, retired_at FROM sealing_keys WHERE id = $1";
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[&str] = &[ADD_FIRST, FIND];
 
 #[async_trait]
 impl SealingKeys for SqliteStore {

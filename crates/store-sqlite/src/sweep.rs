@@ -9,6 +9,8 @@ const REMOVE_ENTRIES: &str = "DELETE FROM change_log WHERE position IN \
      AND position < (SELECT position FROM log_head)";
 const REMOVE_FAMILIES: &str = "DELETE FROM families WHERE id IN \
      (SELECT id FROM families WHERE leaves_at <= $1 ORDER BY leaves_at LIMIT $2)";
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[&str] = &[REMOVE_ENTRIES, REMOVE_FAMILIES];
 
 /// Removes up to `limit` log entries and as many families that are over at `now`.
 pub(crate) fn remove_expired(db: &Connection, now: Timestamp, limit: usize) -> Result<()> {

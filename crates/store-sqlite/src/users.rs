@@ -29,6 +29,9 @@ const SET_PASSWORD: &str =
     "UPDATE users SET password = $1 WHERE username = $2 AND deleted_at IS NULL RETURNING id";
 const DELETE: &str = "UPDATE users SET email = NULL, password = '', enabled = FALSE, deleted_at = $1 \
      WHERE username = $2 AND deleted_at IS NULL RETURNING id";
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[&str] =
+    &[ADD, IS_DELETED, FIND, FIND_BY_ID, LIST, SET_ENABLED, SET_PASSWORD, DELETE];
 
 #[async_trait]
 impl Users for SqliteStore {

@@ -3,7 +3,8 @@
 //! A node's memory is a function of this log: reading it from [`Position::START`] to its end gives the whole memory.
 //! The log keeps the **latest entry per thing**: a new entry for the same client, key or denial takes the place of the
 //! older one, at a new position. Denials leave it when they can refuse nothing any more. So it grows with what there
-//! is, not with what has happened.
+//! is, not with what has happened. The newest entry stays, whatever it is: so a reading to the end always reaches the
+//! position of the last append.
 
 use async_trait::async_trait;
 use obol_token::{ClientId, Denial, Position};

@@ -1,0 +1,99 @@
+//! Every statement, tried as a list: the house rules for SQL that other databases accept too, and that none reads a
+//! whole table where it need not.
+
+use rusqlite::types::Null;
+use rusqlite::{Connection, params_from_iter};
+
+use crate::{
+    change_log, clients, denials, families, log_head, migrations, nodes, sealing_keys, sweep, users,
+};
+
+/// The statements of each module, and its source.
+const MODULES: [(&[&str], &str); 9] = [
+    (change_log::STATEMENTS, include_str!("change_log.rs")),
+    (clients::STATEMENTS, include_str!("clients.rs")),
+    (denials::STATEMENTS, include_str!("denials.rs")),
+    (families::STATEMENTS, include_str!("families.rs")),
+    (log_head::STATEMENTS, include_str!("log_head.rs")),
+    (nodes::STATEMENTS, include_str!("nodes.rs")),
+    (sealing_keys::STATEMENTS, include_str!("sealing_keys.rs")),
+    (sweep::STATEMENTS, include_str!("sweep.rs")),
+    (users::STATEMENTS, include_str!("users.rs")),
+];
+
+/// Statements about all clients, all people or all families: they read the table, and say so in their name.
+const WHOLE_TABLES: [&str; 5] = [
+    "SELECT COUNT(*) FROM families WHERE ended IS NULL AND (leaves_at > $1 OR leaves_at IS NULL)",
+    "SELECT MIN(access_lifetime_secs), MAX(access_lifetime_secs) FROM clients",
+    "UPDATE families SET ended = $1 WHERE ended IS NULL",
+    "FROM clients WHERE deleted_at IS NULL ORDER BY id",
+    "FROM users WHERE deleted_at IS NULL ORDER BY username",
+];
+
+fn statements() -> impl Iterator<Item = &'static str> {
+    MODULES.iter().flat_map(|(statements, _)| statements.iter().copied())
+}
+
+fn migrated() -> Connection {
+    let db = Connection::open_in_memory().unwrap();
+    migrations::migrate(&db).unwrap();
+    db
+}
+
+#[test]
+fn every_statement_is_in_the_list() {
+    for (statements, source) in MODULES {
+        let declared =
+            source.lines().filter(|line| line.contains("const ") && line.contains(": &str =")).count();
+        assert_eq!(declared, statements.len(), "{statements:?}");
+    }
+}
+
+#[test]
+fn every_statement_can_be_prepared() {
+    let db = migrated();
+    for statement in statements() {
+        db.prepare(statement).unwrap_or_else(|error| panic!("{statement}: {error}"));
+    }
+}
+
+#[test]
+fn parameters_are_first_used_in_ascending_order() {
+    for statement in statements() {
+        let mut highest = 0;
+        for rest in statement.split('$').skip(1) {
+            let digits = rest.split(|c: char| !c.is_ascii_digit()).next().unwrap();
+            let number: u32 = digits.parse().unwrap();
+            assert!((1..=highest + 1).contains(&number), "${number} in {statement}");
+            highest = highest.max(number);
+        }
+        assert!(!statement.contains('?'), "{statement}");
+    }
+}
+
+#[test]
+fn statements_keep_to_what_other_databases_accept() {
+    for statement in statements() {
+        for word in ["::", "now()", "FOR UPDATE", "ANY(", "OR REPLACE", "OR IGNORE", "rowid", "IFNULL"] {
+            assert!(!statement.contains(word), "{word} in {statement}");
+        }
+    }
+}
+
+#[test]
+fn no_statement_reads_a_whole_table_where_it_need_not() {
+    let db = migrated();
+    for statement in statements().filter(|statement| !WHOLE_TABLES.iter().any(|all| statement.ends_with(all)))
+    {
+        let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();
+        let values = params_from_iter(vec![Null; plan.parameter_count()]);
+        let steps = plan.query_map(values, |row| row.get::<_, String>(3)).unwrap();
+        for step in steps.map(Result::unwrap) {
+            let big = ["families", "change_log", "clients", "users"];
+            assert!(
+                !big.iter().any(|table| step.starts_with(&format!("SCAN {table}"))),
+                "{step} in {statement}"
+            );
+        }
+    }
+}
