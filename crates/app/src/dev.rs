@@ -6,7 +6,7 @@ use obol_accounts::administration::{
 };
 use obol_keys::{PlainPassword, PlainSecret};
 use obol_oauth::administration::{ChosenSecret, ClientSpec, ClientSpecError, add_client, rotate_secret};
-use obol_store::{ChangeOutcome, Username};
+use obol_store::{AuditRecord, ChangeOutcome, Username};
 use obol_token::{ClientId, Lifetime, Scopes, Timestamp};
 
 use crate::wiring::Server;
@@ -58,9 +58,13 @@ async fn ensure_client(
     now: Timestamp,
 ) -> anyhow::Result<Option<PlainSecret>> {
     let (id, confidential): (ClientId, bool) = (spec.id.clone(), spec.secret.is_some());
+    let audit = |event| {
+        server.record(AuditRecord { client_id: Some(id.as_str().to_owned()), ..AuditRecord::new(event, now) })
+    };
     match add_client(&*server.store, spec, now).await {
         Ok(added) => {
             let _revoked = server.replica.confirm(added.appended).await?;
+            audit("client.added");
             return Ok(added.generated_secret);
         }
         Err(ClientSpecError::Taken(_)) => {}
@@ -68,12 +72,14 @@ async fn ensure_client(
     }
     if let ChangeOutcome::Changed(appended) = server.store.set_client_enabled(&id, true, now).await? {
         let _revoked = server.replica.confirm(appended).await?;
+        audit("client.enabled");
     }
     if !confidential {
         return Ok(None);
     }
     let (secret, appended) = rotate_secret(&*server.store, &id, ChosenSecret::Generate).await?;
     let _revoked = server.replica.confirm(appended).await?;
+    audit("client.secret_rotated");
     Ok(secret)
 }
 
@@ -82,15 +88,20 @@ async fn ensure_person(server: &Server, now: Timestamp) -> anyhow::Result<PlainP
     let username: Username = PERSON.parse()?;
     let password = PlainPassword::generate();
     let new = NewUser { username: username.clone(), email: None, password: copy(&password)? };
-    let appended = match add_user(&*server.store, new, now).await {
-        Ok(added) => added.appended,
+    let (appended, events) = match add_user(&*server.store, new, now).await {
+        Ok(added) => (added.appended, &["user.added"][..]),
         Err(AdministrationError::Taken) => {
             let _enabled = set_user_enabled(&*server.store, &username, true, now).await?;
-            set_user_password(&*server.store, &username, &password, now).await?
+            let set = set_user_password(&*server.store, &username, &password, now).await?;
+            (set, &["user.enabled", "user.password_set"][..])
         }
         Err(error) => return Err(error.into()),
     };
     let _revoked = server.replica.confirm(appended).await?;
+    for event in events {
+        let username = Some(username.as_str().to_owned());
+        server.record(AuditRecord { username, ..AuditRecord::new(event, now) });
+    }
     Ok(password)
 }
 

@@ -32,11 +32,28 @@ pub(crate) struct Installation {
 }
 
 impl Installation {
-    /// Does `work` on the installation, and returns when its audit records are written.
+    /// Does `work` on the installation that is there, and returns when its audit records are written.
     ///
     /// # Errors
-    /// When the data folder cannot be opened, and whatever `work` returns.
+    /// When there is none, when it cannot be opened, and whatever `work` returns.
     pub(crate) fn visit(
+        settings: &Settings,
+        work: impl AsyncFnOnce(&Self) -> Result<End, Failure>,
+    ) -> Result<End, Failure> {
+        if !SqliteStore::is_in(&settings.data) {
+            let folder = settings.data.display();
+            return Err(Failure::refused(format_args!(
+                "there is no installation in {folder}: name its folder with --data, or begin one with `obol serve`"
+            )));
+        }
+        Self::visit_or_begin(settings, work)
+    }
+
+    /// As [`Self::visit`], and begins the installation when there is none.
+    ///
+    /// # Errors
+    /// When it cannot be opened, and whatever `work` returns.
+    pub(crate) fn visit_or_begin(
         settings: &Settings,
         work: impl AsyncFnOnce(&Self) -> Result<End, Failure>,
     ) -> Result<End, Failure> {

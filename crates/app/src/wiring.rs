@@ -9,7 +9,7 @@ use obol_accounts::{PasswordCheck, PoolSize};
 use obol_keys::MasterKey;
 use obol_oauth::{Engine, Issuer};
 use obol_replica::{Clock, Replica, SystemClock};
-use obol_store::{Store, Users};
+use obol_store::{Audit, AuditRecord, Store, Users};
 use obol_store_sqlite::SqliteStore;
 use obol_web::Door;
 use obol_web::server::{
@@ -62,6 +62,11 @@ impl Server {
             .context("the system gives no thread for checking passwords")?;
         let door = Arc::new(Door::new(Arc::new(engine), Arc::new(passwords)));
         Ok(Self { listener, door, replica, store, audit, tls, url })
+    }
+
+    /// Records what was done before the server answers.
+    pub(crate) fn record(&self, record: AuditRecord) {
+        self.audit.record(AuditRecord { source: Some("serve --dev".to_owned()), ..record });
     }
 
     /// Answers requests until the process is told to stop (SIGTERM, SIGINT), then lets accepted ones finish.

@@ -1,8 +1,11 @@
 //! What the engine answers when it does not refuse. Success is built from proof, never a default.
 
 use obol_replica::Revoked;
+use obol_token::{Claims, Timestamp};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use crate::issue::secs_left;
 
 /// A successful answer, in no dialect yet.
 #[derive(Debug)]
@@ -100,4 +103,24 @@ pub struct Verification {
     pub scope: String,
     /// The person's name, or the service account's.
     pub username: String,
+}
+
+impl Verification {
+    /// What is said at `now` of a token that stands and says `claims`.
+    pub fn of(claims: &Claims<'_>, now: Timestamp) -> Self {
+        Self {
+            client_id: claims.client_id.to_owned(),
+            expires_in: secs_left(claims.expires_at, now),
+            scope: claims.scopes.to_owned(),
+            username: username(claims),
+        }
+    }
+}
+
+/// The name under which a bearer appears: the person's, or the service account's of the client.
+pub fn username(claims: &Claims<'_>) -> String {
+    match claims.subject {
+        Some(subject) => subject.username.to_owned(),
+        None => format!("{}{}", Claims::SERVICE_ACCOUNT_PREFIX, claims.client_id),
+    }
 }

@@ -84,6 +84,11 @@ pub enum OpenError {
 }
 
 impl SqliteStore {
+    /// Whether there is something to open in `folder`, or something in the way of finding out.
+    pub fn is_in(folder: &Path) -> bool {
+        folder.join("obol.db").try_exists().unwrap_or(true)
+    }
+
     /// Opens `obol.db` in `folder`. Makes both if they are not there, readable by their owner alone, and brings the
     /// database to the present schema.
     ///

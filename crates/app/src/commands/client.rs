@@ -73,7 +73,7 @@ pub(crate) fn run(command: ClientCommand, settings: &Settings, output: Output) -
 fn add(args: AddArgs, settings: &Settings, output: Output) -> Result<End, Failure> {
     let spec = args.spec()?;
     let id = spec.id.clone();
-    Installation::visit(settings, async |installation| {
+    Installation::visit_or_begin(settings, async |installation| {
         let added = add_client(installation.store(), spec, installation.now).await;
         let appended = added.as_ref().map(|added| added.appended);
         finish(installation, "client.added", &id, appended).await?;

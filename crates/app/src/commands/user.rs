@@ -111,7 +111,7 @@ fn add(args: AddArgs, settings: &Settings, output: Output) -> Result<End, Failur
     let email = args.email.as_deref().map(str::parse::<Email>).transpose().map_err(Failure::refused)?;
     let password = args.password.read()?;
     let shown = password.shown();
-    Installation::visit(settings, async |installation| {
+    Installation::visit_or_begin(settings, async |installation| {
         let new = NewUser { username: username.clone(), email, password: password.plain };
         let added = add_user(installation.store(), new, installation.now).await;
         let appended = added.as_ref().map(|added| added.appended);

@@ -1,45 +1,36 @@
 //! What the command line says of a token. Never the token itself.
 
+use obol_oauth::{Verification, username};
 use obol_token::{Claims, Expiry, Refusal, Timestamp};
 use serde::Serialize;
 
 use crate::instant::rfc3339;
 use crate::output::{Answer, or_dash, sheet, yes_no};
 
-/// What `verify_token/` answers in place of the seconds of a token that never expires, so that readers can calculate.
-const NEVER_EXPIRES_IN_SECS: i64 = 315_360_000;
-
 /// A token that stands.
 #[derive(Serialize)]
 pub(super) struct Valid {
-    client_id: String,
-    expires_in: i64,
-    scope: String,
-    username: String,
+    #[serde(flatten)]
+    verification: Verification,
     valid: bool,
 }
 
 impl Valid {
     /// The token with these claims, at `now`.
     pub(super) fn new(claims: &Claims<'_>, now: Timestamp) -> Self {
-        Self {
-            client_id: claims.client_id.to_owned(),
-            expires_in: claims.expires_at.secs_left(now).unwrap_or(NEVER_EXPIRES_IN_SECS),
-            scope: claims.scopes.to_owned(),
-            username: username(claims),
-            valid: true,
-        }
+        Self { verification: Verification::of(claims, now), valid: true }
     }
 }
 
 impl Answer for Valid {
     fn text(&self) -> String {
+        let Verification { client_id, expires_in, scope, username } = &self.verification;
         sheet([
             ("valid", yes_no(self.valid)),
-            ("client_id", self.client_id.clone()),
-            ("username", self.username.clone()),
-            ("scope", or_dash(Some(&self.scope))),
-            ("expires in", format!("{} s", self.expires_in)),
+            ("client_id", client_id.clone()),
+            ("username", username.clone()),
+            ("scope", or_dash(Some(scope))),
+            ("expires in", format!("{expires_in} s")),
         ])
     }
 }
@@ -164,14 +155,6 @@ pub(super) struct Unopened {
 impl Answer for Unopened {
     fn text(&self) -> String {
         sheet([("stands", format!("{}: {}", yes_no(self.stands), self.reason))])
-    }
-}
-
-/// The person's name, or that of the client's service account.
-fn username(claims: &Claims<'_>) -> String {
-    match claims.subject {
-        Some(subject) => subject.username.to_owned(),
-        None => format!("{}{}", Claims::SERVICE_ACCOUNT_PREFIX, claims.client_id),
     }
 }
 

@@ -9,9 +9,9 @@ use obol_token::{Asked, Claims, Expiry, Scratch};
 use serde_json::{Map, Value, json};
 
 use super::{ClientRule, Endpoint, Feature, Method, Pending, Steps};
+use crate::answer::username;
 use crate::client_authentication::AuthenticatedClient;
 use crate::engine::Call;
-use crate::features::verification::username;
 use crate::{Answer, Challenge, Engine, ErrorCode, Introspection, OAuthError, Outcome, Surface};
 
 /// RFC 7662.

@@ -2,11 +2,10 @@
 //!
 //! Answered from memory at once; no client secret, no read, no await.
 
-use obol_token::{Asked, Claims, Scratch};
+use obol_token::{Asked, Scratch};
 
 use super::{Endpoint, Feature, Method, Steps, nothing};
 use crate::engine::Call;
-use crate::issue::secs_left;
 use crate::{Answer, Authorization, ErrorCode, OAuthError, Surface, Verification};
 
 /// The seed document of `verify_token/`.
@@ -32,23 +31,10 @@ fn handle(call: &Call<'_>) -> Result<Answer, OAuthError> {
     let (memory, now) = (call.vouched.memory(), call.request.arrival.now);
     let mut scratch = Scratch::default();
     match memory.verify(token, Asked::Client(client_id), now, &mut scratch) {
-        Ok(claims) => Ok(Answer::Verification(Verification {
-            client_id: claims.client_id.to_owned(),
-            expires_in: secs_left(claims.expires_at, now),
-            scope: claims.scopes.to_owned(),
-            username: username(&claims),
-        })),
+        Ok(claims) => Ok(Answer::Verification(Verification::of(&claims, now))),
         Err(refusal) => {
             let sentence = "The access token is not valid: unknown, expired, revoked or of another client.";
             Err(OAuthError::new(ErrorCode::InvalidToken, sentence).caused_by(refusal))
         }
-    }
-}
-
-/// The name under which the bearer appears: the person's, or the service account's of the client.
-pub(crate) fn username(claims: &Claims<'_>) -> String {
-    match claims.subject {
-        Some(subject) => subject.username.to_owned(),
-        None => format!("{}{}", Claims::SERVICE_ACCOUNT_PREFIX, claims.client_id),
     }
 }
