@@ -45,11 +45,12 @@ pub(super) async fn serve<H, F>(
     // An IPv4 peer of a dual-stack socket is an IPv4 peer.
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
     let caller = Caller { door, peer, tls: tls.is_some(), drain };
+    // Boxed: else every connection has room for each of these at the same time.
     let ended = match tls {
-        None => http1::serve(tcp, caller).await,
-        Some(identity) => match shake_hands(tcp, &identity, &caller).await {
-            Ok((stream, Protocol::Http1)) => http1::serve(stream, caller).await,
-            Ok((stream, Protocol::Http2)) => http2::serve(stream, caller).await,
+        None => Box::pin(http1::serve(tcp, caller)).await,
+        Some(identity) => match Box::pin(shake_hands(tcp, &identity, &caller)).await {
+            Ok((stream, Protocol::Http1)) => Box::pin(http1::serve(stream, caller)).await,
+            Ok((stream, Protocol::Http2)) => Box::pin(http2::serve(stream, caller)).await,
             Err(error) => {
                 count(&counts.handshake_failures);
                 tracing::debug!(%error, "no TLS handshake");

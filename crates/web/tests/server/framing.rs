@@ -296,10 +296,16 @@ async fn http_1_0_ends_after_one_answer_unless_it_asks_to_go_on() {
 #[tokio::test]
 async fn a_peer_that_ends_its_side_after_a_whole_request_is_answered() {
     let server = server();
-    for request in [NEXT.to_owned(), post("content-length: 3\r\n", "abc")] {
+    for request in [
+        "GET /slow HTTP/1.1\r\nhost: a\r\n\r\n",
+        "POST /slow HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nabc",
+    ] {
         let mut stream = server.connect().await;
         stream.write_all(request.as_bytes()).await.unwrap();
         stream.shutdown().await.unwrap();
+        server.slow_has_arrived().await;
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        server.slow_may_end.add_permits(1);
         assert_eq!(status(&crate::running::read_to_end(&mut stream).await), 200, "{request:?}");
     }
 }

@@ -76,29 +76,34 @@ async fn tls_1_2_and_1_3_are_served() {
     }
 }
 
-#[tokio::test]
-async fn tls_1_1_is_refused() {
-    let folder = TempDir::new().unwrap();
-    let (server, _) = start_tls(folder.path(), ListenerOptions::default());
-    // A ClientHello of TLS 1.1 with one suite and one signature algorithm.
-    let mut hello = vec![0x16, 3, 1, 0, 55, 1, 0, 0, 51, 3, 2];
+/// A ClientHello of TLS 1.`minor - 1` that offers one suite, P-256 and ECDSA.
+fn client_hello(minor: u8, suite: [u8; 2]) -> Vec<u8> {
+    let mut extensions = vec![0, 13, 0, 4, 0, 2, 4, 3];
+    extensions.extend([0, 10, 0, 4, 0, 2, 0, 23, 0, 11, 0, 2, 1, 0]);
+    let mut hello = vec![3, minor];
     hello.extend([7; 32]);
-    hello.extend([0, 0, 2, 0, 0x2f, 1, 0, 0, 8, 0, 13, 0, 4, 0, 2, 4, 1]);
-    let mut stream = server.connect().await;
-    stream.write_all(&hello).await.unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.unwrap();
-    assert_eq!((answer[0], answer.last()), (0x15, Some(&70)), "alert protocol_version, not {answer:?}");
-    until(|| server.counts.handshake_failures.load(Ordering::Relaxed) == 1).await;
+    hello.extend([0, 0, 2, suite[0], suite[1], 1, 0, 0, extensions.len() as u8]);
+    hello.extend(extensions);
+    let length = hello.len() as u8;
+    [vec![0x16, 3, 1, 0, length + 4, 1, 0, 0, length], hello].concat()
 }
 
 #[tokio::test]
-async fn only_suites_with_authenticated_encryption_are_offered() {
-    let aead = |suite: &rustls::SupportedCipherSuite| {
-        let name = format!("{:?}", suite.suite());
-        name.contains("GCM") || name.contains("CHACHA20_POLY1305")
-    };
-    assert!(aws_lc_rs::DEFAULT_CIPHER_SUITES.iter().all(aead));
+async fn rfc9325_old_versions_and_suites_without_authenticated_encryption_are_refused() {
+    const GCM: [u8; 2] = [0xc0, 0x2b];
+    const CBC: [u8; 2] = [0xc0, 0x09];
+    const HANDSHAKE: u8 = 0x16;
+    const ALERT: u8 = 0x15;
+    let folder = TempDir::new().unwrap();
+    let (server, _) = start_tls(folder.path(), ListenerOptions::default());
+    for (minor, suite, record) in [(3, GCM, HANDSHAKE), (3, CBC, ALERT), (2, GCM, ALERT), (1, GCM, ALERT)] {
+        let mut stream = server.connect().await;
+        stream.write_all(&client_hello(minor, suite)).await.unwrap();
+        let mut first = [0];
+        stream.read_exact(&mut first).await.unwrap();
+        assert_eq!(first, [record], "TLS 1.{} with {suite:x?}", minor - 1);
+    }
+    until(|| server.counts.handshake_failures.load(Ordering::Relaxed) >= 3).await;
 }
 
 #[tokio::test]
