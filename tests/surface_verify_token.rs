@@ -55,8 +55,16 @@ fn expires_in_is_whole_seconds_left_at_least_1_until_the_token_has_expired() {
     let server = obol!().server().alice();
     let brief = server.add_client(&ClientSpec::public("brief").access_ttl(2));
     let server = server.start();
-    let access = server.token_by_password(&brief, ALICE, PASSWORD).access;
     let mut seen = Vec::new();
+    // On a busy machine its two seconds may be over before it is asked about.
+    let access = wait_until("a token is seen valid", Duration::from_secs(20), || {
+        let fresh = server.token_by_password(&brief, ALICE, PASSWORD).access;
+        let answer = server.verify(&brief, &fresh);
+        (answer.status == 200).then(|| {
+            seen.push(answer.integer("expires_in"));
+            fresh
+        })
+    });
     wait_until("the token expires", Duration::from_secs(10), || {
         let answer = server.verify(&brief, &access);
         match answer.status {
@@ -67,7 +75,6 @@ fn expires_in_is_whole_seconds_left_at_least_1_until_the_token_has_expired() {
     });
     assert!(seen.iter().all(|left| (1..=2).contains(left)), "{seen:?}");
     assert!(seen.is_sorted_by(|earlier, later| earlier >= later), "{seen:?}");
-    assert!(!seen.is_empty());
 }
 
 #[test]
