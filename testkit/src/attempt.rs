@@ -37,11 +37,7 @@ impl Installation {
     /// Starts `obol serve` on `data`, wherever that is, and waits until it listens or ends.
     #[track_caller]
     pub fn attempt_to_serve(&self, data: &Path, environment: &[(String, String)]) -> Attempt {
-        let mut command = clean_command(self.program().path(), self.folder());
-        command.arg("serve").arg("--data").arg(data).args(["--listen", "127.0.0.1:0"]);
-        command.envs(environment.iter().cloned());
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the program starts");
+        let mut child = self.spawn(data, environment);
         let log = Lines::of(child.stderr.take().expect("its log was asked for"));
         let began = Instant::now();
         let Some(record) = log.wait_for_record(DECIDES_WITHIN, "listening") else {
@@ -55,6 +51,24 @@ impl Installation {
         let url = record["url"].as_str().expect("`listening` says the url");
         let address = url.trim_start_matches("http://").parse().expect("an address and its port");
         Attempt::Listens(Attempted { child, http: Http::new(address, None), log })
+    }
+
+    /// Starts `obol serve` on the data folder and waits for nothing.
+    #[track_caller]
+    pub fn spawn_serve(&self) -> Child {
+        let mut child = self.spawn(&self.data(), &[]);
+        // Nobody reads its log, and it must not wait for that.
+        drop(child.stderr.take());
+        child
+    }
+
+    #[track_caller]
+    fn spawn(&self, data: &Path, environment: &[(String, String)]) -> Child {
+        let mut command = clean_command(self.program().path(), self.folder());
+        command.arg("serve").arg("--data").arg(data).args(["--listen", "127.0.0.1:0"]);
+        command.envs(environment.iter().cloned());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.spawn().expect("the program starts")
     }
 }
 

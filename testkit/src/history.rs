@@ -80,16 +80,19 @@ impl History {
         Some(given)
     }
 
-    /// Asks the server about every token from the `from`th on; gives how many there are now.
+    /// Asks the server about every token from the `from`th on.
     #[track_caller]
-    pub fn ask_about_all(&self, server: &Server, from: usize) -> usize {
-        let mut at = from;
-        while let Some((text, client)) = self.nth(at) {
+    pub fn ask_about_all(&self, server: &Server, from: usize) {
+        for at in from..self.count() {
+            let (text, client) = self.nth(at);
             let answer = server.verify(&client, &text);
             self.judge(at, &answer);
-            at += 1;
         }
-        at
+    }
+
+    /// How many tokens it knows.
+    pub fn count(&self) -> usize {
+        self.state().tokens.len()
     }
 
     /// What was answered that cannot be true.
@@ -107,8 +110,9 @@ impl History {
         self.state().asked
     }
 
-    fn nth(&self, at: usize) -> Option<(String, Client)> {
-        self.state().tokens.get(at).map(|token| (token.text.clone(), token.client.clone()))
+    fn nth(&self, at: usize) -> (String, Client) {
+        let token = &self.state().tokens[at];
+        (token.text.clone(), token.client.clone())
     }
 
     fn judge(&self, at: usize, answer: &Answer) {
