@@ -80,10 +80,7 @@ impl Server {
         }
         tracing::info!(url = self.url, position = self.replica.applied().number(), "listening");
         let door = self.door;
-        let handler = move |received| {
-            let door = Arc::clone(&door);
-            async move { door.answer(received).await }
-        };
+        let handler = move |received| Arc::clone(&door).answer(received);
         let end = self.listener.serve(handler, shutdown).await;
         if let Err(error) = self.replica.leave().await {
             tracing::warn!(%error, "could not say that this node has stopped; its lease ends by itself");

@@ -8,7 +8,7 @@ use http::header::{ALLOW, HeaderName};
 use http::{HeaderValue, Request};
 use obol_accounts::{PasswordCheck, Refused};
 use obol_oauth::{
-    Answer as Answered, Endpoint, Engine, ErrorCode, OAuthError, Outcome, PasswordNeeded, Person,
+    Answer as Answered, Endpoint, Engine, ErrorCode, Method, OAuthError, Outcome, PasswordNeeded, Person,
     PersonRefused, Surface,
 };
 
@@ -34,7 +34,7 @@ impl Door {
     }
 
     /// Answers one request. Every answer carries `X-Request-Id`, as do its log lines and audit records.
-    pub async fn answer(&self, received: Received) -> Answer {
+    pub async fn answer(self: Arc<Self>, received: Received) -> Answer {
         let request_id = self.request_ids.next();
         let surface = surface_of(match &received {
             Received::Request(request) => request.uri().path(),
@@ -55,14 +55,17 @@ impl Door {
         answer
     }
 
-    async fn dispatch(&self, received: Received, surface: Surface, request_id: &str) -> Answer {
+    async fn dispatch(self: &Arc<Self>, received: Received, surface: Surface, request_id: &str) -> Answer {
         let request = match received {
             Received::Request(request) => request,
             Received::Refused(_, refusal) => return dialect::refusal(surface, &listener_refusal(refusal)),
         };
         match self.routes.find(request.method(), request.uri().path()) {
             Route::Endpoint(endpoint) => {
-                let answered = self.ask(endpoint, request, request_id).await;
+                let answered = match endpoint.method {
+                    Method::Get => self.ask(endpoint, request, request_id).await,
+                    Method::Post => self.ask_to_the_end(endpoint, request, request_id).await,
+                };
                 answered.unwrap_or_else(|error| self.refuse(surface, &error, request_id))
             }
             Route::Health => health::health(),
@@ -79,6 +82,21 @@ impl Door {
                 dialect::refusal(surface, &OAuthError::new(ErrorCode::NotFound, sentence))
             }
         }
+    }
+
+    /// As [`Self::ask`], in a task of its own: what changes something is done and audited whole, also when the peer
+    /// resets the stream meanwhile.
+    async fn ask_to_the_end(
+        self: &Arc<Self>,
+        endpoint: &'static Endpoint,
+        request: Request<Bytes>,
+        request_id: &str,
+    ) -> Result<Answer, OAuthError> {
+        let (door, request_id) = (Arc::clone(self), request_id.to_owned());
+        let asked = tokio::spawn(async move { door.ask(endpoint, request, &request_id).await });
+        asked.await.unwrap_or_else(|_panicked| {
+            Err(OAuthError::new(ErrorCode::ServerError, "The server failed on this request."))
+        })
     }
 
     async fn ask(

@@ -202,7 +202,7 @@ mod tests {
         assert_eq!(explained["username"], "service-account-fcare");
         assert_eq!((&explained["stands"], &explained["reason"]), (&false.into(), &"it has expired".into()));
         assert!(explained["expires_at"].is_null() && explained["family"].is_null());
-        assert_eq!(Valid::new(&lone, Timestamp::from_secs(0)).expires_in, 315_360_000);
+        assert_eq!(Valid::new(&lone, Timestamp::from_secs(0)).verification.expires_in, 315_360_000);
     }
 
     #[test]
