@@ -375,10 +375,15 @@ fn revoke_without_yes_and_without_a_terminal_is_wrong_usage_and_does_nothing() {
 #[test]
 fn commands_work_before_the_first_serve() {
     let installation = obol!().installation();
-    assert_eq!(installation.run(&["client", "list", "--json"]).exits(0).json(), serde_json::json!([]));
-    assert_eq!(installation.run(&["user", "list", "--json"]).exits(0).json(), serde_json::json!([]));
+    let nothing = installation.run(&["client", "list"]).exits(1);
+    assert!(
+        nothing.stderr.starts_with("error: "),
+        "a folder that is not there is not an empty one: {nothing:?}"
+    );
     installation.add_user(ALICE, PASSWORD);
     let fcare = installation.add_client(&ClientSpec::public("fcare"));
+    assert_eq!(installation.run(&["client", "list", "--json"]).exits(0).json().as_array().unwrap().len(), 1);
+    assert_eq!(installation.run(&["user", "list", "--json"]).exits(0).json().as_array().unwrap().len(), 1);
     installation.run(&["revoke", "--all", "--yes"]).exits(0);
     let server = installation.serve();
     server.token_by_password(&fcare, ALICE, PASSWORD);

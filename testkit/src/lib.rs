@@ -4,6 +4,7 @@
 //! a test asks it to send, and reads what came back.
 
 mod answer;
+mod at_once;
 mod attempt;
 mod audit;
 mod await_condition;
@@ -26,9 +27,10 @@ mod tls;
 mod tokens;
 
 pub use answer::Answer;
+pub use at_once::at_once;
 pub use attempt::{Attempt, Attempted, Refused};
 pub use audit::AuditLine;
-pub use await_condition::{median, wait_until};
+pub use await_condition::{median, wait_until, wait_until_as_fast};
 pub use chance::{Chance, run_size};
 pub use clients::{Client, ClientSpec};
 pub use curl::CurlAnswer;
