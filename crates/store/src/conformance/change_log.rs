@@ -13,7 +13,7 @@ use super::samples::{
     entries, family, hash, log_end, pass_time, people, refresh, rotate, rotation, subject_id, token_id, told,
     until, user, username,
 };
-use crate::{Client, ClientKind, Deny, FirstKeyOutcome, PasswordHash, RotateOutcome, WrappedKey};
+use crate::{Client, ClientKind, Deny, Entry, FirstKeyOutcome, PasswordHash, RotateOutcome, WrappedKey};
 
 pub async fn a_new_log_is_empty(store: Fresh) {
     assert_eq!(store.read_after(Position::START, 10).await, Ok(Vec::new()));
@@ -77,17 +77,15 @@ pub async fn pages_join_without_a_gap(store: Fresh) {
     let whole = entries(&*store).await;
     assert_eq!(whole.len(), 50);
     for limit in [1, 7, 50, 51] {
-        let mut joined = Vec::new();
-        loop {
-            let after = joined.last().map_or(Position::START, |entry: &crate::Entry| entry.position);
+        let mut joined: Vec<Entry> = Vec::new();
+        while joined.len() < whole.len() {
+            let after = joined.last().map_or(Position::START, |entry| entry.position);
             let page = store.read_after(after, limit).await.unwrap();
-            assert!(page.len() <= limit);
-            if page.is_empty() {
-                break;
-            }
+            assert!((1..=limit).contains(&page.len()));
             joined.extend(page);
         }
         assert_eq!(joined, whole, "in pages of {limit}");
+        assert_eq!(store.read_after(log_end(&*store).await, limit).await, Ok(Vec::new()));
     }
     assert_eq!(store.read_after(Position::START, 0).await, Ok(Vec::new()));
 }
