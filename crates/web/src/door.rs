@@ -46,8 +46,10 @@ impl Door {
             dialect::refusal(surface, &OAuthError::new(ErrorCode::ServerError, sentence))
         })
         .await;
-        if answer.status().is_server_error() {
-            tracing::warn!(request_id, status = answer.status().as_u16(), "a request was not served");
+        let status = answer.status();
+        match status.is_server_error() {
+            true => tracing::warn!(request_id, status = status.as_u16(), "a request was not served"),
+            false => tracing::debug!(request_id, status = status.as_u16(), "a request was answered"),
         }
         if let Ok(value) = HeaderValue::try_from(request_id) {
             answer.headers_mut().insert(REQUEST_ID.clone(), value);
@@ -60,7 +62,10 @@ impl Door {
             Received::Request(request) => request,
             Received::Refused(_, refusal) => return dialect::refusal(surface, &listener_refusal(refusal)),
         };
-        match self.routes.find(request.method(), request.uri().path()) {
+        let route = self.routes.find(request.method(), request.uri().path());
+        // The route and not the path: a path may hold a token that strayed into it.
+        tracing::debug!(request_id, route = route.name(), "a request arrived");
+        match route {
             Route::Endpoint(endpoint) => {
                 let answered = match endpoint.method {
                     Method::Get => self.ask(endpoint, request, request_id).await,

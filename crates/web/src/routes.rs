@@ -22,6 +22,19 @@ pub(crate) enum Route {
     NotFound,
 }
 
+impl Route {
+    /// For the log.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Endpoint(endpoint) => endpoint.path,
+            Self::Health => "/healthz",
+            Self::Readiness => "/readyz",
+            Self::OtherMethod { .. } => "another method",
+            Self::NotFound => "none",
+        }
+    }
+}
+
 /// All routes of this server.
 pub(crate) struct Routes {
     endpoints: HashMap<String, &'static Endpoint>,
