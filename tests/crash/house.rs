@@ -42,6 +42,8 @@ impl CrashHouse {
     #[track_caller]
     pub(crate) fn start(program: Program, grace_secs: u32) -> Self {
         let builder = program.server().alice().option("--refresh-grace", &grace_secs.to_string());
+        // Longer than a busy machine stands still: a 503 would be true, and is not what is tested here.
+        let builder = builder.option("--lease-ms", "30000");
         let fcare = builder.add_client(&ClientSpec::public("fcare"));
         let gateway = builder.add_client(&ClientSpec::confidential("gateway"));
         let house = Self {
