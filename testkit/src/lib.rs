@@ -25,6 +25,7 @@ mod shapes;
 mod storage_faults;
 mod tls;
 mod tokens;
+mod unanswered;
 
 pub use answer::Answer;
 pub use at_once::at_once;
@@ -46,6 +47,7 @@ pub use rustix::process::Signal;
 pub use server::{Server, ServerBuilder};
 pub use shapes::{Shape, for_each_shape, for_each_slash};
 pub use tokens::Tokens;
+pub use unanswered::Unanswered;
 
 /// The person of most tests.
 pub const ALICE: &str = "alice";
