@@ -65,3 +65,38 @@ impl LogHead {
         let _ = self.published.subscribe().wait_for(|head| *head > after).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    #[test]
+    fn who_waits_at_the_end_waits_until_the_log_goes_past_it() {
+        let head = LogHead::new(Position::new(7));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(pin!(head.wait_past(Position::new(6))).poll(&mut context).is_ready());
+        let mut waits = pin!(head.wait_past(Position::new(7)));
+        for seen in [7, 3, 7] {
+            head.seen(Position::new(seen));
+            assert!(waits.as_mut().poll(&mut context).is_pending());
+        }
+        head.seen(Position::new(8));
+        assert!(waits.poll(&mut context).is_ready());
+    }
+
+    #[test]
+    fn what_lies_past_the_own_commits_is_another_process_s() {
+        let head = LogHead::new(Position::new(7));
+        head.set_own(Position::new(9));
+        head.seen(Position::new(9));
+        assert_eq!(head.foreign(), Position::START);
+        head.seen(Position::new(10));
+        assert_eq!(head.foreign(), Position::new(10));
+        head.set_own(Position::new(11));
+        head.seen(Position::new(11));
+        assert_eq!(head.foreign(), Position::new(10));
+    }
+}

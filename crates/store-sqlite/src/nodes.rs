@@ -189,6 +189,7 @@ mod tests {
     use super::*;
 
     const LEASE: Duration = FIRST_LEASE;
+    const PATIENCE: Duration = Duration::from_secs(20);
     const THIS: NodeId = NodeId::from_bytes([1; 16]);
     const OTHER: NodeId = NodeId::from_bytes([2; 16]);
 
@@ -217,6 +218,10 @@ mod tests {
         peers.first().map(|peer| (peer.applied, peer.lease_left))
     }
 
+    async fn notices(server: &SqliteStore, after: Position) {
+        timeout(PATIENCE, server.wait_for_append(after)).await.expect("it was not noticed");
+    }
+
     /// Renews until the command line reads `applied`: a slow disk may need more than one try.
     async fn renew_until_seen(
         server: &SqliteStore,
@@ -229,7 +234,7 @@ mod tests {
                 server.renew_lease(THIS, applied, lease).await.unwrap();
             }
         };
-        timeout(Duration::from_secs(20), seen).await.expect("the row was never written");
+        timeout(PATIENCE, seen).await.expect("the row was never written");
     }
 
     #[tokio::test]
@@ -254,7 +259,7 @@ mod tests {
             for _ in 0..own {
                 applied = append(&server).await;
             }
-            server.wait_for_append(Position::new(position.number() - 1)).await;
+            notices(&server, Position::new(position.number() - 1)).await;
             renew_until_seen(&server, &command, applied, LEASE).await;
         }
     }
@@ -265,8 +270,11 @@ mod tests {
         let command = command_line(&folder);
         let first = append(&server).await;
         let second = append(&command).await;
-        server.wait_for_append(first).await;
+        notices(&server, first).await;
         renew_until_seen(&server, &command, first, LEASE).await;
+        let before = server.commits();
+        server.renew_lease(THIS, first, LEASE).await.unwrap();
+        assert_eq!(server.commits(), before);
         renew_until_seen(&server, &command, second, LEASE).await;
     }
 
@@ -288,7 +296,7 @@ mod tests {
             "CREATE TRIGGER no_room BEFORE UPDATE ON nodes BEGIN SELECT RAISE(FAIL, 'no room'); END";
         other.execute_batch(no_room).unwrap();
         let position = append(&command).await;
-        server.wait_for_append(Position::START).await;
+        notices(&server, Position::START).await;
         server.renew_lease(THIS, position, LEASE).await.unwrap();
         assert_eq!(seen(&command).await, Some((Position::START, LEASE)));
         assert!(server.renew_lease(THIS, position, 2 * LEASE).await.is_err());
@@ -302,7 +310,7 @@ mod tests {
         let (server, folder) = server().await;
         let command = command_line(&folder);
         let position = append(&command).await;
-        server.wait_for_append(Position::START).await;
+        notices(&server, Position::START).await;
         let other = Connection::open(folder.path().join("obol.db")).unwrap();
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
         let renewal = timeout(LEASE / 2, server.renew_lease(THIS, position, LEASE));
