@@ -9,6 +9,7 @@ pub mod clients;
 pub mod denials;
 pub mod families;
 pub mod nodes;
+pub mod rotations;
 mod samples;
 pub mod sealing_keys;
 pub mod users;
@@ -74,6 +75,19 @@ macro_rules! conformance_suite {
                 a_single_family_ends_the_others_of_its_person_at_its_client
                 a_single_family_with_nothing_to_replace_denies_nothing
                 a_family_that_is_not_single_leaves_the_others
+                no_family_begun_beside_a_disabling_lives
+                a_family_leaves_when_both_its_tokens_have_expired
+                a_family_without_end_stays
+            }
+            nodes {
+                at_first_there_are_no_nodes
+                a_renewed_node_is_a_peer_of_others_and_not_of_itself
+                a_peer_is_never_said_to_have_applied_more_than_it_said
+                a_peer_vouches_at_least_as_long_as_it_said
+                a_node_that_left_is_no_peer_and_may_not_renew
+                a_node_may_follow_one_that_left
+            }
+            rotations {
                 the_current_token_is_replaced_by_the_next
                 a_token_replaced_within_grace_gets_the_stored_answer
                 a_replay_changes_nothing
@@ -89,17 +103,6 @@ macro_rules! conformance_suite {
                 of_50_parallel_rotations_of_one_token_one_is_first
                 of_50_parallel_rotations_without_grace_one_is_first_and_the_family_ends
                 a_rotation_never_outlives_a_parallel_denial
-                no_family_begun_beside_a_disabling_lives
-                a_family_leaves_when_both_its_tokens_have_expired
-                a_family_without_end_stays
-            }
-            nodes {
-                at_first_there_are_no_nodes
-                a_renewed_node_is_a_peer_of_others_and_not_of_itself
-                a_peer_is_never_said_to_have_applied_more_than_it_said
-                a_peer_vouches_at_least_as_long_as_it_said
-                a_node_that_left_is_no_peer_and_may_not_renew
-                a_node_may_follow_one_that_left
             }
             sealing_keys {
                 the_first_key_is_told_to_the_nodes
@@ -145,6 +148,7 @@ mod tests {
             ("denials", include_str!("denials.rs")),
             ("families", include_str!("families.rs")),
             ("nodes", include_str!("nodes.rs")),
+            ("rotations", include_str!("rotations.rs")),
             ("sealing_keys", include_str!("sealing_keys.rs")),
             ("users", include_str!("users.rs")),
         ];
