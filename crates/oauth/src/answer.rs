@@ -1,5 +1,7 @@
 //! What the engine answers when it does not refuse. Success is built from proof, never a default.
 
+use std::borrow::Cow;
+
 use obol_replica::Revoked;
 use obol_token::{Claims, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -17,7 +19,7 @@ pub enum Answer {
     /// RFC 7662 §2.2.
     Introspection(Box<Introspection>),
     /// `verify_token/`.
-    Verification(Verification),
+    Verification(Verification<'static>),
     /// A document as it is (RFC 8414).
     Document(serde_json::Value),
 }
@@ -94,33 +96,44 @@ impl Introspection {
 
 /// What `verify_token/` says of a token that stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Verification {
+pub struct Verification<'a> {
     /// The client to which it was issued.
-    pub client_id: String,
+    pub client_id: Cow<'a, str>,
     /// Whole seconds left, at least 1.
     pub expires_in: u64,
     /// What was granted.
-    pub scope: String,
+    pub scope: Cow<'a, str>,
     /// The person's name, or the service account's.
-    pub username: String,
+    pub username: Cow<'a, str>,
 }
 
-impl Verification {
+impl<'a> Verification<'a> {
     /// What is said at `now` of a token that stands and says `claims`.
-    pub fn of(claims: &Claims<'_>, now: Timestamp) -> Self {
+    pub fn of(claims: &Claims<'a>, now: Timestamp) -> Self {
         Self {
-            client_id: claims.client_id.to_owned(),
+            client_id: claims.client_id.into(),
             expires_in: secs_left(claims.expires_at, now),
-            scope: claims.scopes.to_owned(),
+            scope: claims.scopes.into(),
             username: username(claims),
+        }
+    }
+
+    /// The same, independent of the opened token.
+    pub fn into_owned(self) -> Verification<'static> {
+        let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        Verification {
+            client_id: own(self.client_id),
+            expires_in: self.expires_in,
+            scope: own(self.scope),
+            username: own(self.username),
         }
     }
 }
 
 /// The name under which a bearer appears: the person's, or the service account's of the client.
-pub fn username(claims: &Claims<'_>) -> String {
+pub fn username<'a>(claims: &Claims<'a>) -> Cow<'a, str> {
     match claims.subject {
-        Some(subject) => subject.username.to_owned(),
-        None => format!("{}{}", Claims::SERVICE_ACCOUNT_PREFIX, claims.client_id),
+        Some(subject) => subject.username.into(),
+        None => format!("{}{}", Claims::SERVICE_ACCOUNT_PREFIX, claims.client_id).into(),
     }
 }

@@ -15,11 +15,11 @@ use std::sync::Arc;
 use obol_keys::PlainPassword;
 use obol_replica::{Replica, Vouched};
 use obol_store::{Audit, AuditRecord, Store};
-use obol_token::{Position, Scopes, SubjectId};
+use obol_token::{Position, Scopes, Scratch, SubjectId};
 
 use crate::client_authentication::{AuthenticatedClient, ClientAuthentication};
-use crate::features::{ClientRule, Steps, password};
-use crate::{Answer, Arrival, Authorization, ErrorCode, Issuer, OAuthError, Request};
+use crate::features::{ClientRule, Steps, password, verification};
+use crate::{Answer, Arrival, Authorization, ErrorCode, Issuer, OAuthError, Request, Verification};
 
 /// Settings of the protocol.
 #[derive(Debug, Clone)]
@@ -132,6 +132,20 @@ impl Engine {
                 handle(&call, client).await
             }
         }
+    }
+
+    /// The answer of `verify_token/` to this token and client, for a door that needs no parsed [`Request`] to see what
+    /// is asked. It is the endpoint's own decision.
+    ///
+    /// # Errors
+    /// [`OAuthError`], as from the endpoint.
+    pub fn verify<'a>(
+        &self,
+        token: &str,
+        client_id: &str,
+        scratch: &'a mut Scratch,
+    ) -> Result<Verification<'a>, OAuthError> {
+        verification::verify(self.replica.vouch()?, token, client_id, self.replica.now(), scratch)
     }
 
     /// The steps person and issue of the password grant, after the accounts room has checked the password.

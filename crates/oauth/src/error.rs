@@ -128,7 +128,7 @@ pub enum Challenge {
 pub struct OAuthError {
     code: ErrorCode,
     sentence: Cow<'static, str>,
-    cause: Option<String>,
+    cause: Option<Cow<'static, str>>,
     challenge: Challenge,
     retry_after_secs: Option<u32>,
 }
@@ -149,8 +149,8 @@ impl OAuthError {
 
     /// With the private cause, for log and audit.
     #[must_use]
-    pub fn caused_by(mut self, cause: impl ToString) -> Self {
-        self.cause = Some(cause.to_string());
+    pub fn caused_by(mut self, cause: impl Into<Cow<'static, str>>) -> Self {
+        self.cause = Some(cause.into());
         self
     }
 
@@ -197,27 +197,27 @@ impl OAuthError {
 impl From<StoreError> for OAuthError {
     fn from(error: StoreError) -> Self {
         let sentence = "The storage cannot take or give this now; send the request again.";
-        Self::unavailable(sentence, 1).caused_by(error)
+        Self::unavailable(sentence, 1).caused_by(error.to_string())
     }
 }
 
 impl From<Stale> for OAuthError {
     fn from(error: Stale) -> Self {
         let sentence = "This node cannot vouch for its answers now; ask again or ask another node.";
-        Self::unavailable(sentence, 1).caused_by(error)
+        Self::unavailable(sentence, 1).caused_by(error.to_string())
     }
 }
 
 impl From<NotConfirmed> for OAuthError {
     fn from(error: NotConfirmed) -> Self {
         let sentence = "Not every node has confirmed the change; send the request again.";
-        Self::unavailable(sentence, 1).caused_by(error)
+        Self::unavailable(sentence, 1).caused_by(error.to_string())
     }
 }
 
 impl From<SealError> for OAuthError {
     fn from(error: SealError) -> Self {
-        Self::new(ErrorCode::ServerError, "The server could not make a token.").caused_by(error)
+        Self::new(ErrorCode::ServerError, "The server could not make a token.").caused_by(error.to_string())
     }
 }
 

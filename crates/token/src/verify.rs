@@ -34,6 +34,20 @@ pub enum Refusal {
     Denied(Denied, Position),
 }
 
+impl Refusal {
+    /// The reason in a word or two.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::UnknownKey => "unknown key",
+            Self::Forged => "forged",
+            Self::OtherClient => "of another client",
+            Self::Expired => "expired",
+            Self::Denied(..) => "revoked",
+        }
+    }
+}
+
 /// Opens the token, compares the client, checks expiry and the deny list.
 ///
 /// Reads no database. The caller has shown before that the deny list may be trusted at this moment: see

@@ -14,7 +14,7 @@ use obol_oauth::{
 
 use crate::routes::{Route, Routes, surface_of};
 use crate::server::{Answer, Received, Refusal, Source, catch_panic};
-use crate::{dialect, health, intake};
+use crate::{dialect, fast_verify, health, intake};
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -36,12 +36,18 @@ impl Door {
     /// Answers one request. Every answer carries `X-Request-Id`, as do its log lines and audit records.
     pub async fn answer(self: Arc<Self>, received: Received) -> Answer {
         let request_id = self.request_ids.next();
+        if let Received::Request(request) = &received
+            && let Some(answered) = fast_verify::answer(&self.engine, request)
+        {
+            let refuse = |error| self.refuse(Surface::FortiAuthenticator, &error, &request_id);
+            return marked(answered.unwrap_or_else(refuse), request_id);
+        }
         let surface = surface_of(match &received {
             Received::Request(request) => request.uri().path(),
             Received::Refused(head, _) => head.uri.path(),
         });
         let answering = self.dispatch(received, surface, &request_id);
-        let mut answer = catch_panic(answering, || {
+        let answer = catch_panic(answering, || {
             let sentence = "The server failed on this request; its log says more under the request id.";
             dialect::refusal(surface, &OAuthError::new(ErrorCode::ServerError, sentence))
         })
@@ -51,10 +57,7 @@ impl Door {
             true => tracing::warn!(request_id, status = status.as_u16(), "a request was not served"),
             false => tracing::debug!(request_id, status = status.as_u16(), "a request was answered"),
         }
-        if let Ok(value) = HeaderValue::try_from(request_id) {
-            answer.headers_mut().insert(REQUEST_ID.clone(), value);
-        }
-        answer
+        marked(answer, request_id)
     }
 
     async fn dispatch(self: &Arc<Self>, received: Received, surface: Surface, request_id: &str) -> Answer {
@@ -148,6 +151,13 @@ impl Door {
         }
         dialect::refusal(surface, error)
     }
+}
+
+fn marked(mut answer: Answer, request_id: String) -> Answer {
+    if let Ok(value) = HeaderValue::try_from(request_id) {
+        answer.headers_mut().insert(REQUEST_ID.clone(), value);
+    }
+    answer
 }
 
 fn listener_refusal(refusal: Refusal) -> OAuthError {

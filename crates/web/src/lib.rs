@@ -5,6 +5,7 @@
 
 mod dialect;
 mod door;
+mod fast_verify;
 mod health;
 mod intake;
 mod routes;

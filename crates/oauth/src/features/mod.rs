@@ -8,7 +8,7 @@ mod refresh;
 mod revocation;
 pub(crate) use revocation::rules as revocation_rules;
 mod token_endpoint;
-mod verification;
+pub(crate) mod verification;
 
 use std::future::Future;
 use std::pin::Pin;

@@ -3,6 +3,8 @@
 mod forti;
 mod rfc;
 
+pub(crate) use forti::verified;
+
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Response, StatusCode};

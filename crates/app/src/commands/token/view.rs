@@ -11,14 +11,14 @@ use crate::output::{Answer, or_dash, sheet, yes_no};
 #[derive(Serialize)]
 pub(super) struct Valid {
     #[serde(flatten)]
-    verification: Verification,
+    verification: Verification<'static>,
     valid: bool,
 }
 
 impl Valid {
     /// The token with these claims, at `now`.
     pub(super) fn new(claims: &Claims<'_>, now: Timestamp) -> Self {
-        Self { verification: Verification::of(claims, now), valid: true }
+        Self { verification: Verification::of(claims, now).into_owned(), valid: true }
     }
 }
 
@@ -27,8 +27,8 @@ impl Answer for Valid {
         let Verification { client_id, expires_in, scope, username } = &self.verification;
         sheet([
             ("valid", yes_no(self.valid)),
-            ("client_id", client_id.clone()),
-            ("username", username.clone()),
+            ("client_id", client_id.to_string()),
+            ("username", username.to_string()),
             ("scope", or_dash(Some(scope))),
             ("expires in", format!("{expires_in} s")),
         ])
@@ -119,7 +119,7 @@ impl Explained {
             stands: refusal.is_none(),
             subject: claims.subject.map(|subject| subject.id.to_string()),
             token_id: claims.token_id.to_string(),
-            username: username(claims),
+            username: username(claims).into_owned(),
         }
     }
 }

@@ -58,7 +58,7 @@ fn introspect_access_token(call: &Call<'_>, client: &AuthenticatedClient, token:
 }
 
 fn active(engine: &Engine, claims: &Claims<'_>) -> Introspection {
-    let username = username(claims);
+    let username = username(claims).into_owned();
     Introspection::Active {
         active: true,
         client_id: claims.client_id.to_owned(),

@@ -2,7 +2,8 @@
 //!
 //! Answered from memory at once; no client secret, no read, no await.
 
-use obol_token::{Asked, Scratch};
+use obol_replica::Vouched;
+use obol_token::{Asked, Scratch, Timestamp};
 
 use super::{Endpoint, Feature, Method, Steps, nothing};
 use crate::engine::Call;
@@ -28,13 +29,27 @@ fn handle(call: &Call<'_>) -> Result<Answer, OAuthError> {
         let sentence = "Send the access token in the header `Authorization: Bearer …`.";
         return Err(OAuthError::new(ErrorCode::NoToken, sentence));
     };
-    let (memory, now) = (call.vouched.memory(), call.request.arrival.now);
     let mut scratch = Scratch::default();
-    match memory.verify(token, Asked::Client(client_id), now, &mut scratch) {
-        Ok(claims) => Ok(Answer::Verification(Verification::of(&claims, now))),
+    let verification = verify(call.vouched, token, client_id, call.request.arrival.now, &mut scratch)?;
+    Ok(Answer::Verification(verification.into_owned()))
+}
+
+/// Whether the token stands for this client, and what is said of it.
+///
+/// # Errors
+/// `invalid_token`, the same for every reason.
+pub(crate) fn verify<'a>(
+    vouched: Vouched<'_>,
+    token: &str,
+    client_id: &str,
+    now: Timestamp,
+    scratch: &'a mut Scratch,
+) -> Result<Verification<'a>, OAuthError> {
+    match vouched.memory().verify(token, Asked::Client(client_id), now, scratch) {
+        Ok(claims) => Ok(Verification::of(&claims, now)),
         Err(refusal) => {
             let sentence = "The access token is not valid: unknown, expired, revoked or of another client.";
-            Err(OAuthError::new(ErrorCode::InvalidToken, sentence).caused_by(refusal))
+            Err(OAuthError::new(ErrorCode::InvalidToken, sentence).caused_by(refusal.reason()))
         }
     }
 }
