@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use obol_testkit::{
-    Answer, Client, ClientSpec, PASSWORD, RFC_TOKEN, Server, ServerBuilder, Tokens, obol, wait_until,
+    Answer, Client, ClientSpec, PASSWORD, RFC_TOKEN, Server, ServerBuilder, Tokens, obol, vouched,
 };
 
 /// A command that ends tokens.
@@ -146,12 +146,8 @@ impl Victims {
     }
 }
 
-/// The access token of an answer, asked for until the server can vouch for one.
+/// The access token of an answer.
 #[track_caller]
 fn served(ask: impl Fn() -> Answer) -> String {
-    let answer = wait_until("the server can vouch", Duration::from_secs(20), || {
-        let answer = ask();
-        (answer.status != 503).then_some(answer)
-    });
-    Tokens::of(answer).access
+    Tokens::of(vouched(ask)).access
 }
