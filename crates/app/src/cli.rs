@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::commands::bench::BenchArgs;
 use crate::commands::client::ClientCommand;
 use crate::commands::completions::CompletionsArgs;
 use crate::commands::config::ConfigCommand;
@@ -59,6 +60,8 @@ pub(crate) enum Command {
     Token(TokenCommand),
     /// End many tokens at once: of a person, of a client, of one sign-in, or all.
     Revoke(RevokeArgs),
+    /// Measure how fast obol is on this machine, beside the least that an HTTP server must do.
+    Bench(Box<BenchArgs>),
     /// Check the configuration, or print a sample of the file.
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -96,8 +96,13 @@ impl Installation {
     }
 
     /// Returns when no server can answer without having applied a change.
-    pub(crate) async fn confirm(&self, appended: Appended) -> Revoked {
-        confirm_from_outside(&*self.store, &SystemClock, &self.lease, appended).await
+    ///
+    /// # Errors
+    /// When it could not be found out whether a server runs.
+    pub(crate) async fn confirm(&self, appended: Appended) -> Result<Revoked, Failure> {
+        confirm_from_outside(&*self.store, &SystemClock, &self.lease, appended)
+            .await
+            .map_err(Failure::refused)
     }
 
     /// Records that something was done, or why it was refused.

@@ -15,4 +15,4 @@ pub use password::{
 };
 pub use random::random_bytes;
 pub use sealing::{KeyRing, SealingKey};
-pub use secret::{PlainSecret, RefreshToken, SecretError, is_client_secret, same_hash};
+pub use secret::{PlainSecret, RefreshToken, SecretError, has_generated_form, is_client_secret, same_hash};

@@ -5,7 +5,7 @@
 
 use aws_lc_rs::{constant_time, digest};
 use obol_token::{CredentialKind, SecretHash, from_text, to_text};
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::random_bytes;
 use crate::sealing::{SEAL_OVERHEAD_BYTES, SealKey};
@@ -71,6 +71,13 @@ impl std::fmt::Debug for PlainSecret {
 /// Whether `presented` is the client secret with this hash; takes the same time whatever differs.
 pub fn is_client_secret(presented: &str, stored: &SecretHash) -> bool {
     same_hash(&hash_client_secret(presented), stored)
+}
+
+/// Whether `presented` has the exact form of a secret that [`PlainSecret::generate`] made: 256 random bits, which nobody
+/// finds by guessing.
+pub fn has_generated_form(presented: &str) -> bool {
+    from_text(CredentialKind::ClientSecret, presented, &mut [0; 48])
+        .is_some_and(|payload| payload.len() == 32)
 }
 
 /// Compares two hashes in constant time.
@@ -148,10 +155,10 @@ impl RefreshToken {
     }
 
     /// The answer that was sealed with [`Self::seal_answer`] of the same token.
-    pub fn open_answer(&self, mut sealed: Vec<u8>) -> Option<Vec<u8>> {
+    pub fn open_answer(&self, mut sealed: Vec<u8>) -> Option<Zeroizing<Vec<u8>>> {
         let (body, nonce) = sealed.split_last_chunk_mut::<12>()?;
         let nonce = *nonce;
-        Some(self.answer_key()?.open(nonce, ANSWER, body)?.to_vec())
+        Some(Zeroizing::new(self.answer_key()?.open(nonce, ANSWER, body)?.to_vec()))
     }
 
     fn answer_key(&self) -> Option<SealKey> {
@@ -189,6 +196,10 @@ mod tests {
     fn a_client_secret_is_recognised_by_its_hash_only() {
         let secret = PlainSecret::generate();
         assert!(secret.reveal().starts_with("obs_"));
+        assert!(has_generated_form(secret.reveal()));
+        for other in ["obs_", "a-secret-that-the-operator-chose", &secret.reveal()[..40]] {
+            assert!(!has_generated_form(other), "{other}");
+        }
         assert!(is_client_secret(secret.reveal(), &secret.hash()));
         assert!(!is_client_secret(&secret.reveal()[..20], &secret.hash()));
         assert!(!is_client_secret(PlainSecret::generate().reveal(), &secret.hash()));
@@ -233,7 +244,7 @@ mod tests {
         let token = RefreshToken::generate();
         let sealed = token.seal_answer(b"the answer").unwrap();
         assert!(!sealed.windows(10).any(|window| window == b"the answer"));
-        assert_eq!(token.open_answer(sealed.clone()).as_deref(), Some(&b"the answer"[..]));
+        assert_eq!(token.open_answer(sealed.clone()).unwrap().as_slice(), b"the answer");
         assert_eq!(token.next().open_answer(sealed.clone()), None);
         for at in 0..sealed.len() {
             let mut changed = sealed.clone();

@@ -6,7 +6,7 @@ use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use obol_keys::{GuessPolicy, Guesses, PlainSecret, is_client_secret};
+use obol_keys::{GuessPolicy, Guesses, PlainSecret, has_generated_form, is_client_secret};
 use obol_replica::Memory;
 use obol_store::{Client, ClientKind};
 use obol_token::{SecretHash, Timestamp};
@@ -27,7 +27,8 @@ impl std::ops::Deref for AuthenticatedClient {
 
 /// Authenticates clients and slows down those who guess secrets, per client and source and per source.
 ///
-/// A throttled source is refused from that source only, so nobody can lock a client out by guessing.
+/// A throttled source is refused from that source only, so nobody can lock a client out by guessing; and a secret of
+/// the form that we generate is always compared, for it cannot be guessed, and its owner may share the guesser's address.
 pub(crate) struct ClientAuthentication {
     by_client_and_source: Guesses,
     by_source: Guesses,
@@ -81,19 +82,20 @@ impl ClientAuthentication {
         let (source, now) = (arrival.source, arrival.since_boot);
         let keys = ((presented.client_id, source), source);
         // Who sends no secret guesses none.
-        if presented.secret.is_some() {
+        let guess = presented.secret.filter(|secret| !has_generated_form(secret)).is_some();
+        if guess {
             self.refuse_throttled(&keys, now)?;
         }
         let client = memory.client(presented.client_id);
         match (is_authentic(client.as_deref(), presented.secret, &self.decoy), client) {
             (Ok(()), Some(client)) => {
-                if presented.secret.is_some() {
+                if guess {
                     self.by_client_and_source.succeeded(&keys.0);
                 }
                 Ok(AuthenticatedClient(client))
             }
             (verdict, _) => {
-                if presented.secret.is_some() {
+                if guess {
                     self.by_client_and_source.failed(&keys.0, now);
                     self.by_source.failed(&keys.1, now);
                 }

@@ -14,12 +14,14 @@ use std::sync::Arc;
 
 use obol_keys::PlainPassword;
 use obol_replica::{Replica, Vouched};
-use obol_store::{Audit, AuditRecord, Store};
+use obol_store::{Audit, AuditRecord, ClientKind, Store};
 use obol_token::{Position, Scopes, Scratch, SubjectId};
 
 use crate::client_authentication::{AuthenticatedClient, ClientAuthentication};
 use crate::features::{ClientRule, Steps, password, verification};
-use crate::{Answer, Arrival, Authorization, ErrorCode, Issuer, OAuthError, Request, Verification};
+use crate::{
+    Answer, Arrival, Authorization, Challenge, ErrorCode, Issuer, OAuthError, Request, Verification,
+};
 
 /// Settings of the protocol.
 #[derive(Debug, Clone)]
@@ -201,7 +203,19 @@ impl Engine {
         if rule == ClientRule::Named {
             require_client_named(call.request)?;
         }
-        let client = self.clients.authenticate(call.request, call.vouched.memory());
+        let client =
+            self.clients.authenticate(call.request, call.vouched.memory()).and_then(|client| {
+                match (rule, client.kind) {
+                    (ClientRule::Confidential, ClientKind::Public) => {
+                        let sentence =
+                            "This endpoint is for confidential clients; authenticate with a client secret.";
+                        Err(OAuthError::new(ErrorCode::InvalidClient, sentence).challenged(Challenge::Basic))
+                    }
+                    (ClientRule::Authenticated | ClientRule::Named | ClientRule::Confidential, _) => {
+                        Ok(client)
+                    }
+                }
+            });
         client.inspect_err(|error| self.audit_client_refused(call.request, error))
     }
 
@@ -210,7 +224,7 @@ impl Engine {
             Authorization::Basic(basic) => Some(basic.client_id.clone()),
             _ => request.body.optional("client_id").ok().flatten().map(str::to_owned),
         };
-        let reason = error.cause().unwrap_or(error.sentence()).to_owned();
+        let reason = error.reason().to_owned();
         self.audit(
             &request.arrival,
             AuditRecord {

@@ -178,6 +178,11 @@ impl OAuthError {
         &self.sentence
     }
 
+    /// The cause, or the public sentence when there is none: for audit records.
+    pub fn reason(&self) -> &str {
+        self.cause().unwrap_or(self.sentence())
+    }
+
     /// The private cause.
     pub fn cause(&self) -> Option<&str> {
         self.cause.as_deref()

@@ -29,26 +29,27 @@ impl Revoked {
 pub struct NotConfirmed(pub Position);
 
 /// Waits from outside the nodes, as the command line does, until no node can answer without having applied `appended`.
+///
+/// # Errors
+/// [`NotConfirmed`] when it could not be found out which nodes there are.
 pub async fn confirm_from_outside(
     store: &dyn Store,
     clock: &dyn Clock,
     options: &LeaseOptions,
     appended: Appended,
-) -> Revoked {
-    wait_for_peers(store, clock, options, None, appended.position()).await;
-    Revoked(appended.position())
+) -> Result<Revoked, NotConfirmed> {
+    wait_for_peers(store, clock, options, None, appended.position()).await
 }
 
-/// For [`crate::Replica`]: this node has applied `position`; now the others.
+/// For [`crate::Replica`]: this node has applied `appended`; now the others.
 pub(crate) async fn confirm_by_peers(
     store: &dyn Store,
     clock: &dyn Clock,
     options: &LeaseOptions,
     this: NodeId,
-    position: Position,
-) -> Revoked {
-    wait_for_peers(store, clock, options, Some(this), position).await;
-    Revoked(position)
+    appended: Appended,
+) -> Result<Revoked, NotConfirmed> {
+    wait_for_peers(store, clock, options, Some(this), appended.position()).await
 }
 
 async fn wait_for_peers(
@@ -57,15 +58,17 @@ async fn wait_for_peers(
     options: &LeaseOptions,
     except: Option<NodeId>,
     position: Position,
-) {
+) -> Result<Revoked, NotConfirmed> {
     let began = clock.boottime();
     let mut certain_end = began.plus(options.certain_end());
+    let mut answered = false;
     loop {
         match store.live_peers(except).await {
             Ok(peers) => {
+                answered = true;
                 let mut behind = peers.iter().filter(|peer| peer.applied < position).peekable();
                 if behind.peek().is_none() {
-                    return;
+                    return Ok(Revoked(position));
                 }
                 let longest = behind.map(|peer| peer.lease_left).max().unwrap_or_default();
                 let theirs = LeaseOptions { lease: longest, ..*options }.certain_end();
@@ -74,7 +77,8 @@ async fn wait_for_peers(
             Err(error) => tracing::debug!(%error, "could not ask how far the other nodes are"),
         }
         if !sleep_until_next(clock.boottime(), certain_end).await {
-            return;
+            // Who was never told of the others does not know how long their leases are.
+            return if answered { Ok(Revoked(position)) } else { Err(NotConfirmed(position)) };
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use obol_keys::{KeyRing, MasterKey, WrongMasterKey};
-use obol_store::{Change, ChangeLog, Client, Entry, StoreError};
+use obol_store::{Appended, Change, ChangeLog, Client, Entry, StoreError};
 use obol_token::{Asked, Claims, ClientId, DenyList, Position, Refusal, Scratch, SealFailed, Timestamp};
 
 /// Deny list, sealing keys and clients as of [`Memory::applied`].
@@ -109,6 +109,12 @@ impl Memory {
         let keys = self.keys.load();
         let key = keys.current().ok_or(SealError::NoKey)?;
         Ok(obol_token::seal(claims, key, obol_keys::random_bytes())?)
+    }
+
+    /// Proof of an append at `position`, which this memory has applied; `None` if it has not got that far. What is
+    /// in the log is on stable storage.
+    pub fn applied_append(&self, position: Position) -> Option<Appended> {
+        (position <= self.applied()).then(|| Appended::danger_committed(position))
     }
 
     /// What must be refused.

@@ -90,25 +90,16 @@ impl Replica {
     /// Step 4: returns when no node of the installation can answer without having applied `appended`.
     ///
     /// # Errors
-    /// [`NotConfirmed`] when this node is stopping.
+    /// [`NotConfirmed`] when this node is stopping, or the others could not be asked after.
     pub async fn confirm(&self, appended: Appended) -> Result<Revoked, NotConfirmed> {
-        self.confirm_position(appended.position()).await
-    }
-
-    /// As [`Self::confirm`], for a denial that this node has already found in its memory: what is in the memory
-    /// is durable.
-    ///
-    /// # Errors
-    /// [`NotConfirmed`] when this node is stopping.
-    pub async fn confirm_position(&self, position: Position) -> Result<Revoked, NotConfirmed> {
         let mut applied = self.applied.subscribe();
-        let here = applied.wait_for(|applied| *applied >= position);
+        let here = applied.wait_for(|applied| *applied >= appended.position());
         // Should this node fail to read its own append in time, its lease has ended as any other node's would have.
         match timeout(self.options.certain_end(), here).await {
             Ok(Ok(_)) | Err(_) => {}
-            Ok(Err(_)) => return Err(NotConfirmed(position)),
+            Ok(Err(_)) => return Err(NotConfirmed(appended.position())),
         }
-        Ok(confirm_by_peers(&*self.store, &*self.clock, &self.options, self.node, position).await)
+        confirm_by_peers(&*self.store, &*self.clock, &self.options, self.node, appended).await
     }
 
     /// How far this node has applied the log.

@@ -80,7 +80,8 @@ async fn when_another_process_is_told_that_it_is_revoked_this_node_knows() {
     let other = store(folder.path());
     for number in 0..50 {
         let appended = other.deny(&deny_token(number), NOW).await.unwrap();
-        let revoked = confirm_from_outside(&*other, &SystemClock, &LeaseOptions::default(), appended).await;
+        let revoked =
+            confirm_from_outside(&*other, &SystemClock, &LeaseOptions::default(), appended).await.unwrap();
         assert_eq!(revoked.position(), appended.position());
         assert!(replica.applied() >= appended.position(), "{number}");
         assert_eq!(replica.vouch().unwrap().memory().deny_list().len(), usize::from(number) + 1);
@@ -99,7 +100,7 @@ async fn a_node_that_hangs_costs_one_lease_and_no_more() {
     let other = store(folder.path());
     let appended = other.deny(&deny_token(1), NOW).await.unwrap();
     let began = Instant::now();
-    let _revoked = confirm_from_outside(&*other, &SystemClock, &options, appended).await;
+    let _revoked = confirm_from_outside(&*other, &SystemClock, &options, appended).await.unwrap();
     let waited = began.elapsed();
     assert!(waited >= options.lease, "it may answer until its lease ends: {waited:?}");
     assert!(waited < options.lease + Duration::from_millis(500), "{waited:?}");
@@ -117,7 +118,7 @@ async fn a_longer_lease_of_the_server_counts_for_those_who_wait() {
     let appended = other.deny(&deny_token(1), NOW).await.unwrap();
     let short = LeaseOptions { lease: Duration::from_millis(200), renew_every: Duration::from_millis(50) };
     let began = Instant::now();
-    let _revoked = confirm_from_outside(&*other, &SystemClock, &short, appended).await;
+    let _revoked = confirm_from_outside(&*other, &SystemClock, &short, appended).await.unwrap();
     assert!(began.elapsed() >= Duration::from_millis(900));
 }
 
@@ -130,7 +131,8 @@ async fn without_a_server_nobody_is_waited_for() {
     let other = store(folder.path());
     let appended = other.deny(&deny_token(1), NOW).await.unwrap();
     let began = Instant::now();
-    let _revoked = confirm_from_outside(&*other, &SystemClock, &LeaseOptions::default(), appended).await;
+    let _revoked =
+        confirm_from_outside(&*other, &SystemClock, &LeaseOptions::default(), appended).await.unwrap();
     assert!(began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
 }
 

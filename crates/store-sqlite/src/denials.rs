@@ -48,6 +48,10 @@ impl Denials for SqliteStore {
             .await
     }
 
+    async fn end_family(&self, id: FamilyId, now: Timestamp) -> Result<Option<Appended>, StoreError> {
+        self.writer.write(Some(now), move |db| families::end(db, id)).await
+    }
+
     async fn count_families(&self, deny: &Deny, now: Timestamp) -> Result<u64, StoreError> {
         let (deny, now) = (deny.clone(), now.as_secs());
         self.readers

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use obol_store::{Appended, BeginOutcome, Families, Family, NewFamily, RotateOutcome, Rotation, StoreError};
-use obol_token::{Denied, Expiry, FamilyId, Position, SecretHash, Timestamp};
+use obol_token::{Denied, Expiry, FamilyId, SecretHash, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 use crate::change_log::{Thing, append};
@@ -68,7 +68,7 @@ pub(crate) fn end(db: &Connection, id: FamilyId) -> Result<Option<Appended>> {
         .optional()?;
     match found {
         None => Ok(None),
-        Some((Some(position), _)) => Ok(Some(Appended::danger_committed(position))),
+        Some((Some(appended), _)) => Ok(Some(appended)),
         Some((None, access_expires_at)) => {
             let denial = append(db, &Thing::Denied(&Denied::Family(id)), access_expires_at)?;
             let position = columns::from_position(denial.position());
@@ -152,7 +152,7 @@ fn rotate(db: &Connection, rotation: &Rotation) -> Result<RotateOutcome> {
 /// A family whose current refresh token is not the presented one.
 struct Rotated {
     id: FamilyId,
-    ended: Option<Position>,
+    ended: Option<Appended>,
     refresh_expires_at: Expiry,
     previous: Option<[u8; 32]>,
     rotated_at: Option<Timestamp>,
@@ -192,9 +192,9 @@ fn family(row: &Row<'_>) -> Result<Family> {
     })
 }
 
-fn ended(row: &Row<'_>, index: usize) -> Result<Option<Position>> {
+fn ended(row: &Row<'_>, index: usize) -> Result<Option<Appended>> {
     match row.get_ref(index)? {
         rusqlite::types::ValueRef::Null => Ok(None),
-        _ => columns::position(row, index).map(Some),
+        _ => Ok(Some(Appended::danger_committed(columns::position(row, index)?))),
     }
 }

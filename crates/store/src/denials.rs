@@ -15,7 +15,8 @@ pub enum Deny {
         /// When it expires, and its denial with it.
         expires_at: Expiry,
     },
-    /// A family: its refresh token and all its access tokens.
+    /// A family: its refresh token and all its access tokens. Somebody has shown a token of it that is still good, so
+    /// it counts also when its row is not there (a backup was restored); else see [`Denials::end_family`].
     Family(FamilyId),
     /// All that a person was given.
     Subject(SubjectId),
@@ -39,6 +40,13 @@ pub trait Denials: Send + Sync {
     /// # Errors
     /// [`StoreError`]; on `Unavailable` it may have been stored or not.
     async fn deny(&self, deny: &Deny, now: Timestamp) -> Result<Appended, StoreError>;
+
+    /// Ends a family that is known, as [`Deny::Family`] does; `None`, and nothing is stored, when there is none: what an
+    /// expired token or an operator names must not grow the log.
+    ///
+    /// # Errors
+    /// [`StoreError`]; on `Unavailable` it may have been stored or not.
+    async fn end_family(&self, id: FamilyId, now: Timestamp) -> Result<Option<Appended>, StoreError>;
 
     /// How many live families `deny` would end.
     ///

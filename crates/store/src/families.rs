@@ -63,8 +63,8 @@ pub struct Family {
     pub issued_at: Timestamp,
     /// When its refresh token expires.
     pub refresh_expires_at: Expiry,
-    /// Where its end stands in the change log, if it has ended.
-    pub ended: Option<Position>,
+    /// The append that ended it, if it has ended.
+    pub ended: Option<Appended>,
 }
 
 /// A refresh token presented to be exchanged for the next.

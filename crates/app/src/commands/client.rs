@@ -139,7 +139,7 @@ async fn finish<E: ToString>(
         record.client_id = Some(id.to_string());
         record.position = outcome.as_ref().ok().map(|appended| appended.position());
     });
-    let _ = installation.confirm(outcome.map_err(Failure::refused)?).await;
+    let _ = installation.confirm(outcome.map_err(Failure::refused)?).await?;
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! One file per command. They hold no decisions: administration is in `obol-oauth` and `obol-accounts`.
 
+pub(crate) mod bench;
 pub(crate) mod client;
 pub(crate) mod completions;
 pub(crate) mod config;
@@ -33,6 +34,7 @@ pub(crate) fn run(cli: Cli) -> Result<End, Failure> {
             let _logging = Logging::start(settings.log_level, settings.log_format)?;
             serve::run(&settings, args.dev)
         }
+        Command::Bench(args) => bench::run(*args, output),
         Command::Config(command) => config::run(command, everywhere, file, output),
         Command::Completions(args) => completions::run(&args),
         Command::Client(command) => log_little(|| client::run(command, &settings(everywhere)?, output)),

@@ -1,6 +1,7 @@
 //! `obol revoke`: many tokens at once.
 
 use obol_accounts::administration::load_user;
+use obol_replica::{Clock, SystemClock};
 use obol_store::{AuditRecord, Deny};
 use obol_token::{ClientId, FamilyId};
 use serde::Serialize;
@@ -70,13 +71,14 @@ pub(crate) fn run(args: &RevokeArgs, settings: &Settings, output: Output) -> Res
         if !args.yes && !confirmed(&format!("End {}? Sign-ins that end: {families}.", target.phrase()))? {
             return Err(Failure::refused("nothing was revoked"));
         }
-        let denied = store.deny(&target.deny, installation.now).await;
+        // Read after the prompt: the denial must outlive what was issued meanwhile.
+        let denied = store.deny(&target.deny, SystemClock.wall()).await;
         let refused = denied.as_ref().err().map(ToString::to_string);
         installation.record("token.revoked", refused, |record| {
             target.describe(record);
             record.position = denied.as_ref().ok().map(|appended| appended.position());
         });
-        let revoked = installation.confirm(denied.map_err(Failure::refused)?).await;
+        let revoked = installation.confirm(denied.map_err(Failure::refused)?).await?;
         let phrase = target.phrase();
         output.show(&Revoked {
             families,

@@ -97,7 +97,7 @@ fn revoke(token: &str, settings: &Settings, output: Output) -> Result<End, Failu
                     describe(&memory, token, record);
                     record.position = Some(appended.position());
                 });
-                Revoked::at(installation.confirm(appended).await.position().number())
+                Revoked::at(installation.confirm(appended).await?.position().number())
             }
             Ok(OperatorRevocation::Expired) => Revoked::nothing("it has expired, and nothing came with it"),
             Ok(OperatorRevocation::Unknown) => Revoked::nothing("it is no token of this installation"),

@@ -163,7 +163,7 @@ async fn finish(
         record.position = outcome.ok().map(Appended::position);
     });
     let appended = outcome.map_err(|error| Failure::refused(format_args!("{username}: {error}")))?;
-    let _ = installation.confirm(appended).await;
+    let _ = installation.confirm(appended).await?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use obol_replica::Memory;
 use obol_store::{Appended, Store, StoreError};
 use obol_token::{Asked, Authority, Claims, Refusal, Scratch, Timestamp};
 
-use crate::features::revocation_rules::{Verdict, find_target};
+use crate::features::revocation_rules::{Verdict, carry_out, find_target};
 
 /// What became of an operator's revocation of one token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,12 +29,10 @@ pub async fn revoke_token(
     now: Timestamp,
 ) -> Result<OperatorRevocation, StoreError> {
     let target = find_target(memory, store, token, Authority::Administrator, now).await?;
-    Ok(match target.verdict {
-        Verdict::Deny(deny) => OperatorRevocation::Denied(store.deny(&deny, now).await?),
-        // What the memory or a row says is stored, is stored.
-        Verdict::AlreadyDenied(position) => OperatorRevocation::Denied(Appended::danger_committed(position)),
-        Verdict::Expired => OperatorRevocation::Expired,
-        Verdict::Unknown | Verdict::NotYours => OperatorRevocation::Unknown,
+    Ok(match (carry_out(&target.verdict, store, now).await?, target.verdict) {
+        (Some(appended), _) => OperatorRevocation::Denied(appended),
+        (None, Verdict::Expired | Verdict::EndFamilyIfKnown(_)) => OperatorRevocation::Expired,
+        (None, _) => OperatorRevocation::Unknown,
     })
 }
 

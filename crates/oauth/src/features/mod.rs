@@ -88,6 +88,8 @@ pub(crate) enum ClientRule {
     Authenticated,
     /// It authenticates; a request that names no client is `invalid_request` naming the field.
     Named,
+    /// It authenticates, with a secret: public clients are `invalid_client`.
+    Confidential,
 }
 
 /// The part of a feature after the client is known.

@@ -17,22 +17,22 @@ use obol_store::{Audit, AuditRecord, PasswordHash, Store, User};
 use obol_store_sqlite::SqliteStore;
 use obol_token::{Lifetime, SubjectId, Timestamp};
 
-pub const START_SECS: i64 = 1_800_000_000;
+pub(crate) const START_SECS: i64 = 1_800_000_000;
 
-pub struct Rooms {
-    pub engine: Engine,
-    pub store: Arc<dyn Store>,
-    pub replica: Arc<Replica>,
-    pub clock: Arc<SetClock>,
-    pub audit: Arc<Records>,
+pub(crate) struct Rooms {
+    pub(crate) engine: Engine,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) replica: Arc<Replica>,
+    pub(crate) clock: Arc<SetClock>,
+    pub(crate) audit: Arc<Records>,
     folder: tempfile::TempDir,
 }
 
 /// A wall clock that is set, beside the machine's time since boot.
-pub struct SetClock(AtomicI64);
+pub(crate) struct SetClock(AtomicI64);
 
 impl SetClock {
-    pub fn set_secs_after_start(&self, secs: i64) {
+    pub(crate) fn set_secs_after_start(&self, secs: i64) {
         self.0.store(START_SECS + secs, Ordering::SeqCst);
     }
 }
@@ -48,10 +48,10 @@ impl Clock for SetClock {
 }
 
 #[derive(Default)]
-pub struct Records(Mutex<Vec<AuditRecord>>);
+pub(crate) struct Records(Mutex<Vec<AuditRecord>>);
 
 impl Records {
-    pub fn events(&self) -> Vec<&'static str> {
+    pub(crate) fn events(&self) -> Vec<&'static str> {
         self.0.lock().unwrap().iter().map(|record| record.event).collect()
     }
 }
@@ -65,7 +65,7 @@ impl Audit for Records {
 impl Rooms {
     /// With the public client `app` (password, refresh_token; 60 s and 600 s), the confidential client `gateway` that may
     /// introspect, and the person `alice`.
-    pub async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(folder.path()).unwrap());
         let master = MasterKey::load_or_create(&folder.path().join("master.key")).unwrap();
@@ -84,7 +84,7 @@ impl Rooms {
         rooms
     }
 
-    pub async fn add_client(&self, id: &str, grants: &[&str], secret: Option<ChosenSecret>) {
+    pub(crate) async fn add_client(&self, id: &str, grants: &[&str], secret: Option<ChosenSecret>) {
         let spec = ClientSpec {
             id: id.parse().unwrap(),
             name: String::new(),
@@ -114,11 +114,16 @@ impl Rooms {
         self.store.add_user(&user).await.unwrap();
     }
 
-    pub async fn ask(&self, path: &str, form: &str, authorization: &str) -> Result<Outcome, OAuthError> {
+    pub(crate) async fn ask(
+        &self,
+        path: &str,
+        form: &str,
+        authorization: &str,
+    ) -> Result<Outcome, OAuthError> {
         self.ask_from(LOOPBACK, path, form, authorization).await
     }
 
-    pub async fn ask_from(
+    pub(crate) async fn ask_from(
         &self,
         source: IpAddr,
         path: &str,
@@ -142,7 +147,7 @@ impl Rooms {
         self.engine.answer(&request).await
     }
 
-    pub async fn begin_password(&self) -> PasswordNeeded {
+    pub(crate) async fn begin_password(&self) -> PasswordNeeded {
         let form = "grant_type=password&client_id=app&username=alice&password=correct+horse";
         match self.ask(TOKEN, form, "").await.unwrap() {
             Outcome::PasswordNeeded(needed) => *needed,
@@ -150,7 +155,7 @@ impl Rooms {
         }
     }
 
-    pub async fn sign_in(&self) -> TokenAnswer {
+    pub(crate) async fn sign_in(&self) -> TokenAnswer {
         let needed = self.begin_password().await;
         match self.engine.issue_to_person(needed, Ok(alice())).await.unwrap() {
             Answer::Token(token) => token,
@@ -158,7 +163,7 @@ impl Rooms {
         }
     }
 
-    pub async fn refresh(&self, refresh_token: &str) -> Result<TokenAnswer, OAuthError> {
+    pub(crate) async fn refresh(&self, refresh_token: &str) -> Result<TokenAnswer, OAuthError> {
         let form = format!("grant_type=refresh_token&client_id=app&refresh_token={refresh_token}");
         match self.ask(TOKEN, &form, "").await? {
             Outcome::Done(Answer::Token(token)) => Ok(token),
@@ -166,7 +171,7 @@ impl Rooms {
         }
     }
 
-    pub async fn stands(&self, access_token: &str) -> bool {
+    pub(crate) async fn stands(&self, access_token: &str) -> bool {
         let bearer = format!("Bearer {access_token}");
         match self.ask(VERIFY, "client_id=app", &bearer).await {
             Ok(Outcome::Done(Answer::Verification(_))) => true,
@@ -176,15 +181,15 @@ impl Rooms {
     }
 }
 
-pub const ALICE: SubjectId = SubjectId::from_bytes(*b"alice's subject ");
-pub const GATEWAY_SECRET: &str = "a-secret-that-the-operator-chose";
-pub const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-pub const TOKEN: &str = "/oauth2/token";
-pub const REVOKE: &str = "/oauth2/revoke";
-pub const INTROSPECT: &str = "/oauth2/introspect";
-pub const VERIFY: &str = "/api/v1/oauth/verify_token";
+pub(crate) const ALICE: SubjectId = SubjectId::from_bytes(*b"alice's subject ");
+pub(crate) const GATEWAY_SECRET: &str = "a-secret-that-the-operator-chose";
+pub(crate) const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+pub(crate) const TOKEN: &str = "/oauth2/token";
+pub(crate) const REVOKE: &str = "/oauth2/revoke";
+pub(crate) const INTROSPECT: &str = "/oauth2/introspect";
+pub(crate) const VERIFY: &str = "/api/v1/oauth/verify_token";
 
-pub fn alice() -> Person {
+pub(crate) fn alice() -> Person {
     Person { subject: ALICE, username: "alice".into() }
 }
 

@@ -52,6 +52,7 @@ macro_rules! conformance_suite {
             }
             denials {
                 each_denial_is_told_to_the_nodes
+                an_unknown_family_is_not_ended_and_stores_nothing
                 a_token_denied_again_keeps_its_position
                 the_denial_of_a_token_leaves_with_the_token
                 the_denial_of_a_family_leaves_with_its_last_access_token

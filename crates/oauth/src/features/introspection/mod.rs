@@ -4,7 +4,6 @@
 //! own tokens; one that is allowed to introspect, about all. Everything else is the one inactive answer (§2.2).
 
 use obol_keys::{RefreshToken, same_hash};
-use obol_store::ClientKind;
 use obol_token::{Asked, Claims, Expiry, Scratch};
 use serde_json::{Map, Value, json};
 
@@ -12,7 +11,7 @@ use super::{ClientRule, Endpoint, Feature, Method, Pending, Steps};
 use crate::answer::username;
 use crate::client_authentication::AuthenticatedClient;
 use crate::engine::Call;
-use crate::{Answer, Challenge, Engine, ErrorCode, Introspection, OAuthError, Outcome, Surface};
+use crate::{Answer, Engine, Introspection, OAuthError, Outcome, Surface};
 
 /// RFC 7662.
 pub(super) const FEATURE: Feature = Feature {
@@ -22,7 +21,7 @@ pub(super) const FEATURE: Feature = Feature {
         surface: Surface::Rfc,
         method: Method::Post,
         path: PATH,
-        steps: Steps::Authenticated { client: ClientRule::Authenticated, handle },
+        steps: Steps::Authenticated { client: ClientRule::Confidential, handle },
     }],
     grants: &[],
     describe,
@@ -32,10 +31,6 @@ const PATH: &str = "/oauth2/introspect";
 
 fn handle<'a>(call: &'a Call<'a>, client: AuthenticatedClient) -> Pending<'a> {
     Box::pin(async move {
-        if client.kind == ClientKind::Public {
-            let sentence = "Introspection is for confidential clients; authenticate with a client secret.";
-            return Err(OAuthError::new(ErrorCode::InvalidClient, sentence).challenged(Challenge::Basic));
-        }
         let token = call.request.body.required("token")?;
         let introspection = match RefreshToken::parse(token) {
             Some(refresh_token) => introspect_refresh_token(call, &client, &refresh_token).await?,

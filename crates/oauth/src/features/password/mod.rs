@@ -5,7 +5,7 @@
 
 use obol_keys::{PlainPassword, RefreshToken};
 use obol_store::{AuditRecord, BeginOutcome, NewFamily};
-use obol_token::{FamilyId, TokenId};
+use obol_token::{Expiry, FamilyId, TokenId};
 
 use super::{Feature, Grant, Pending, nothing};
 use crate::client_authentication::AuthenticatedClient;
@@ -72,7 +72,7 @@ pub(crate) async fn issue(
         Err(error) => AuditRecord {
             event: "token.refused",
             done: false,
-            reason: Some(error.cause().unwrap_or(error.sentence()).to_owned().into()),
+            reason: Some(error.reason().to_owned().into()),
             ..record
         },
     };
@@ -88,14 +88,13 @@ struct Issued {
 
 async fn issue_to(engine: &Engine, needed: &PasswordNeeded, person: &Person) -> Result<Issued, OAuthError> {
     let (client, scopes, now) = (&needed.client, &needed.scopes, needed.arrival.now);
-    let (family, refresh_token) = match decide_refreshable(client) {
-        true => {
-            let refresh_token = RefreshToken::generate();
-            let family = begin_family(engine, needed, person, &refresh_token).await?;
-            (Some(family), Some(refresh_token.text()))
-        }
-        false => (None, None),
+    let refresh_token = RefreshToken::generate();
+    // A client with one live family per person needs the family also when it gets no refresh token.
+    let family = match decide_refreshable(client) || client.single_family {
+        true => Some(begin_family(engine, needed, person, &refresh_token).await?),
+        false => None,
     };
+    let refresh_token = decide_refreshable(client).then(|| refresh_token.text());
     let position = needed.position;
     let token = Issue { client, person: Some(person), scopes, family, position, now }.seal(engine)?;
     let answer = TokenAnswer {
@@ -122,7 +121,10 @@ async fn begin_family(
         lineage: refresh_token.lineage_hash(),
         current: refresh_token.hash(),
         issued_at: now,
-        refresh_expires_at: client.refresh_token_lifetime.from(now),
+        refresh_expires_at: match decide_refreshable(client) {
+            true => client.refresh_token_lifetime.from(now),
+            false => Expiry::At(now),
+        },
         access_expires_at: client.access_token_lifetime.from(now),
         single: client.single_family,
         position: needed.position,
@@ -130,6 +132,16 @@ async fn begin_family(
     match engine.store.begin_family(&family).await? {
         BeginOutcome::Begun(None) => {}
         BeginOutcome::Begun(Some(replaced)) => {
+            engine.audit(
+                &needed.arrival,
+                AuditRecord {
+                    reason: Some("replaced by a new sign-in at a client with one family per person".into()),
+                    client_id: Some(client.id.as_str().to_owned()),
+                    username: Some(person.username.clone()),
+                    position: Some(replaced.position()),
+                    ..AuditRecord::new("token.revoked", now)
+                },
+            );
             let _revoked = engine.replica.confirm(replaced).await?;
         }
         BeginOutcome::Gone => return Err(wrong_credentials("disabled meanwhile")),

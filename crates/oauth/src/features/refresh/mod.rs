@@ -5,7 +5,8 @@
 
 use obol_keys::RefreshToken;
 use obol_store::{AuditRecord, Family, RotateOutcome, Rotation};
-use obol_token::{FamilyId, TokenId};
+use obol_token::TokenId;
+use zeroize::Zeroizing;
 
 use super::{Feature, Grant, Pending, nothing};
 use crate::client_authentication::AuthenticatedClient;
@@ -55,19 +56,30 @@ async fn refresh(
     let next = presented.next();
     let (answer, token_id) = next_answer(call, client, &person, &family, &next)?;
     let rotation = rotation(call, client, presented, &next, &answer)?;
+    let record = AuditRecord {
+        client_id: Some(client.id.as_str().to_owned()),
+        username: Some(person.username.clone()),
+        family: Some(family.id),
+        ..AuditRecord::new("token.issued", call.request.arrival.now)
+    };
     match store.rotate_refresh(&rotation).await? {
         RotateOutcome::First => {
-            audit(call, &family, Some(token_id), "token.issued", "refresh_token");
+            let (token_id, reason) = (Some(token_id), Some("refresh_token".into()));
+            call.engine.audit(&call.request.arrival, AuditRecord { token_id, reason, ..record });
             Ok(answer)
         }
         RotateOutcome::Replay(sealed) => {
-            audit(call, &family, None, "token.repeated", "presented again within the window");
+            let (event, reason) = ("token.repeated", Some("presented again within the window".into()));
+            call.engine.audit(&call.request.arrival, AuditRecord { event, reason, ..record });
             let opened = presented.open_answer(sealed).ok_or_else(|| not_good("stored answer unreadable"))?;
             serde_json::from_slice(&opened).map_err(|_| not_good("stored answer unreadable"))
         }
         RotateOutcome::Reused(appended) => {
-            audit(call, &family, None, "family.reused", "a replaced refresh token was presented");
-            let _revoked = call.engine.replica.confirm(appended).await?;
+            let revoked = call.engine.replica.confirm(appended).await;
+            let (event, position) = ("family.reused", Some(appended.position()));
+            let reason = Some("a replaced refresh token was presented; the family has ended".into());
+            call.engine.audit(&call.request.arrival, AuditRecord { event, position, reason, ..record });
+            let _revoked = revoked?;
             Err(not_good("reused"))
         }
         RotateOutcome::Ended => Err(not_good("revoked")),
@@ -112,7 +124,7 @@ fn rotation(
     let now = call.request.arrival.now;
     let sealed_answer = serde_json::to_vec(answer)
         .ok()
-        .and_then(|plain| presented.seal_answer(&plain))
+        .and_then(|plain| presented.seal_answer(&Zeroizing::new(plain)))
         .ok_or_else(|| OAuthError::new(ErrorCode::ServerError, "The server could not keep its answer."))?;
     Ok(Rotation {
         lineage: presented.lineage_hash(),
@@ -125,26 +137,6 @@ fn rotation(
         refresh_expires_at: client.refresh_token_lifetime.from(now),
         access_expires_at: client.access_token_lifetime.from(now),
     })
-}
-
-fn audit(
-    call: &Call<'_>,
-    family: &Family,
-    token_id: Option<TokenId>,
-    event: &'static str,
-    reason: &'static str,
-) {
-    let family_id: FamilyId = family.id;
-    call.engine.audit(
-        &call.request.arrival,
-        AuditRecord {
-            reason: Some(reason.into()),
-            client_id: Some(family.client_id.as_str().to_owned()),
-            token_id,
-            family: Some(family_id),
-            ..AuditRecord::new(event, call.request.arrival.now)
-        },
-    );
 }
 
 fn not_good(cause: &'static str) -> OAuthError {

@@ -12,7 +12,7 @@ use obol_store::AuditRecord;
 use obol_token::Authority;
 use serde_json::{Map, Value, json};
 
-use self::rules::{Target, Verdict, find_target};
+use self::rules::{Target, Verdict, carry_out, find_target};
 use super::{ClientRule, Endpoint, Feature, Method, Pending, Steps};
 use crate::client_authentication::AuthenticatedClient;
 use crate::engine::Call;
@@ -48,44 +48,52 @@ fn handle<'a>(call: &'a Call<'a>, client: AuthenticatedClient) -> Pending<'a> {
         let (store, now) = (&*call.engine.store, call.request.arrival.now);
         let authority = Authority::Client(&client.id);
         let target = find_target(call.vouched.memory(), store, token, authority, now).await?;
-        let done = revoke(call, &target.verdict).await?;
+        let done = revoke(call, &target.verdict).await;
         audit(call, &client, &target, &done);
-        Ok(Outcome::Done(Answer::Revocation(done)))
+        Ok(Outcome::Done(Answer::Revocation(done?)))
     })
 }
 
 async fn revoke(call: &Call<'_>, verdict: &Verdict) -> Result<RevocationDone, OAuthError> {
-    let replica = &call.engine.replica;
-    match verdict {
-        Verdict::Deny(deny) => {
-            let appended = call.engine.store.deny(deny, call.request.arrival.now).await?;
-            Ok(RevocationDone::Revoked(replica.confirm(appended).await?))
-        }
-        Verdict::AlreadyDenied(position) => {
-            Ok(RevocationDone::Revoked(replica.confirm_position(*position).await?))
-        }
-        Verdict::NotYours | Verdict::Expired | Verdict::Unknown => Ok(RevocationDone::NothingToRevoke),
+    match carry_out(verdict, &*call.engine.store, call.request.arrival.now).await? {
+        Some(appended) => Ok(RevocationDone::Revoked(call.engine.replica.confirm(appended).await?)),
+        None => Ok(RevocationDone::NothingToRevoke),
     }
 }
 
-fn audit(call: &Call<'_>, client: &AuthenticatedClient, target: &Target, done: &RevocationDone) {
-    let (event, reason) = match target.verdict {
-        Verdict::Deny(_) => ("token.revoked", None),
-        Verdict::AlreadyDenied(_) => ("token.revoked", Some("was revoked before")),
-        Verdict::NotYours => ("revocation.refused", Some("the token belongs to another client")),
-        Verdict::Expired => ("revocation.empty", Some("the token has expired")),
-        Verdict::Unknown => ("revocation.empty", Some("the token is not known")),
+fn audit(
+    call: &Call<'_>,
+    client: &AuthenticatedClient,
+    target: &Target,
+    done: &Result<RevocationDone, OAuthError>,
+) {
+    let (event, reason) = match (done, &target.verdict) {
+        (Err(error), _) => ("revocation.refused", Some(error.reason().to_owned().into())),
+        (Ok(RevocationDone::Revoked(_)), Verdict::AlreadyDenied(_)) => {
+            ("token.revoked", Some("was revoked before".into()))
+        }
+        (Ok(RevocationDone::Revoked(_)), _) => ("token.revoked", None),
+        (Ok(RevocationDone::NothingToRevoke), Verdict::NotYours) => {
+            ("revocation.refused", Some("the token belongs to another client".into()))
+        }
+        (Ok(RevocationDone::NothingToRevoke), Verdict::Unknown) => {
+            ("revocation.empty", Some("the token is not known".into()))
+        }
+        (Ok(RevocationDone::NothingToRevoke), _) => {
+            ("revocation.empty", Some("the token has expired".into()))
+        }
     };
     let position = match done {
-        RevocationDone::Revoked(revoked) => Some(revoked.position()),
-        RevocationDone::NothingToRevoke => None,
+        Ok(RevocationDone::Revoked(revoked)) => Some(revoked.position()),
+        Ok(RevocationDone::NothingToRevoke) | Err(_) => None,
     };
     call.engine.audit(
         &call.request.arrival,
         AuditRecord {
             done: position.is_some(),
-            reason: reason.map(Into::into),
+            reason,
             client_id: Some(client.id.as_str().to_owned()),
+            username: target.username.clone(),
             token_id: target.token_id,
             family: target.family,
             position,

@@ -2,10 +2,8 @@
 
 use obol_keys::RefreshToken;
 use obol_replica::Memory;
-use obol_store::{Deny, Store, StoreError};
-use obol_token::{
-    Authority, Claims, Decision, FamilyId, Position, Scratch, Timestamp, TokenId, decide_revocation,
-};
+use obol_store::{Appended, Deny, Store, StoreError};
+use obol_token::{Authority, Claims, Decision, FamilyId, Scratch, Timestamp, TokenId, decide_revocation};
 
 /// What a presented token turned out to be, and what must become of it.
 #[derive(Debug)]
@@ -13,6 +11,12 @@ pub(crate) struct Target {
     pub(crate) verdict: Verdict,
     pub(crate) token_id: Option<TokenId>,
     pub(crate) family: Option<FamilyId>,
+    /// The person's name, where the token says it.
+    pub(crate) username: Option<String>,
+}
+
+impl Target {
+    const UNKNOWN: Self = Self { verdict: Verdict::Unknown, token_id: None, family: None, username: None };
 }
 
 /// What must become of a presented token.
@@ -20,8 +24,10 @@ pub(crate) struct Target {
 pub(crate) enum Verdict {
     /// This must be denied before the answer.
     Deny(Deny),
-    /// It was denied at this position.
-    AlreadyDenied(Position),
+    /// The family must end before the answer, if it is still known.
+    EndFamilyIfKnown(FamilyId),
+    /// It was denied before, by this append.
+    AlreadyDenied(Appended),
     /// It belongs to another client.
     NotYours,
     /// It has expired.
@@ -53,14 +59,14 @@ async fn find_by_refresh_token(
     by: Authority<'_>,
 ) -> Result<Target, StoreError> {
     let Some(family) = store.find_family(token.lineage_hash()).await? else {
-        return Ok(Target { verdict: Verdict::Unknown, token_id: None, family: None });
+        return Ok(Target::UNKNOWN);
     };
     let verdict = match (by, family.ended) {
         (Authority::Client(client), _) if *client != family.client_id => Verdict::NotYours,
-        (_, Some(position)) => Verdict::AlreadyDenied(position),
+        (_, Some(appended)) => Verdict::AlreadyDenied(appended),
         (_, None) => Verdict::Deny(Deny::Family(family.id)),
     };
-    Ok(Target { verdict, token_id: None, family: Some(family.id) })
+    Ok(Target { verdict, family: Some(family.id), ..Target::UNKNOWN })
 }
 
 fn find_by_access_token(memory: &Memory, token: &str, by: Authority<'_>, now: Timestamp) -> Target {
@@ -70,8 +76,9 @@ fn find_by_access_token(memory: &Memory, token: &str, by: Authority<'_>, now: Ti
             verdict: decide(&claims, memory, by, now),
             token_id: Some(claims.token_id),
             family: claims.family,
+            username: claims.subject.map(|subject| subject.username.to_owned()),
         },
-        Err(_not_ours) => Target { verdict: Verdict::Unknown, token_id: None, family: None },
+        Err(_not_ours) => Target::UNKNOWN,
     }
 }
 
@@ -79,8 +86,37 @@ fn decide(claims: &Claims<'_>, memory: &Memory, by: Authority<'_>, now: Timestam
     match decide_revocation(claims, by, memory.deny_list(), now) {
         Decision::EndFamily(family) => Verdict::Deny(Deny::Family(family)),
         Decision::DenyToken(id) => Verdict::Deny(Deny::Token { id, expires_at: claims.expires_at }),
-        Decision::AlreadyDenied(position) => Verdict::AlreadyDenied(position),
+        Decision::EndFamilyIfKnown(family) => Verdict::EndFamilyIfKnown(family),
+        Decision::AlreadyDenied(position) => match memory.applied_append(position) {
+            Some(appended) => Verdict::AlreadyDenied(appended),
+            // The deny list is ahead of the position that it is published with: it is denied once more.
+            None => Verdict::Deny(deny_again(claims)),
+        },
         Decision::NotYours => Verdict::NotYours,
         Decision::NothingLeft => Verdict::Expired,
+    }
+}
+
+fn deny_again(claims: &Claims<'_>) -> Deny {
+    match claims.family {
+        Some(family) => Deny::Family(family),
+        None => Deny::Token { id: claims.token_id, expires_at: claims.expires_at },
+    }
+}
+
+/// Stores what the verdict asks for; `None` when there is nothing to revoke.
+///
+/// # Errors
+/// [`StoreError`]; it may have been stored or not.
+pub(crate) async fn carry_out(
+    verdict: &Verdict,
+    store: &dyn Store,
+    now: Timestamp,
+) -> Result<Option<Appended>, StoreError> {
+    match verdict {
+        Verdict::Deny(deny) => store.deny(deny, now).await.map(Some),
+        Verdict::EndFamilyIfKnown(family) => store.end_family(*family, now).await,
+        Verdict::AlreadyDenied(appended) => Ok(Some(*appended)),
+        Verdict::NotYours | Verdict::Expired | Verdict::Unknown => Ok(None),
     }
 }

@@ -43,7 +43,7 @@ fn handle<'a>(call: &'a Call<'a>, client: AuthenticatedClient) -> Pending<'a> {
         };
         outcome.inspect_err(|error| {
             let now = call.request.arrival.now;
-            let reason = error.cause().unwrap_or(error.sentence()).to_owned();
+            let reason = error.reason().to_owned();
             call.engine.audit(
                 &call.request.arrival,
                 AuditRecord {
