@@ -1,0 +1,148 @@
+//! The right answers: status and essential content.
+
+use serde::Deserialize;
+
+use crate::load::Right;
+
+/// Tokens just issued.
+#[derive(Deserialize)]
+pub(crate) struct Issued<'a> {
+    #[serde(borrow)]
+    pub(crate) access_token: &'a str,
+    pub(crate) refresh_token: Option<&'a str>,
+    expires_in: u64,
+    token_type: &'a str,
+}
+
+impl<'a> Issued<'a> {
+    /// Reads an answer of the token endpoint of either dialect.
+    ///
+    /// # Errors
+    /// A sentence about what is wrong with it.
+    pub(crate) fn read(body: &'a [u8]) -> Result<Self, String> {
+        let issued: Self = read(body)?;
+        match issued {
+            Self { access_token: "", .. } => Err("the access token is empty".to_owned()),
+            Self { expires_in: 0, .. } => Err("the access token has expired already".to_owned()),
+            Self { token_type, .. } if !token_type.eq_ignore_ascii_case("bearer") => {
+                Err("the token is not of type Bearer".to_owned())
+            }
+            issued => Ok(issued),
+        }
+    }
+}
+
+/// 200 with an access token.
+pub(crate) fn issued(asked: &'static str) -> Right {
+    Right::new(asked, 200, |body| Issued::read(body).map(drop))
+}
+
+/// 200 with an access token and a refresh token.
+pub(crate) fn issued_with_refresh(asked: &'static str) -> Right {
+    Right::new(asked, 200, |body| match Issued::read(body)?.refresh_token {
+        None | Some("") => Err("there is no refresh token".to_owned()),
+        Some(_) => Ok(()),
+    })
+}
+
+/// 200 of verify for a token of this client.
+pub(crate) fn verified(client_id: &str) -> Right {
+    #[derive(Deserialize)]
+    struct Verified<'a> {
+        client_id: &'a str,
+        expires_in: u64,
+        status: &'a str,
+        username: &'a str,
+    }
+    let expected = client_id.to_owned();
+    Right::new("verify of a token that stands", 200, move |body| {
+        let said: Verified<'_> = read(body)?;
+        match said {
+            Verified { status, .. } if status != "success" => Err("its status is not `success`".to_owned()),
+            Verified { client_id, .. } if client_id != expected => Err("it names another client".to_owned()),
+            Verified { username: "", .. } => Err("it names nobody".to_owned()),
+            Verified { expires_in: 0, .. } => Err("the token has expired".to_owned()),
+            Verified { .. } => Ok(()),
+        }
+    })
+}
+
+/// 401 of verify.
+pub(crate) fn refused(asked: &'static str) -> Right {
+    #[derive(Deserialize)]
+    struct Refused<'a> {
+        error: &'a str,
+    }
+    Right::new(asked, 401, |body| match read::<Refused<'_>>(body)?.error {
+        "invalid_token" => Ok(()),
+        _ => Err("its error is not `invalid_token`".to_owned()),
+    })
+}
+
+/// 200 of revocation, in the dialect that has a body.
+pub(crate) fn revoked() -> Right {
+    #[derive(Deserialize)]
+    struct Done<'a> {
+        status: &'a str,
+    }
+    Right::new("revocation", 200, |body| match read::<Done<'_>>(body)?.status {
+        "success" => Ok(()),
+        _ => Err("its status is not `success`".to_owned()),
+    })
+}
+
+/// 200 of introspection for a token that is active.
+pub(crate) fn active(client_id: &str) -> Right {
+    #[derive(Deserialize)]
+    struct Active<'a> {
+        active: bool,
+        client_id: Option<&'a str>,
+    }
+    let expected = client_id.to_owned();
+    Right::new("introspection of a token that stands", 200, move |body| {
+        let said: Active<'_> = read(body)?;
+        match (said.active, said.client_id) {
+            (true, Some(client_id)) if client_id == expected => Ok(()),
+            (true, _) => Err("it names another client".to_owned()),
+            (false, _) => Err("it says that the token is not active".to_owned()),
+        }
+    })
+}
+
+fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
+    serde_json::from_slice(body).map_err(|error| format!("its content is not what it should be ({error})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_essential_content_is_right() {
+        let valid = r#"{"client_id":"c","expires_in":9,"scope":"","status":"success","username":"u"}"#;
+        let token = r#"{"access_token":"a","expires_in":9,"token_type":"Bearer","refresh_token":"r"}"#;
+        let rights: [(Right, &str, &[(&str, &str)]); 6] = [
+            (
+                verified("c"),
+                valid,
+                &[("\"c\"", "\"d\""), ("success", "error"), ("\"u\"", "\"\""), ("9", "0"), ("{", "")],
+            ),
+            (refused("x"), r#"{"error":"invalid_token"}"#, &[("invalid_token", "invalid_client")]),
+            (
+                issued("x"),
+                token,
+                &[("\"a\"", "\"\""), ("Bearer", "mac"), ("9", "0"), ("access_token", "token")],
+            ),
+            (issued_with_refresh("x"), token, &[("\"r\"", "\"\""), ("refresh_token", "other")]),
+            (revoked(), r#"{"status":"success"}"#, &[("success", "error")]),
+            (active("c"), r#"{"active":true,"client_id":"c"}"#, &[("true", "false"), ("\"c\"", "\"d\"")]),
+        ];
+        for (right, body, changes) in rights {
+            assert_eq!((right.check)(body.as_bytes()), Ok(()), "{body}");
+            for (from, to) in changes {
+                let changed = body.replacen(from, to, 1);
+                assert!((right.check)(changed.as_bytes()).is_err(), "{changed}");
+            }
+        }
+    }
+}
