@@ -1,0 +1,60 @@
+//! The one list of endpoints of these tests.
+
+use std::collections::BTreeSet;
+
+use obol_oauth::{FEATURES, Method};
+use obol_testkit::{METADATA, obol};
+
+/// Where a request can be sent.
+pub(crate) struct Endpoint {
+    pub(crate) method: &'static str,
+    /// Without the final slash.
+    pub(crate) path: &'static str,
+}
+
+const fn endpoint(method: &'static str, path: &'static str) -> Endpoint {
+    Endpoint { method, path }
+}
+
+/// All of them.
+pub(crate) const ENDPOINTS: [Endpoint; 9] = [
+    endpoint("POST", "/api/v1/oauth/token"),
+    endpoint("GET", "/api/v1/oauth/verify_token"),
+    endpoint("POST", "/api/v1/oauth/revoke_token"),
+    endpoint("POST", "/oauth2/token"),
+    endpoint("POST", "/oauth2/revoke"),
+    endpoint("POST", "/oauth2/introspect"),
+    endpoint("GET", METADATA),
+    endpoint("GET", "/healthz"),
+    endpoint("GET", "/readyz"),
+];
+
+/// Those that no feature has.
+const OUTSIDE_THE_FEATURES: [&str; 2] = ["/healthz", "/readyz"];
+
+#[test]
+fn every_endpoint_of_the_server_is_in_the_list() {
+    let served = FEATURES.iter().flat_map(|feature| feature.endpoints).map(|endpoint| {
+        let method = match endpoint.method {
+            Method::Get => "GET",
+            Method::Post => "POST",
+        };
+        (endpoint.path, method)
+    });
+    let served: BTreeSet<_> = served.chain(OUTSIDE_THE_FEATURES.map(|path| (path, "GET"))).collect();
+    let listed: BTreeSet<_> = ENDPOINTS.iter().map(|endpoint| (endpoint.path, endpoint.method)).collect();
+    assert_eq!(listed, served);
+}
+
+#[test]
+fn every_endpoint_that_the_metadata_names_is_in_the_list() {
+    let server = obol!().server().start();
+    let document = server.http().get(METADATA).send().expect(200).json();
+    let members = document.as_object().expect("an object").iter();
+    let named: Vec<_> = members.filter(|(name, _)| name.ends_with("_endpoint")).collect();
+    assert!(named.len() >= 3, "{document}");
+    for (name, url) in named {
+        let path = url.as_str().and_then(|url| url.strip_prefix(server.url())).expect("a URL of this server");
+        assert!(ENDPOINTS.iter().any(|endpoint| endpoint.path == path), "{name}: {path}");
+    }
+}
