@@ -167,7 +167,9 @@ fn pitfall_21_no_secret_token_or_password_in_any_line_at_any_level() {
     server.stop();
     let mut written: Vec<String> = log.to_the_end();
     assert!(written.len() > 8, "the most verbose level says something: {written:#?}");
-    written.push(fs::read_to_string(server.data().join("audit.jsonl")).unwrap());
+    for file in ["audit.jsonl", "audit-refused.jsonl"] {
+        written.push(fs::read_to_string(server.data().join(file)).unwrap());
+    }
     for secret in &secrets {
         // Half of it would be too much as well.
         let half = &secret[..secret.len() / 2 + 4];

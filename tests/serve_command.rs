@@ -119,6 +119,16 @@ fn printed_commands(server: &Server) -> Vec<String> {
 }
 
 #[test]
+fn serve_dev_takes_over_nothing_that_it_did_not_make() {
+    let installation = obol!().installation();
+    installation.add_user("alice", "correct horse battery staple");
+    let refused = installation.run(&["serve", "--dev", "--listen", "127.0.0.1:0"]).exits(1);
+    assert!(refused.stderr.contains("that --dev did not make"), "{refused:?}");
+    let users = installation.run(&["user", "show", "alice", "--json"]).exits(0).json();
+    assert_eq!(users["email"], serde_json::Value::Null);
+}
+
+#[test]
 fn serve_dev_makes_its_clients_and_its_user_once() {
     let mut server = obol!().server().flag("--dev").start();
     let ids = |server: &Server| {

@@ -1,4 +1,4 @@
-//! The audit file, read back.
+//! The audit files, read back.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,11 @@ pub struct AuditLine(Value);
 
 impl AuditLine {
     pub(crate) fn read_all(data: &Path) -> Vec<Self> {
-        let text = fs::read_to_string(data.join("audit.jsonl")).unwrap_or_default();
+        ["audit.jsonl", "audit-refused.jsonl"].iter().flat_map(|name| Self::read(&data.join(name))).collect()
+    }
+
+    fn read(path: &Path) -> Vec<Self> {
+        let text = fs::read_to_string(path).unwrap_or_default();
         // A last line without its end is still being written.
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
         whole.lines().map(Self::parse).collect()

@@ -1,6 +1,6 @@
 //! What `serve --dev` makes to try the server with: two clients, a person, and curl lines ready to paste.
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use obol_accounts::administration::{
     AdministrationError, NewUser, add_user, set_user_enabled, set_user_password,
 };
@@ -15,6 +15,11 @@ const PUBLIC_CLIENT: &str = "fcare";
 const GATEWAY: &str = "gateway";
 const PERSON: &str = "alice";
 
+/// By which clients made here are known again: their name.
+const MADE_HERE: &str = "made by serve --dev";
+/// By which the person made here is known again: an address that cannot exist (RFC 2606).
+const EMAIL: &str = "alice@serve-dev.invalid";
+
 /// The secrets made for this run.
 struct Secrets {
     gateway: String,
@@ -26,6 +31,7 @@ struct Secrets {
 /// # Errors
 /// When storage refuses, or something of these names is there that was not made here.
 pub(crate) async fn prepare(server: &Server, now: Timestamp) -> anyhow::Result<String> {
+    refuse_strangers(server).await?;
     ensure_client(server, spec(PUBLIC_CLIENT, &["password", "refresh_token"], None)?, now).await?;
     let secret = Some(ChosenSecret::Generate);
     let gateway = ensure_client(server, spec(GATEWAY, &["client_credentials"], secret)?, now).await?;
@@ -35,10 +41,29 @@ pub(crate) async fn prepare(server: &Server, now: Timestamp) -> anyhow::Result<S
     Ok(curl_lines(&server.url, &Secrets { gateway: gateway.reveal().to_owned(), password }))
 }
 
+/// Nothing of these names may be somebody's: its secrets would be replaced and its tokens ended.
+async fn refuse_strangers(server: &Server) -> anyhow::Result<()> {
+    for id in [PUBLIC_CLIENT, GATEWAY] {
+        let client = server.store.find_client(&id.parse()?).await?;
+        if client.is_some_and(|client| client.name != MADE_HERE) {
+            bail!(
+                "there is a client `{id}` that --dev did not make; give --dev a folder of its own (--data DIR)"
+            );
+        }
+    }
+    let person = server.store.find_user(&PERSON.parse()?).await?;
+    if person.is_some_and(|person| person.email.as_deref() != Some(EMAIL)) {
+        bail!(
+            "there is a user `{PERSON}` that --dev did not make; give --dev a folder of its own (--data DIR)"
+        );
+    }
+    Ok(())
+}
+
 fn spec(id: &str, grants: &[&str], secret: Option<ChosenSecret>) -> anyhow::Result<ClientSpec> {
     Ok(ClientSpec {
         id: id.parse()?,
-        name: String::new(),
+        name: MADE_HERE.to_owned(),
         may_introspect: secret.is_some(),
         secret,
         grants: grants.iter().map(|grant| (*grant).to_owned()).collect(),
@@ -87,7 +112,7 @@ async fn ensure_client(
 async fn ensure_person(server: &Server, now: Timestamp) -> anyhow::Result<PlainPassword> {
     let username: Username = PERSON.parse()?;
     let password = PlainPassword::generate();
-    let new = NewUser { username: username.clone(), email: None, password: copy(&password)? };
+    let new = NewUser { username: username.clone(), email: Some(EMAIL.parse()?), password: copy(&password)? };
     let (appended, events) = match add_user(&*server.store, new, now).await {
         Ok(added) => (added.appended, &["user.added"][..]),
         Err(AdministrationError::Taken) => {

@@ -11,7 +11,7 @@ use obol_store::{Appended, Audit, AuditRecord, Store};
 use obol_store_sqlite::SqliteStore;
 use obol_token::Timestamp;
 
-use crate::audit_file::{AuditFile, Rotation};
+use crate::audit_trail::{AuditTrail, Rotation};
 use crate::config::Settings;
 use crate::failure::{End, Failure};
 
@@ -24,7 +24,7 @@ const AUDIT_WAIT: Duration = Duration::from_secs(5);
 /// Store, audit file and clocks of one command.
 pub(crate) struct Installation {
     store: Arc<SqliteStore>,
-    audit: AuditFile,
+    audit: AuditTrail,
     lease: LeaseOptions,
     master_key: PathBuf,
     /// When the command began.
@@ -70,7 +70,7 @@ impl Installation {
     fn open(settings: &Settings) -> anyhow::Result<Self> {
         Ok(Self {
             store: Arc::new(SqliteStore::open(&settings.data)?),
-            audit: AuditFile::start(&settings.data, rotation(settings), || SystemClock.wall())?,
+            audit: AuditTrail::start(&settings.data, rotation(settings), || SystemClock.wall())?,
             lease: lease(settings),
             master_key: master_key_path(&settings.data),
             now: SystemClock.wall(),

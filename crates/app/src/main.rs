@@ -1,6 +1,6 @@
 //! The obol token server: command line, configuration and wiring.
 
-mod audit_file;
+mod audit_trail;
 mod background;
 mod cli;
 mod commands;

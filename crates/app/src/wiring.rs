@@ -17,9 +17,12 @@ use obol_web::server::{
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::audit_file::AuditFile;
+use crate::audit_trail::AuditTrail;
 use crate::config::Settings;
 use crate::installation::{lease, master_key_path, rotation};
+
+/// From SIGTERM until accepted requests are cut: the rest of 10 s is for what must still be written.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(7);
 
 /// A server that has loaded its memory and bound its address, but does not answer yet.
 pub(crate) struct Server {
@@ -27,7 +30,7 @@ pub(crate) struct Server {
     door: Arc<Door>,
     pub(crate) replica: Arc<Replica>,
     pub(crate) store: Arc<dyn Store>,
-    audit: Arc<AuditFile>,
+    audit: Arc<AuditTrail>,
     tls: Option<Arc<TlsIdentity>>,
     /// Where it answers, with the real port.
     pub(crate) url: String,
@@ -47,12 +50,19 @@ impl Server {
         raise_descriptor_limit();
         let options = ListenerOptions {
             max_connections: usize::try_from(settings.max_connections)?,
+            drain_timeout: DRAIN_TIMEOUT,
             ..ListenerOptions::default()
         };
         let listener = Listener::bind(settings.listen, entrance, options)?;
         let url = url_of(listener.local_addr(), tls.is_some());
+        if settings.issuer.is_none() && !listener.local_addr().ip().is_loopback() {
+            tracing::warn!(
+                url,
+                "clients elsewhere cannot reach this URL, yet metadata names it; give --issuer URL"
+            );
+        }
 
-        let audit = Arc::new(AuditFile::start(&settings.data, rotation(settings), || SystemClock.wall())?);
+        let audit = Arc::new(AuditTrail::start(&settings.data, rotation(settings), || SystemClock.wall())?);
         let master = MasterKey::load_or_create(&master_key_path(&settings.data))?;
         let clock = Arc::new(SystemClock);
         let replica = Replica::start(Arc::clone(&store), master, clock, lease(settings)).await?;
@@ -98,7 +108,7 @@ fn engine(
     url: &str,
     replica: &Arc<Replica>,
     store: &Arc<dyn Store>,
-    audit: &Arc<AuditFile>,
+    audit: &Arc<AuditTrail>,
 ) -> anyhow::Result<Engine> {
     let issuer: Issuer = match &settings.issuer {
         Some(issuer) => issuer.clone(),
@@ -148,10 +158,12 @@ fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
 async fn reload_certificate(tls: Arc<TlsIdentity>, mut hangup: Signal) {
     loop {
         let _ = tokio::time::timeout(Duration::from_secs(60), hangup.recv()).await;
-        match tls.reload() {
-            Ok(true) => tracing::info!(file = %tls.cert_file().display(), "took the new certificate"),
-            Ok(false) => {}
-            Err(error) => tracing::warn!(%error, "the certificate in use stays"),
+        let reading = Arc::clone(&tls);
+        match tokio::task::spawn_blocking(move || reading.reload()).await {
+            Ok(Ok(true)) => tracing::info!(file = %tls.cert_file().display(), "took the new certificate"),
+            Ok(Ok(false)) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the certificate in use stays"),
+            Err(error) => tracing::error!(%error, "the certificate could not be read again"),
         }
     }
 }

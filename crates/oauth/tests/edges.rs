@@ -2,7 +2,9 @@
 
 mod rooms;
 
+use obol_oauth::administration::{ChosenSecret, add_client};
 use obol_oauth::{Answer, ErrorCode, Introspection, Outcome};
+use obol_replica::Clock;
 use rooms::{GATEWAY_SECRET, INTROSPECT, Rooms, TOKEN};
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -91,6 +93,24 @@ async fn guessing_a_client_secret_is_throttled_for_the_guesser_only() {
         assert!(refused.retry_after_secs().is_some_and(|secs| (1..=30).contains(&secs)));
     }
     assert!(rooms.ask(TOKEN, form, &right).await.is_ok(), "nobody can lock a client out");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_generated_secret_is_never_throttled_away_from_its_owner() {
+    let rooms = Rooms::open().await;
+    let spec = rooms.spec("robot", &["client_credentials"], Some(ChosenSecret::Generate));
+    let added = add_client(&*rooms.store, spec, rooms.clock.wall()).await.unwrap();
+    let _ = rooms.replica.confirm(added.appended).await.unwrap();
+    let secret = added.generated_secret.unwrap();
+    for _ in 0..40 {
+        let _ =
+            rooms.ask(TOKEN, "grant_type=client_credentials", &basic("robot", "a-guess-of-16-chars")).await;
+    }
+    let guess =
+        rooms.ask(TOKEN, "grant_type=client_credentials", &basic("robot", "a-guess-of-16-chars")).await;
+    assert_eq!(guess.unwrap_err().code(), ErrorCode::TooManyRequests);
+    let own = rooms.ask(TOKEN, "grant_type=client_credentials", &basic("robot", secret.reveal())).await;
+    assert!(own.is_ok(), "it cannot be guessed, so its owner may share the guesser's address");
 }
 
 fn basic(id: &str, secret: &str) -> String {

@@ -2,7 +2,8 @@
 
 mod rooms;
 
-use obol_oauth::{Answer, ErrorCode, Outcome};
+use obol_oauth::administration::ClientSpec;
+use obol_oauth::{Answer, ErrorCode, Outcome, RevocationDone};
 use obol_store::Deny;
 use obol_token::ClientId;
 use rooms::{ALICE, REVOKE, Rooms, VERIFY, alice};
@@ -60,4 +61,38 @@ async fn a_node_that_has_left_answers_503_and_nothing_else() {
         let refused = rooms.ask(path, form, authorization).await.unwrap_err();
         assert_eq!((refused.code(), refused.retry_after_secs()), (ErrorCode::Unavailable, Some(1)), "{path}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_family_per_person_holds_also_without_refresh_tokens() {
+    let rooms = Rooms::open().await;
+    let spec = ClientSpec {
+        grants: vec!["password".to_owned()],
+        single_family: true,
+        ..rooms.spec("app-of-one", &[], None)
+    };
+    rooms.add(spec).await;
+    let first = rooms.sign_in_at("app-of-one").await;
+    assert!(first.refresh_token.is_none());
+    assert!(rooms.stands_at("app-of-one", &first.access_token).await);
+    let second = rooms.sign_in_at("app-of-one").await;
+    assert!(!rooms.stands_at("app-of-one", &first.access_token).await, "the first was ended by the second");
+    assert!(rooms.stands_at("app-of-one", &second.access_token).await);
+    assert!(rooms.audit.events().contains(&"token.revoked"), "a replaced family is audited");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expired_token_of_a_family_that_is_gone_stores_nothing() {
+    let rooms = Rooms::open().await;
+    let pair = rooms.sign_in().await;
+    // Access tokens live 60 s and refresh tokens 600 s: both are over, and a later write takes the row along.
+    rooms.clock.set_secs_after_start(700);
+    let _other = rooms.sign_in().await;
+    let before = rooms.replica.applied();
+    for _ in 0..3 {
+        let form = format!("client_id=app&token={}", pair.access_token);
+        let done = rooms.ask(REVOKE, &form, "").await.unwrap();
+        assert!(matches!(done, Outcome::Done(Answer::Revocation(RevocationDone::NothingToRevoke))));
+    }
+    assert_eq!(rooms.replica.applied(), before);
 }

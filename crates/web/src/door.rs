@@ -1,7 +1,7 @@
 //! The door: one request in, one answer out.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use http::header::{ALLOW, HeaderName};
@@ -53,10 +53,7 @@ impl Door {
         })
         .await;
         let status = answer.status();
-        match status.is_server_error() {
-            true => tracing::warn!(request_id, status = status.as_u16(), "a request was not served"),
-            false => tracing::debug!(request_id, status = status.as_u16(), "a request was answered"),
-        }
+        tracing::debug!(request_id, status = status.as_u16(), "a request was answered");
         marked(answer, request_id)
     }
 
@@ -146,7 +143,7 @@ impl Door {
         let (code, cause) = (error.code().wire().name, error.cause());
         match error.code() {
             ErrorCode::ServerError => tracing::error!(request_id, cause, "a request failed"),
-            ErrorCode::Unavailable => tracing::warn!(request_id, cause, "a request could not be served now"),
+            // One line for each would let outsiders fill the log: the store and the follower say once what is wrong.
             _ => tracing::debug!(request_id, code, cause, "a request was refused"),
         }
         dialect::refusal(surface, error)
@@ -175,12 +172,12 @@ fn listener_refusal(refusal: Refusal) -> OAuthError {
 /// Request ids: unlike any other of this and other processes, and cheap.
 struct RequestIds {
     process: u64,
-    last: AtomicU32,
+    last: AtomicU64,
 }
 
 impl RequestIds {
     fn new() -> Self {
-        Self { process: u64::from_be_bytes(obol_keys::random_bytes()), last: AtomicU32::new(0) }
+        Self { process: u64::from_be_bytes(obol_keys::random_bytes()), last: AtomicU64::new(0) }
     }
 
     fn next(&self) -> String {

@@ -43,7 +43,7 @@ fn recognise(request: &Request<Bytes>) -> Option<Plain<'_>> {
     let (Some(authorization), None) = (authorizations.next(), authorizations.next()) else { return None };
     let token = authorization.to_str().ok()?.strip_prefix("Bearer ")?;
     let wants_position = request.headers().contains_key(&MIN_POSITION);
-    (!wants_position && !token.contains(' ')).then_some(Plain { client_id, token })
+    (!wants_position && !token.is_empty() && !token.contains(' ')).then_some(Plain { client_id, token })
 }
 
 #[cfg(test)]
@@ -87,6 +87,7 @@ mod tests {
             (Method::GET, plain, &[bearer, bearer]),
             (Method::GET, plain, &[("authorization", "bearer oba_x")]),
             (Method::GET, plain, &[("authorization", "Bearer  oba_x")]),
+            (Method::GET, plain, &[("authorization", "Bearer ")]),
             (Method::GET, plain, &[("authorization", "Basic abc")]),
             (Method::GET, plain, &[bearer, ("obol-min-position", "1")]),
         ] {

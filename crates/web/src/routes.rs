@@ -57,15 +57,19 @@ impl Routes {
     /// What answers this request.
     pub(crate) fn find(&self, method: &Method, path: &str) -> Route {
         let path = path.strip_suffix('/').unwrap_or(path);
-        let (route, takes) = match self.endpoints.get(path) {
-            Some(endpoint) => (Route::Endpoint(endpoint), method_of(endpoint)),
-            None if path == "/healthz" => (Route::Health, Method::GET),
-            None if path == "/readyz" => (Route::Readiness, Method::GET),
+        let (route, takes, allow) = match self.endpoints.get(path) {
+            Some(endpoint) if endpoint.method == obol_oauth::Method::Post => {
+                (Route::Endpoint(endpoint), &[Method::POST][..], "POST")
+            }
+            Some(endpoint) => (Route::Endpoint(endpoint), &[Method::GET][..], "GET"),
+            // Probes like HEAD.
+            None if path == "/healthz" => (Route::Health, &[Method::GET, Method::HEAD][..], "GET, HEAD"),
+            None if path == "/readyz" => (Route::Readiness, &[Method::GET, Method::HEAD][..], "GET, HEAD"),
             None => return Route::NotFound,
         };
-        match *method == takes {
+        match takes.contains(method) {
             true => route,
-            false => Route::OtherMethod { allow: if takes == Method::GET { "GET" } else { "POST" } },
+            false => Route::OtherMethod { allow },
         }
     }
 }
@@ -78,16 +82,24 @@ pub(crate) fn surface_of(path: &str) -> Surface {
     }
 }
 
-fn method_of(endpoint: &Endpoint) -> Method {
-    match endpoint.method {
-        obol_oauth::Method::Get => Method::GET,
-        obol_oauth::Method::Post => Method::POST,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn method_of(endpoint: &Endpoint) -> Method {
+        match endpoint.method {
+            obol_oauth::Method::Get => Method::GET,
+            obol_oauth::Method::Post => Method::POST,
+        }
+    }
+
+    #[test]
+    fn probes_may_use_head() {
+        for path in ["/healthz", "/readyz/"] {
+            let found = routes("https://id.example.com").find(&Method::HEAD, path);
+            assert!(matches!(found, Route::Health | Route::Readiness), "{path}");
+        }
+    }
 
     fn routes(issuer: &str) -> Routes {
         Routes::new(&issuer.parse().unwrap())

@@ -1,4 +1,6 @@
-//! The audit trail in the data folder: one JSON object a line in `audit.jsonl`, and its older parts beside it.
+//! The audit trail in the data folder: one JSON object a line, in `audit.jsonl` what was done, in
+//! `audit-refused.jsonl` what was refused, and the older parts beside them. Anybody can cause refusals: apart, they can
+//! neither push a revocation out of the files nor crowd it out of the queue.
 //!
 //! 1. Who records something hands it to a bounded queue and goes on.
 //! 2. One thread of the process takes what waits and appends it as whole lines, under a lock of the file, because the
@@ -33,13 +35,14 @@ pub(crate) struct Rotation {
     pub(crate) keep: u32,
 }
 
-/// The audit file; dropping it writes what waits, for at most two seconds.
-pub(crate) struct AuditFile {
-    records: Background<AuditRecord>,
+/// The audit trail; dropping it writes what waits, for at most two seconds a file.
+pub(crate) struct AuditTrail {
+    done: Background<AuditRecord>,
+    refused: Background<AuditRecord>,
 }
 
-impl AuditFile {
-    /// Starts to write to `audit.jsonl` in `folder`. A folder that cannot be written is told in the log, not here: it
+impl AuditTrail {
+    /// Starts to write to the files in `folder`. A folder that cannot be written is told in the log, not here: it
     /// must not stop a revocation. `now` is asked when records were lost.
     ///
     /// # Errors
@@ -47,22 +50,26 @@ impl AuditFile {
     pub(crate) fn start(
         folder: &Path,
         rotation: Rotation,
-        now: impl Fn() -> Timestamp + Send + 'static,
+        now: impl Fn() -> Timestamp + Clone + Send + 'static,
     ) -> anyhow::Result<Self> {
-        let mut writer = Writer::new(folder, rotation, now);
-        let records = Background::start("audit", CAPACITY_RECORDS, move |batch| writer.write(batch));
-        Ok(Self { records: records.context("the system gives no thread for the audit file")? })
+        let start = |name: &str| {
+            let mut writer = Writer::new(folder.join(name), rotation, now.clone());
+            Background::start("audit", CAPACITY_RECORDS, move |batch| writer.write(batch))
+                .context("the system gives no thread for the audit files")
+        };
+        Ok(Self { done: start("audit.jsonl")?, refused: start("audit-refused.jsonl")? })
     }
 
     /// Waits until all records are written or given up; `false` when that takes longer than `most`.
     pub(crate) fn flush(&self, most: Duration) -> bool {
-        self.records.flush(most)
+        self.done.flush(most) & self.refused.flush(most)
     }
 }
 
-impl Audit for AuditFile {
+impl Audit for AuditTrail {
     fn record(&self, record: AuditRecord) {
-        self.records.offer(record::shortened(record));
+        let file = if record.done { &self.done } else { &self.refused };
+        file.offer(record::shortened(record));
     }
 }
 
@@ -79,8 +86,8 @@ mod tests {
     const LONG: Duration = Duration::from_secs(30);
     const NO_LIMIT: Rotation = Rotation { max_bytes: 0, keep: 1 };
 
-    fn start(folder: &Path, rotation: Rotation) -> AuditFile {
-        AuditFile::start(folder, rotation, || Timestamp::from_secs(1_800_000_000)).unwrap()
+    fn start(folder: &Path, rotation: Rotation) -> AuditTrail {
+        AuditTrail::start(folder, rotation, || Timestamp::from_secs(1_800_000_000)).unwrap()
     }
 
     fn record(number: u32) -> AuditRecord {
@@ -108,6 +115,19 @@ mod tests {
         let path = folder.path().join("audit.jsonl");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(names(&read(path)), (0..100).map(|number| format!("user-{number}")).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_is_refused_has_a_file_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let audit = start(folder.path(), Rotation { max_bytes: 300, keep: 1 });
+        audit.record(record(1));
+        for number in 2..50 {
+            audit.record(AuditRecord { done: false, ..record(number) });
+        }
+        drop(audit);
+        assert_eq!(names(&read(folder.path().join("audit.jsonl"))), ["user-1"], "refusals push nothing out");
+        assert!(names(&read(folder.path().join("audit-refused.jsonl"))).contains(&"user-49".to_owned()));
     }
 
     #[test]

@@ -33,9 +33,8 @@ pub(super) struct Writer<N> {
 }
 
 impl<N: Fn() -> Timestamp> Writer<N> {
-    /// A writer of `audit.jsonl` in `folder`, which opens it with the first record.
-    pub(super) fn new(folder: &Path, rotation: Rotation, now: N) -> Self {
-        let path = folder.join("audit.jsonl");
+    /// A writer of the file at `path`, which it opens with the first record.
+    pub(super) fn new(path: PathBuf, rotation: Rotation, now: N) -> Self {
         Self { path, rotation, now, file: None, lost: 0, why: String::new(), said_at: None }
     }
 

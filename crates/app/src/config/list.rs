@@ -227,8 +227,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         key: "audit_max_bytes",
         value_name: "BYTES",
-        about: "Size in bytes at which audit.jsonl in the data folder is renamed to audit.jsonl.1 and begun anew; \
-                older ones become .2, .3 and so on. 0: never.",
+        about: "Size in bytes at which audit.jsonl (what was done) or audit-refused.jsonl (what was refused) in the data \
+                folder is renamed to end in .1 and begun anew; older ones become .2, .3 and so on. 0: never.",
         example: "",
         shape: Shape::Number,
         reach: Reach::Server,
@@ -240,7 +240,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         key: "audit_keep",
         value_name: "COUNT",
-        about: "How many renamed audit files are kept; the oldest beyond that is deleted. 1 to 1000.",
+        about: "How many renamed audit files of each kind are kept; the oldest beyond that is deleted. 1 to 1000.",
         example: "",
         shape: Shape::Number,
         reach: Reach::Server,

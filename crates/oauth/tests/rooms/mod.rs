@@ -85,7 +85,11 @@ impl Rooms {
     }
 
     pub(crate) async fn add_client(&self, id: &str, grants: &[&str], secret: Option<ChosenSecret>) {
-        let spec = ClientSpec {
+        self.add(self.spec(id, grants, secret)).await;
+    }
+
+    pub(crate) fn spec(&self, id: &str, grants: &[&str], secret: Option<ChosenSecret>) -> ClientSpec {
+        ClientSpec {
             id: id.parse().unwrap(),
             name: String::new(),
             may_introspect: secret.is_some(),
@@ -97,7 +101,10 @@ impl Rooms {
             access_token_lifetime: Lifetime::from_setting_secs(60),
             refresh_token_lifetime: Lifetime::from_setting_secs(600),
             single_family: false,
-        };
+        }
+    }
+
+    pub(crate) async fn add(&self, spec: ClientSpec) {
         let added = add_client(&*self.store, spec, self.clock.wall()).await.unwrap();
         let _ = self.replica.confirm(added.appended).await.unwrap();
     }
@@ -148,15 +155,23 @@ impl Rooms {
     }
 
     pub(crate) async fn begin_password(&self) -> PasswordNeeded {
-        let form = "grant_type=password&client_id=app&username=alice&password=correct+horse";
-        match self.ask(TOKEN, form, "").await.unwrap() {
+        self.begin_password_at("app").await
+    }
+
+    async fn begin_password_at(&self, client: &str) -> PasswordNeeded {
+        let form = format!("grant_type=password&client_id={client}&username=alice&password=correct+horse");
+        match self.ask(TOKEN, &form, "").await.unwrap() {
             Outcome::PasswordNeeded(needed) => *needed,
             Outcome::Done(answer) => panic!("{answer:?}"),
         }
     }
 
     pub(crate) async fn sign_in(&self) -> TokenAnswer {
-        let needed = self.begin_password().await;
+        self.sign_in_at("app").await
+    }
+
+    pub(crate) async fn sign_in_at(&self, client: &str) -> TokenAnswer {
+        let needed = self.begin_password_at(client).await;
         match self.engine.issue_to_person(needed, Ok(alice())).await.unwrap() {
             Answer::Token(token) => token,
             other => panic!("{other:?}"),
@@ -172,8 +187,12 @@ impl Rooms {
     }
 
     pub(crate) async fn stands(&self, access_token: &str) -> bool {
+        self.stands_at("app", access_token).await
+    }
+
+    pub(crate) async fn stands_at(&self, client: &str, access_token: &str) -> bool {
         let bearer = format!("Bearer {access_token}");
-        match self.ask(VERIFY, "client_id=app", &bearer).await {
+        match self.ask(VERIFY, &format!("client_id={client}"), &bearer).await {
             Ok(Outcome::Done(Answer::Verification(_))) => true,
             Err(error) if error.code() == obol_oauth::ErrorCode::InvalidToken => false,
             other => panic!("{other:?}"),
