@@ -174,7 +174,10 @@ impl Rotated {
     /// The answer of the rotation that replaced the presented token, if that was within the grace window.
     fn replay_of(self, rotation: &Rotation) -> Option<Vec<u8>> {
         let just_replaced = self.previous.as_ref() == Some(rotation.presented.as_bytes());
-        let within_grace = self.rotated_at?.secs_until(rotation.now) < i64::from(rotation.grace_secs);
+        let (rotated_at, now) = (self.rotated_at?, rotation.now);
+        // One of the two is 0. A clock that was set back does not lengthen the window.
+        let apart_secs = rotated_at.secs_until(now).max(now.secs_until(rotated_at));
+        let within_grace = apart_secs < i64::from(rotation.grace_secs);
         if just_replaced && within_grace { self.sealed_answer } else { None }
     }
 }

@@ -82,7 +82,7 @@ pub struct Rotation {
     pub sealed_answer: Vec<u8>,
     /// When the request arrived.
     pub now: Timestamp,
-    /// How long the token just replaced may be presented again, in seconds.
+    /// How far from its replacement the token just replaced may be presented again, in seconds.
     pub grace_secs: u32,
     /// When the next refresh token expires.
     pub refresh_expires_at: Expiry,
@@ -95,7 +95,8 @@ pub struct Rotation {
 pub enum RotateOutcome {
     /// The presented token was the current one and is now replaced.
     First,
-    /// It was replaced less than `grace_secs` ago: the sealed answer that was stored then. Nothing changed.
+    /// It was replaced less than `grace_secs` before or after `now` (the clock may have been set back): the sealed answer
+    /// that was stored then. Nothing changed.
     Replay(Vec<u8>),
     /// It was replaced before: the family was ended by this call.
     Reused(Appended),

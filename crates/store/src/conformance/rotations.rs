@@ -26,8 +26,11 @@ pub async fn the_current_token_is_replaced_by_the_next(store: Fresh) {
 
 pub async fn a_token_replaced_within_grace_gets_the_stored_answer(store: Fresh) {
     people(&*store).await;
-    // Replaced at second 100, presented again: one second before, at and after the end of its grace of 10 s.
-    for (number, secs, replayed) in [(1, 109, true), (2, 110, false), (3, 111, false), (4, 100, true)] {
+    // Replaced at second 100, presented again: one second before, at and after the end of its grace of 10 s, and the
+    // same the other way round, by a clock that was set back meanwhile.
+    let after = [(1, 109, true), (2, 110, false), (3, 111, false), (4, 100, true)];
+    let set_back = [(5, 91, true), (6, 90, false), (7, 89, false), (8, -86_400, false)];
+    for (number, secs, replayed) in after.into_iter().chain(set_back) {
         let family = family(number, "fcare", "alice");
         begin(&*store, &family).await;
         let first = rotation(&family, 0, 100);
