@@ -25,7 +25,7 @@ fn main() {
         server.verify(&robot, &token).expect(200);
     }
     let each = began.elapsed() / u32::try_from(VERIFIES).expect("a small number");
-    println!("  after {VERIFIES} verifies       {}", memory(&server));
+    println!("  after {VERIFIES} verifies        {}", memory(&server));
     println!("  (one verify, with a connection of its own and the client's share: {each:.1?})");
 }
 
