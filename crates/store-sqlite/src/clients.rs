@@ -62,10 +62,8 @@ impl Clients for SqliteStore {
                 if db.prepare_cached(SET_ENABLED)?.execute((enabled, id.as_str()))? == 0 {
                     return Ok(ChangeOutcome::Unknown);
                 }
-                if !enabled {
-                    let _ = denials::deny_client(db, &id)?;
-                }
-                changed(db, &id)
+                let told = changed(db, &id)?;
+                if enabled { Ok(told) } else { denied(db, &id) }
             })
             .await
     }
@@ -93,8 +91,8 @@ impl Clients for SqliteStore {
                 if db.prepare_cached(DELETE)?.execute((now.as_secs(), id.as_str()))? == 0 {
                     return Ok(ChangeOutcome::Unknown);
                 }
-                let _ = denials::deny_client(db, &id)?;
-                changed(db, &id)
+                changed(db, &id)?;
+                denied(db, &id)
             })
             .await
     }
@@ -146,6 +144,11 @@ fn is_deleted(db: &Connection, id: &ClientId) -> Result<bool> {
 
 fn changed(db: &Connection, id: &ClientId) -> Result<ChangeOutcome> {
     append(db, &Thing::Client(id), Expiry::Never).map(ChangeOutcome::Changed)
+}
+
+/// After [`changed`]: who has read the log as far as the denial has to know that the client is gone.
+fn denied(db: &Connection, id: &ClientId) -> Result<ChangeOutcome> {
+    denials::deny_client(db, id).map(ChangeOutcome::Changed)
 }
 
 fn client(row: &Row<'_>) -> Result<Client> {

@@ -93,6 +93,9 @@ pub enum ChangeOutcome {
 }
 
 /// Stored clients. Every change appends the client's new state to the change log in the same transaction.
+///
+/// A denial that comes with a change stands after the state: at no place in the log is a client denied that still looks
+/// enabled, or a node that has read so far would give it tokens which the denial does not refuse.
 #[async_trait]
 pub trait Clients: Send + Sync {
     /// Adds a client.

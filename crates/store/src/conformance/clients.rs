@@ -1,14 +1,14 @@
 //! Rules of [`crate::Clients`].
 #![allow(missing_docs, reason = "each rule is said by its name")]
 
-use obol_token::{Denied, Expiry};
+use obol_token::{ClientId, Denied, Expiry, Position};
 use tokio::task::JoinSet;
 
 use super::samples::{
     Fresh, add_client, at, begin, changed, client, client_id, denial, family, hash, is_live, lifetime,
     log_end, people, scopes, told,
 };
-use crate::{AddOutcome, ChangeOutcome, Client, ClientKind, GrantType};
+use crate::{AddOutcome, Change, ChangeOutcome, Client, ClientKind, GrantType, Store};
 
 pub async fn an_added_client_is_found_as_it_was(store: Fresh) {
     let bare = Client {
@@ -103,6 +103,34 @@ pub async fn disabling_denies_the_tokens_and_ends_the_families(store: Fresh) {
     assert_eq!((told_at.max(denial.position), state), (position, Some(disabled)));
     assert!(!is_live(&*store, &own).await);
     assert!(is_live(&*store, &other).await);
+}
+
+pub async fn whoever_knows_of_the_denial_knows_that_the_client_is_gone(store: Fresh) {
+    people(&*store).await;
+    let (disabled, deleted) = (client_id("fcare"), client_id("gateway"));
+    let end = log_end(&*store).await;
+    changed(store.set_client_enabled(&disabled, false, at(1)).await.unwrap());
+    assert_state_before_denial(&*store, end, &disabled).await;
+    let end = log_end(&*store).await;
+    changed(store.delete_client(&deleted, at(1)).await.unwrap());
+    assert_state_before_denial(&*store, end, &deleted).await;
+}
+
+/// Reads on one entry at a time, as if each were the end of a page, for one that knew the client as enabled.
+async fn assert_state_before_denial(store: &dyn Store, mut after: Position, id: &ClientId) {
+    let mut enabled = true;
+    let mut denied = false;
+    while let Some(entry) = store.read_after(after, 1).await.unwrap().pop() {
+        after = entry.position;
+        match entry.change {
+            Change::Client(client) if client.id == *id => enabled = client.enabled,
+            Change::ClientDeleted(deleted) if deleted == *id => enabled = false,
+            Change::Denied(denial) if denial.what == Denied::Client(id.clone()) => denied = true,
+            _ => {}
+        }
+        assert!(!(denied && enabled), "at {after} {id} is denied and looks enabled");
+    }
+    assert!(denied && !enabled, "{id}");
 }
 
 pub async fn disabling_twice_is_changed_twice(store: Fresh) {

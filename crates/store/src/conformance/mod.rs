@@ -42,6 +42,7 @@ macro_rules! conformance_suite {
                 clients_are_listed_by_id
                 an_unknown_client_cannot_be_changed
                 disabling_denies_the_tokens_and_ends_the_families
+                whoever_knows_of_the_denial_knows_that_the_client_is_gone
                 disabling_twice_is_changed_twice
                 enabling_brings_nothing_back
                 a_new_secret_replaces_the_old
