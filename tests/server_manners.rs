@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
@@ -14,6 +15,49 @@ use obol_testkit::{
     ALICE, Answer, Client, House, INTROSPECT, METADATA, PASSWORD, REVOKE, RFC_REVOKE, RFC_TOKEN, TOKEN,
     Tokens, VERIFY, obol, wait_until,
 };
+
+// Load
+
+/// "Argon2id in a bounded pool (excess answers 503 with Retry-After, and verify stays fast meanwhile)".
+#[test]
+fn a_flood_of_passwords_is_503_beyond_the_pool_and_verify_stays_fast() {
+    let House { server, fcare, .. } = obol!().house();
+    let token = server.token_by_password(&fcare, ALICE, PASSWORD).access;
+    let (over, excess) = (AtomicBool::new(false), AtomicU32::new(0));
+    let mut median = Duration::ZERO;
+    thread::scope(|scope| {
+        for guesser in 0..120 {
+            let (server, fcare, over, excess) = (&server, &fcare, &over, &excess);
+            scope.spawn(move || {
+                while !over.load(Ordering::Relaxed) {
+                    let answer =
+                        server.ask_by_password(fcare, &format!("nobody-{guesser}"), "a wrong password");
+                    if answer.status == 503 {
+                        assert!(answer.header("retry-after").is_some(), "{answer:?}");
+                        excess.fetch_add(1, Ordering::Relaxed);
+                    } else {
+                        answer.expect(401);
+                    }
+                }
+            });
+        }
+        wait_until("passwords are turned away", Duration::from_secs(60), || {
+            (excess.load(Ordering::Relaxed) > 20).then_some(())
+        });
+        let mut times: Vec<Duration> = (0..50)
+            .map(|_| {
+                let began = Instant::now();
+                assert!(server.stands(&fcare, &token), "verify is truthful under the flood");
+                began.elapsed()
+            })
+            .collect();
+        over.store(true, Ordering::Relaxed);
+        times.sort();
+        median = times[times.len() / 2];
+    });
+    // A password takes tens of milliseconds; who waits for one in the queue waits for seconds.
+    assert!(median < Duration::from_millis(250), "the median verify took {median:?}");
+}
 
 // Start
 
