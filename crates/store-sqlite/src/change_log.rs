@@ -34,7 +34,7 @@ pub(crate) mod kind {
 #[async_trait]
 impl ChangeLog for SqliteStore {
     async fn read_after(&self, after: Position, limit: usize) -> Result<Vec<Entry>, StoreError> {
-        self.readers.read(move |db| read_after(db, after, limit)).await
+        self.log_readers.read(move |db| read_after(db, after, limit)).await
     }
 
     async fn wait_for_append(&self, after: Position) {

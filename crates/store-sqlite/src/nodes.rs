@@ -91,7 +91,7 @@ impl Nodes for SqliteStore {
             return Ok(Vec::new());
         }
         let lock = self.server_lock.clone();
-        let peers = self.readers.read(move |db| match lock.is_taken() {
+        let peers = self.log_readers.read(move |db| match lock.is_taken() {
             Ok(true) => peers(db).map(Ok),
             Ok(false) => Ok(Ok(Vec::new())),
             Err(error) => Ok(Err(error)),

@@ -24,6 +24,8 @@ pub struct SqliteStore {
     // Dropped in this order: the last connection to close has to be one that may tidy up the write-ahead log.
     _watcher: Watcher,
     pub(crate) readers: Readers,
+    /// For what a lease depends on: reads that anybody can cause must not stand before them in the queue.
+    pub(crate) log_readers: Readers,
     pub(crate) writer: Writer,
     pub(crate) head: Arc<LogHead>,
     pub(crate) server_lock: ServerLock,
@@ -104,7 +106,8 @@ impl SqliteStore {
         let start = || -> Result<Self, StartError> {
             Ok(Self {
                 _watcher: Watcher::start(&database, head.clone())?,
-                readers: Readers::start(&database)?,
+                readers: Readers::start(&database, "sqlite-reader", 2)?,
+                log_readers: Readers::start(&database, "sqlite-log-reader", 1)?,
                 writer: Writer::start(db, head.clone())?,
                 head,
                 server_lock: ServerLock::new(folder),

@@ -21,21 +21,19 @@ pub(crate) struct Readers {
 }
 
 impl Readers {
-    /// How many reads run at once.
-    const THREADS: usize = 2;
     /// The most reads that wait; one more is refused at once.
     const QUEUE: usize = 4_096;
 
-    /// Starts the threads, each with a connection to `database`.
-    pub(crate) fn start(database: &Path) -> Result<Self, StartError> {
+    /// Starts the threads, named `name` and a number, each with a connection to `database`: so many reads run at once.
+    pub(crate) fn start(database: &Path, name: &str, threads: usize) -> Result<Self, StartError> {
         let (queue, reads) = sync_channel(Self::QUEUE);
         let reads = Arc::new(Mutex::new(reads));
-        let mut readers = Self { queue: Some(queue), threads: Vec::with_capacity(Self::THREADS) };
-        for number in 1..=Self::THREADS {
+        let mut readers = Self { queue: Some(queue), threads: Vec::with_capacity(threads) };
+        for number in 1..=threads {
             let db = open_for_reading(database)?;
             let reads = reads.clone();
             let thread = std::thread::Builder::new()
-                .name(format!("sqlite-reader-{number}"))
+                .name(format!("{name}-{number}"))
                 .spawn(move || answer_reads(&db, &reads))?;
             readers.threads.push(thread);
         }
@@ -95,5 +93,52 @@ fn answer_reads(db: &Connection, reads: &Mutex<Receiver<Read>>) {
             Ok(read) => read(db),
             Err(_) => return,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::sync::mpsc::channel;
+    use std::task::Poll;
+    use std::time::Duration;
+
+    use obol_store::{ChangeLog, Denials, Deny, Nodes};
+    use obol_token::{Position, Timestamp};
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::SqliteStore;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    #[tokio::test]
+    async fn a_flood_of_reads_does_not_keep_a_node_from_following_the_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(folder.path()).unwrap();
+        let denial = store.deny(&Deny::Everything, Timestamp::from_secs(1)).await.unwrap();
+        let (go_on, wait) = channel::<()>();
+        let wait = Arc::new(Mutex::new(wait));
+        let mut flood = Vec::new();
+        // Each waits for the end of the test; those that run hold a thread, the others fill the queue.
+        let refused = loop {
+            let wait = wait.clone();
+            let mut read = Box::pin(store.readers.read(move |_| {
+                let _ = wait.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                Ok(())
+            }));
+            match poll_fn(|context| Poll::Ready(read.as_mut().poll(context))).await {
+                Poll::Pending => flood.push(read),
+                Poll::Ready(refused) => break refused,
+            }
+        };
+        assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+        assert!(flood.len() >= Readers::QUEUE);
+
+        let entries =
+            timeout(PATIENCE, store.read_after(Position::START, 10)).await.expect("it waits").unwrap();
+        assert_eq!(entries.last().map(|entry| entry.position), Some(denial.position()));
+        assert_eq!(timeout(PATIENCE, store.live_peers(None)).await.expect("it waits"), Ok(Vec::new()));
+        drop(go_on);
     }
 }
