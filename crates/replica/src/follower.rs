@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::Replica;
+use crate::{Boottime, Replica};
 
 /// Follows the log until the replica is told to leave.
 pub(crate) async fn follow(replica: Arc<Replica>) {
-    let mut turn = 0;
+    let mut sweep = SweepTurns { next: 0, due_at: replica.boottime() };
     let mut failing = false;
     while !replica.is_leaving() {
         let appended = replica.store().wait_for_append(replica.applied());
@@ -27,9 +27,44 @@ pub(crate) async fn follow(replica: Arc<Replica>) {
                 tokio::time::sleep(RETRY_AFTER).await;
             }
         }
-        replica.sweep(turn);
-        turn = turn.wrapping_add(1);
+        if let Some(turn) = sweep.due(replica.boottime(), replica.options().renew_every) {
+            replica.sweep(turn);
+        }
+    }
+}
+
+/// When the next part of the deny list is swept: by time, since the loop turns once more for every append.
+struct SweepTurns {
+    next: usize,
+    due_at: Boottime,
+}
+
+impl SweepTurns {
+    /// The part to sweep at `now`, if it is time; then none for the time of `every`.
+    fn due(&mut self, now: Boottime, every: Duration) -> Option<usize> {
+        if now < self.due_at {
+            return None;
+        }
+        self.due_at = now.plus(every);
+        let turn = self.next;
+        self.next = turn.wrapping_add(1);
+        Some(turn)
     }
 }
 
 const RETRY_AFTER: Duration = Duration::from_millis(50);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_deny_list_is_swept_by_time_however_often_something_is_appended() {
+        let at = |millis| Boottime::from_duration(Duration::from_millis(millis));
+        let mut sweep = SweepTurns { next: 0, due_at: at(1_000) };
+        let every = Duration::from_millis(500);
+        let moments = [1_000, 1_000, 1_001, 1_499, 1_500, 1_501, 9_000, 9_000, 9_499, 9_500];
+        let swept = moments.map(|millis| sweep.due(at(millis), every));
+        assert_eq!(swept, [Some(0), None, None, None, Some(1), None, Some(2), None, None, Some(3)]);
+    }
+}

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use crate::confirm::confirm_by_peers;
 use crate::lease::Lease;
-use crate::{Clock, LeaseOptions, LoadError, Memory, NotConfirmed, Revoked, Stale, follower};
+use crate::{Boottime, Clock, LeaseOptions, LoadError, Memory, NotConfirmed, Revoked, Stale, follower};
 
 /// A node of the installation that answers requests.
 pub struct Replica {
@@ -141,6 +141,10 @@ impl Replica {
 
     pub(crate) fn sweep(&self, turn: usize) {
         self.memory.deny_list().sweep(turn, self.clock.wall());
+    }
+
+    pub(crate) fn boottime(&self) -> Boottime {
+        self.clock.boottime()
     }
 
     pub(crate) fn is_leaving(&self) -> bool {
