@@ -1,12 +1,12 @@
 //! Denials.
 
 use async_trait::async_trait;
-use obol_store::{Appended, Denials, Deny, StoreError};
+use obol_store::{Appended, DENIAL_MARGIN_SECS, Denials, Deny, StoreError};
 use obol_token::{ClientId, Denied, Expiry, FamilyId, Lifetime, SubjectId, Timestamp};
 use rusqlite::{Connection, Params, Result};
 
 use crate::change_log::{Thing, append, find};
-use crate::{SqliteStore, columns, families};
+use crate::{SqliteStore, clock, columns, families};
 
 const ACCESS_LIFETIMES: &str = "SELECT MIN(access_lifetime_secs), MAX(access_lifetime_secs) FROM clients";
 const END_OF_SUBJECT: &str = "UPDATE families SET ended = $1 WHERE subject = $2 AND ended IS NULL";
@@ -102,14 +102,16 @@ fn deny_family(db: &Connection, id: FamilyId, now: Timestamp) -> Result<Appended
     }
 }
 
-/// When the last access token that could be out at `now` has expired. Deleted clients count: their rows stay.
+/// When the last access token that could be out when this is committed has expired, with the margin of [`Denials`].
+/// Deleted clients count: their rows stay.
 fn last_access_expiry(db: &Connection, now: Timestamp) -> Result<Expiry> {
+    let last_issue = clock::not_before_wall(now).plus_secs(DENIAL_MARGIN_SECS);
     let (shortest, longest): (Option<u32>, Option<u32>) =
         db.prepare_cached(ACCESS_LIFETIMES)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(match (shortest, longest) {
         (Some(0), _) => Expiry::Never,
-        (_, Some(longest)) => Lifetime::from_setting_secs(longest).from(now),
-        (_, None) => Expiry::At(now),
+        (_, Some(longest)) => Lifetime::from_setting_secs(longest).from(last_issue),
+        (_, None) => Expiry::At(last_issue),
     })
 }
 

@@ -10,6 +10,7 @@
 
 mod change_log;
 mod clients;
+mod clock;
 mod columns;
 mod connection;
 mod denials;

@@ -26,6 +26,12 @@ pub enum Deny {
     Everything,
 }
 
+/// How much longer than the longest access-token lifetime the denial of a person, or of a family that is not known, stays.
+///
+/// Tokens issued until a node has applied the denial are older than it and must be refused. So the margin covers the
+/// commit itself, the longest lease, the time until every node has applied it, and clocks that differ a little.
+pub const DENIAL_MARGIN_SECS: i64 = 3_600;
+
 /// Denying tokens.
 #[async_trait]
 pub trait Denials: Send + Sync {
@@ -34,11 +40,15 @@ pub trait Denials: Send + Sync {
     /// When the denial of a [`Deny::Token`] or the end of a [`Deny::Family`] is stored already, nothing is appended and
     /// its position comes back. The entry leaves the log when the last access token it could refuse has expired:
     /// for a token its own expiry, for a family the latest expiry of an access token it gave, for a family that
-    /// is not known and for a person `now` plus the longest access-token lifetime of any client ever added (never, if
-    /// one of them does not expire); denials of clients and of everything stay.
+    /// is not known and for a person the commit plus [`DENIAL_MARGIN_SECS`] plus the longest access-token lifetime of any
+    /// client ever added (never, if one of them does not expire); denials of clients and of everything stay.
+    ///
+    /// As the moment of the commit counts the later of `now` and the wall clock as the backend reads it in its
+    /// transaction: `now` may be old, and tokens issued between it and the commit are refused too.
     ///
     /// # Errors
-    /// [`StoreError`]; on `Unavailable` it may have been stored or not.
+    /// [`StoreError`]; on `Unavailable` it may have been stored or not. So it is also when the commit took so long after that
+    /// reading that half of the margin had passed: send it again.
     async fn deny(&self, deny: &Deny, now: Timestamp) -> Result<Appended, StoreError>;
 
     /// Ends a family that is known, as [`Deny::Family`] does; `None`, and nothing is stored, when there is none: what an

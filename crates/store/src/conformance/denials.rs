@@ -1,15 +1,15 @@
 //! Rules of [`crate::Denials`].
 #![allow(missing_docs, reason = "each rule is said by its name")]
 
-use obol_token::{Denied, Expiry};
+use obol_token::{Denied, Expiry, Timestamp};
 use tokio::task::JoinSet;
 
 use super::samples::{
     ACCESS_SECS, Fresh, REFRESH_SECS, add_client, at, begin, changed, client, client_id, denial, deny,
     family, family_id, is_live, lifetime, log_end, pass_time, people, rotate, rotation, stored, subject_id,
-    token_id, until,
+    token_id, until, username,
 };
-use crate::{Client, Deny, NewFamily, RotateOutcome};
+use crate::{Client, DENIAL_MARGIN_SECS, Deny, NewFamily, RotateOutcome};
 
 pub async fn each_denial_is_told_to_the_nodes(store: Fresh) {
     people(&*store).await;
@@ -100,7 +100,7 @@ pub async fn an_unknown_family_is_denied_for_the_longest_access_lifetime(store: 
     let unknown = Deny::Family(family_id(9));
     let position = deny(&*store, &unknown, at(5)).await;
     let stored = denial(&*store, &Denied::Family(family_id(9))).await.unwrap();
-    assert_eq!((stored.position, stored.leaves_at), (position, until(5 + ACCESS_SECS)));
+    assert_eq!((stored.position, stored.leaves_at), (position, until(5 + DENIAL_MARGIN_SECS + ACCESS_SECS)));
     deny(&*store, &Deny::Everything, at(6)).await;
     assert_eq!(deny(&*store, &unknown, at(7)).await, position);
 }
@@ -111,11 +111,41 @@ pub async fn the_denial_of_a_person_lasts_the_longest_access_lifetime(store: Fre
     add_client(&*store, &long).await;
     deny(&*store, &Deny::Subject(subject_id("alice")), at(5)).await;
     let what = Denied::Subject(subject_id("alice"));
-    assert_eq!(denial(&*store, &what).await.unwrap().leaves_at, until(5 + 7_777));
-    pass_time(&*store, at(5 + 7_776)).await;
+    assert_eq!(denial(&*store, &what).await.unwrap().leaves_at, until(5 + DENIAL_MARGIN_SECS + 7_777));
+    pass_time(&*store, at(5 + DENIAL_MARGIN_SECS + 7_776)).await;
     assert!(denial(&*store, &what).await.is_some());
-    pass_time(&*store, at(5 + 7_777)).await;
+    pass_time(&*store, at(5 + DENIAL_MARGIN_SECS + 7_777)).await;
     assert_eq!(denial(&*store, &what).await, None);
+}
+
+pub async fn a_denial_lasts_from_its_commit_also_when_the_request_is_old(store: Fresh) {
+    people(&*store).await;
+    let (subject, name) = (subject_id("alice"), username("alice"));
+    let long_ago = Timestamp::from_secs(1);
+    let before = wall();
+    deny(&*store, &Deny::Family(family_id(9)), long_ago).await;
+    deny(&*store, &Deny::Subject(subject_id("bob")), long_ago).await;
+    changed(store.set_user_enabled(&name, false, long_ago).await.unwrap());
+    for what in [Denied::Family(family_id(9)), Denied::Subject(subject_id("bob")), Denied::Subject(subject)] {
+        let leaves_at = denial(&*store, &what).await.unwrap().leaves_at;
+        assert!(
+            leaves_at >= Expiry::At(before.plus_secs(DENIAL_MARGIN_SECS + ACCESS_SECS)),
+            "{what:?} {leaves_at}"
+        );
+        assert!(
+            leaves_at <= Expiry::At(wall().plus_secs(DENIAL_MARGIN_SECS + ACCESS_SECS)),
+            "{what:?} {leaves_at}"
+        );
+    }
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "what a backend reads inside its transaction is what this rule is about"
+)]
+fn wall() -> Timestamp {
+    let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    Timestamp::from_secs(since_epoch.as_secs().cast_signed())
 }
 
 pub async fn deleted_clients_count_for_the_longest_access_lifetime(store: Fresh) {
@@ -125,7 +155,7 @@ pub async fn deleted_clients_count_for_the_longest_access_lifetime(store: Fresh)
     changed(store.delete_client(&long.id, at(1)).await.unwrap());
     deny(&*store, &Deny::Subject(subject_id("alice")), at(5)).await;
     let denial = denial(&*store, &Denied::Subject(subject_id("alice"))).await.unwrap();
-    assert_eq!(denial.leaves_at, until(5 + 7_777));
+    assert_eq!(denial.leaves_at, until(5 + DENIAL_MARGIN_SECS + 7_777));
 }
 
 pub async fn an_access_lifetime_without_end_makes_a_denial_without_end(store: Fresh) {

@@ -60,6 +60,7 @@ macro_rules! conformance_suite {
                 a_family_that_has_ended_is_not_denied_again
                 an_unknown_family_is_denied_for_the_longest_access_lifetime
                 the_denial_of_a_person_lasts_the_longest_access_lifetime
+                a_denial_lasts_from_its_commit_also_when_the_request_is_old
                 deleted_clients_count_for_the_longest_access_lifetime
                 an_access_lifetime_without_end_makes_a_denial_without_end
                 denials_of_clients_and_of_everything_stay
