@@ -6,7 +6,7 @@ use crate::installation::Installation;
 use crate::load::{Endpoint, Load, Protocol, Wire};
 use crate::measure::{Contest, Measured};
 use crate::path::{Site, Workload};
-use crate::report::{PathFigures, Report, Settings};
+use crate::report::{PathFigures, Report, Settings, Sweeps};
 use crate::target::Target;
 use crate::{BenchError, Cores, Credentials, HotPath, Machine, Plan, Stop};
 
@@ -19,11 +19,21 @@ pub fn run(plan: &Plan, at: String, stop: &Stop, say: &dyn Fn(&str)) -> Result<R
     let place = plan.place.clone().unwrap_or_else(std::env::temp_dir);
     let machine = Machine::describe(&plan.program, &place);
     let remarks = bench.remarks(&machine);
-    let mut report =
-        Report { format: 1, at, machine, settings: bench.settings(), paths: Vec::new(), remarks };
+    let mut report = Report {
+        format: 1,
+        at,
+        machine,
+        settings: bench.settings(),
+        paths: Vec::new(),
+        sweeps: Sweeps::default(),
+        shown: Vec::new(),
+        remarks,
+    };
     if !plan.paths.is_empty() {
         report.paths = bench.paths()?;
     }
+    report.sweeps = bench.sweeps()?;
+    report.conclude();
     Ok(report)
 }
 
@@ -125,7 +135,8 @@ impl Bench<'_> {
         Ok(PathFigures { path: path.name(), connections, figures })
     }
 
-    fn say_run(&self, what: &str, target: &str, measured: &Measured) {
+    /// Tells how a run went.
+    pub(crate) fn say_run(&self, what: &str, target: &str, measured: &Measured) {
         let cpu =
             measured.cpu_us_per_request().map(|cpu| format!(", {cpu:.2} µs CPU each")).unwrap_or_default();
         (self.say)(&format!("{what}, {target}: {:.0} requests/s{cpu}", measured.tally.per_sec()));

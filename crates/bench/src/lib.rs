@@ -19,6 +19,7 @@ mod process;
 mod report;
 mod spread;
 mod stop;
+mod sweep;
 mod target;
 mod tls;
 
@@ -30,7 +31,10 @@ pub use load::Protocol;
 pub use machine::Machine;
 pub use path::HotPath;
 pub use plan::{Credentials, Person, Plan, RunningServer, Sizes, Sweep, Timing};
-pub use report::{Comparison, PathFigures, Report, Row, Settings};
+pub use report::{
+    Comparison, ConnectionsFigures, ConnectionsRow, DurabilityFigures, IdleFigures, PathFigures, RateFigures,
+    RateRow, Report, RevocationsRow, Row, Settings, Shown, StartFigures, StormFigures, Sweeps,
+};
 pub use spread::Spread;
 pub use stop::Stop;
 pub use tls::Trust;

@@ -9,6 +9,9 @@ use crate::report::{Comparison, Row};
 use crate::target::Target;
 use crate::{BenchError, Spread, Timing};
 
+/// Up to so many connections stay open between the runs; more would not fit two targets at once.
+const HELD_OPEN: usize = 2_048;
+
 /// What one run of one target showed.
 pub(crate) struct Measured {
     /// The answers.
@@ -23,27 +26,54 @@ impl Measured {
     pub(crate) fn cpu_us_per_request(&self) -> Option<f64> {
         Some(self.cpu?.as_secs_f64() * 1e6 / self.tally.answers().max(1) as f64)
     }
+
+    /// p99 in microseconds.
+    pub(crate) fn p99_us(&self) -> f64 {
+        self.tally.percentile(99.0).as_secs_f64() * 1e6
+    }
 }
 
-/// Measures a target once. The CPU time is read while nothing is asked, so that it fits the answers exactly.
-///
-/// # Errors
-/// [`BenchError`]
-pub(crate) fn measure(
-    target: &Target,
-    scripts: Vec<Box<dyn Script>>,
-    load: Load,
-    timing: Timing,
-    hands: Hands<'_>,
-) -> Result<Measured, BenchError> {
-    let part = Part { target: &target.name, endpoint: &target.endpoint, scripts };
-    let crew = Crew::open(vec![part], hands.cores, hands.stop)?;
-    crew.round(&[load], timing.warm_up)?;
-    let before = target.cpu_time();
-    let tally = crew.round(&[load], timing.duration)?.pop().unwrap_or_else(Tally::new);
-    let cpu = target.cpu_time().zip(before).map(|(after, before)| after.since(&before));
-    let resident_bytes = target.resident_bytes();
-    Ok(Measured { tally, cpu, resident_bytes })
+/// A target with open connections, ready to be measured again and again.
+pub(crate) struct Stand<'a> {
+    target: &'a Target,
+    crew: Crew,
+}
+
+impl<'a> Stand<'a> {
+    /// Opens a connection for each script, and lets them ask for a while that is not counted.
+    ///
+    /// # Errors
+    /// [`BenchError`]
+    pub(crate) fn open(
+        target: &'a Target,
+        scripts: Vec<Box<dyn Script>>,
+        timing: Timing,
+        hands: Hands<'_>,
+    ) -> Result<Self, BenchError> {
+        let part = Part { target: &target.name, endpoint: &target.endpoint, scripts };
+        let crew = Crew::open(vec![part], hands.cores, hands.stop)?;
+        crew.round(&[Load::Closed], timing.warm_up)?;
+        Ok(Self { target, crew })
+    }
+
+    /// One run. The CPU time is read while nothing is asked, so that it fits the answers exactly.
+    ///
+    /// # Errors
+    /// [`BenchError`]
+    pub(crate) fn run(&self, load: Load, timing: Timing) -> Result<Measured, BenchError> {
+        self.crew.round(&[load], timing.warm_up / 4)?;
+        let before = self.target.cpu_time();
+        let tally = self.crew.round(&[load], timing.duration)?.pop().unwrap_or_else(Tally::new);
+        Ok(Measured::of(self.target, tally, before.as_ref()))
+    }
+}
+
+impl Measured {
+    /// What `target` has spent on a tally, since a reading before it.
+    pub(crate) fn of(target: &Target, tally: Tally, before: Option<&crate::process::CpuTime>) -> Self {
+        let cpu = target.cpu_time().zip(before).map(|(after, before)| after.since(before));
+        Self { tally, cpu, resident_bytes: target.resident_bytes() }
+    }
 }
 
 /// Two targets on one path: they take turns, so that what disturbs the machine meets both.
@@ -68,24 +98,36 @@ impl Contest<'_> {
     /// # Errors
     /// [`BenchError`]
     pub(crate) fn run(&self, mut say: impl FnMut(&str, &Measured)) -> Result<Comparison, BenchError> {
-        let (site, timing) = (self.site, self.timing);
         let (mut server, mut ceiling) = (Vec::new(), Vec::new());
-        for _ in 0..timing.repeats.max(1) {
-            if let Some(source) = &self.workload.source {
-                source.refill(&site, self.connections, timing.warm_up + timing.duration)?;
-            }
-            let scripts = self.workload.scripts(self.connections);
-            let measured = measure(site.target, scripts, self.load, timing, site.hands)?;
-            say(&site.target.name, &measured);
-            server.push(measured);
-            if let Some(target) = self.ceiling {
-                let scripts = self.workload.ceiling_scripts(self.connections);
-                let measured = measure(target, scripts, self.load, timing, site.hands)?;
-                say(&target.name, &measured);
-                ceiling.push(measured);
-            }
+        let (mut at_server, mut at_ceiling) = (None, None);
+        for _ in 0..self.timing.repeats.max(1) {
+            self.refill()?;
+            let stand = at_server.take().map_or_else(|| self.stand_at_server(), Ok)?;
+            server.push(stand.run(self.load, self.timing)?);
+            at_server = Some(stand).filter(|_| self.connections <= HELD_OPEN);
+            server.last().inspect(|measured| say(&self.site.target.name, measured));
+            let Some(target) = self.ceiling else { continue };
+            let stand = at_ceiling.take().map_or_else(|| self.stand_at_ceiling(target), Ok)?;
+            ceiling.push(stand.run(self.load, self.timing)?);
+            at_ceiling = Some(stand).filter(|_| self.connections <= HELD_OPEN);
+            ceiling.last().inspect(|measured| say(&target.name, measured));
         }
-        Ok(compare(site.target, &server, self.ceiling, &ceiling))
+        Ok(compare(self.site.target, &server, self.ceiling, &ceiling))
+    }
+
+    fn stand_at_server(&self) -> Result<Stand<'_>, BenchError> {
+        let scripts = self.workload.scripts(self.connections);
+        Stand::open(self.site.target, scripts, self.timing, self.site.hands)
+    }
+
+    fn stand_at_ceiling<'t>(&self, target: &'t Target) -> Result<Stand<'t>, BenchError> {
+        let scripts = self.workload.ceiling_scripts(self.connections);
+        Stand::open(target, scripts, self.timing, self.site.hands)
+    }
+
+    fn refill(&self) -> Result<(), BenchError> {
+        let Some(source) = &self.workload.source else { return Ok(()) };
+        source.refill(&self.site, self.connections, self.timing.warm_up * 2 + self.timing.duration)
     }
 }
 
@@ -95,19 +137,17 @@ fn compare(
     ceiling: Option<&Target>,
     of_ceiling: &[Measured],
 ) -> Comparison {
-    let ratio = |part: fn(&Measured, &Measured) -> Option<f64>| {
-        Spread::of(of_server.iter().zip(of_ceiling).map(|(server, ceiling)| part(server, ceiling)))
+    let ratio = |of: &dyn Fn(&Measured, &Measured) -> Option<f64>| {
+        Spread::of(of_server.iter().zip(of_ceiling).map(|(server, ceiling)| of(server, ceiling)))
     };
     Comparison {
         server: row(server, of_server),
         ceiling: ceiling.and_then(|ceiling| row(ceiling, of_ceiling)),
-        ratio_by_cpu: ratio(|server, ceiling| {
+        ratio_by_cpu: ratio(&|server, ceiling| {
             Some(ceiling.cpu_us_per_request()? / server.cpu_us_per_request()?)
         }),
-        ratio_by_rate: ratio(|server, ceiling| Some(server.tally.per_sec() / ceiling.tally.per_sec())),
-        p99_over_ceiling: ratio(|server, ceiling| {
-            Some(server.tally.percentile(99.0).as_secs_f64() / ceiling.tally.percentile(99.0).as_secs_f64())
-        }),
+        ratio_by_rate: ratio(&|server, ceiling| Some(server.tally.per_sec() / ceiling.tally.per_sec())),
+        p99_over_ceiling: ratio(&|server, ceiling| Some(server.p99_us() / ceiling.p99_us())),
     }
 }
 
@@ -122,7 +162,7 @@ pub(crate) fn row(target: &Target, runs: &[Measured]) -> Option<Row> {
         p50_us: percentile(50.0)?,
         p99_us: percentile(99.0)?,
         p999_us: percentile(99.9)?,
-        cpu_us_per_request: of(&|run| run.cpu_us_per_request()),
+        cpu_us_per_request: of(&Measured::cpu_us_per_request),
         server_busy: of(&|run| Some(run.cpu?.as_secs_f64() / run.tally.elapsed.as_secs_f64().max(1e-9))),
         generator_busy: of(&|run| Some(run.tally.generator_share()))?,
         late_p99_us: of(&|run| Some(run.tally.lateness_p99()?.as_secs_f64() * 1e6)),

@@ -150,6 +150,10 @@ pub struct Sizes {
     pub idle_connections: usize,
     /// Revocations a second in the storm.
     pub storm_per_sec: f64,
+    /// Rates of verify, as parts of its capacity.
+    pub rate_shares: Vec<f64>,
+    /// Different tokens that are asked about beside live revocations.
+    pub tokens: usize,
 }
 
 impl Default for Sizes {
@@ -159,6 +163,8 @@ impl Default for Sizes {
             connections: vec![1, 64, 1_024, 10_000],
             idle_connections: 10_000,
             storm_per_sec: 5_000.0,
+            rate_shares: vec![0.1, 0.3, 0.5, 0.7, 0.9],
+            tokens: 16_384,
         }
     }
 }
@@ -171,6 +177,8 @@ impl Sizes {
             connections: vec![1, 16],
             idle_connections: 50,
             storm_per_sec: 200.0,
+            rate_shares: vec![0.3],
+            tokens: 64,
         }
     }
 }

@@ -17,7 +17,9 @@ use crate::load::{Cycle, Prepared, Request, Right, Script};
 use crate::target::Target;
 use crate::{BenchError, Credentials};
 
-use tokens::{person_tokens, service_tokens};
+pub(crate) use answers::{refused, verified};
+pub(crate) use tokens::{person_tokens, service_tokens};
+pub(crate) use verification::verify;
 
 /// A path that is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -140,11 +142,17 @@ pub(crate) struct Workload {
 
 /// Requests that each can be asked only once.
 pub(crate) trait Source {
-    /// Makes enough of them for a run of this length.
+    /// Makes enough of them for a run of this length, as fast as the connections could use them.
     ///
     /// # Errors
     /// [`BenchError`]
     fn refill(&self, site: &Site<'_>, connections: usize, run: Duration) -> Result<(), BenchError>;
+
+    /// Makes so many of them.
+    ///
+    /// # Errors
+    /// [`BenchError`]
+    fn fill(&self, site: &Site<'_>, count: usize) -> Result<(), BenchError>;
 
     /// The script of one connection.
     fn script(&self, right: Right) -> Box<dyn Script>;
@@ -152,7 +160,7 @@ pub(crate) trait Source {
 
 impl Workload {
     /// The same requests again and again, the first of them as the sample.
-    fn cycle(site: &Site<'_>, requests: &[Request], right: Right) -> Self {
+    pub(crate) fn cycle(site: &Site<'_>, requests: &[Request], right: Right) -> Self {
         let sample = requests.first().cloned().unwrap_or_else(|| Request::get("/"));
         let wire = &site.target.endpoint.wire;
         let requests = requests.iter().map(|request| request.prepare(wire)).collect();

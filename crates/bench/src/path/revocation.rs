@@ -42,24 +42,18 @@ fn revoke(site: &Site<'_>, token: &str) -> Request {
 #[derive(Default)]
 pub(super) struct Revocations(Arc<Mutex<VecDeque<Prepared>>>);
 
-impl Revocations {
-    /// Issues tokens until so many wait.
-    ///
-    /// # Errors
-    /// [`BenchError`]
-    pub(crate) fn fill(&self, site: &Site<'_>, count: usize) -> Result<(), BenchError> {
+impl Source for Revocations {
+    fn refill(&self, site: &Site<'_>, connections: usize, run: Duration) -> Result<(), BenchError> {
+        let per_sec = (connections * MOST_PER_SEC_AND_CONNECTION).min(MOST_PER_SEC);
+        self.fill(site, (per_sec as f64 * run.as_secs_f64()).ceil() as usize)
+    }
+
+    fn fill(&self, site: &Site<'_>, count: usize) -> Result<(), BenchError> {
         let there = lock(&self.0).len();
         let tokens = service_tokens(site, count.saturating_sub(there))?;
         let wire = &site.target.endpoint.wire;
         lock(&self.0).extend(tokens.iter().map(|token| revoke(site, token).prepare(wire)));
         Ok(())
-    }
-}
-
-impl Source for Revocations {
-    fn refill(&self, site: &Site<'_>, connections: usize, run: Duration) -> Result<(), BenchError> {
-        let per_sec = (connections * MOST_PER_SEC_AND_CONNECTION).min(MOST_PER_SEC);
-        self.fill(site, (per_sec as f64 * run.as_secs_f64()).ceil() as usize)
     }
 
     fn script(&self, right: Right) -> Box<dyn Script> {

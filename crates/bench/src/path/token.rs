@@ -1,6 +1,7 @@
 //! The token endpoints: client credentials, refresh, password.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -36,6 +37,7 @@ pub(super) fn refresh(site: &Site<'_>) -> Result<Workload, BenchError> {
     let right = answers::issued_with_refresh("refresh");
     let chains = Chains {
         tokens: Arc::default(),
+        begun: AtomicUsize::new(0),
         wire: site.target.endpoint.wire.clone(),
         credentials: site.credentials.clone(),
     };
@@ -70,14 +72,21 @@ fn refreshing(credentials: &Credentials, refresh_token: &str) -> Request {
 /// Refresh tokens, each for one connection at a time.
 struct Chains {
     tokens: Arc<Mutex<VecDeque<String>>>,
+    /// How many chains there are, with those that are in use.
+    begun: AtomicUsize,
     wire: Wire,
     credentials: Credentials,
 }
 
 impl Source for Chains {
+    /// A chain lasts for ever, and the connections keep theirs.
     fn refill(&self, site: &Site<'_>, connections: usize, _: Duration) -> Result<(), BenchError> {
-        let there = self.tokens.lock().unwrap_or_else(PoisonError::into_inner).len();
-        let more = tokens::sign_in(site, connections.saturating_sub(there))?;
+        self.fill(site, connections)
+    }
+
+    fn fill(&self, site: &Site<'_>, count: usize) -> Result<(), BenchError> {
+        let more = tokens::sign_in(site, count.saturating_sub(self.begun.load(Ordering::Relaxed)))?;
+        self.begun.fetch_add(more.len(), Ordering::Relaxed);
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner).extend(more);
         Ok(())
     }

@@ -1,10 +1,17 @@
 //! What was found: data first, then its forms for people.
 
+mod shown;
+mod sweeps;
 mod text;
 
 use serde::Serialize;
 
 use crate::{Machine, Spread};
+pub use shown::Shown;
+pub use sweeps::{
+    ConnectionsFigures, ConnectionsRow, DurabilityFigures, IdleFigures, RateFigures, RateRow, RevocationsRow,
+    StartFigures, StormFigures, Sweeps,
+};
 
 /// Everything that one benchmark found. The JSON form is its serialization.
 #[derive(Debug, Clone, Serialize)]
@@ -19,6 +26,10 @@ pub struct Report {
     pub settings: Settings,
     /// The hot paths.
     pub paths: Vec<PathFigures>,
+    /// The sweeps.
+    pub sweeps: Sweeps,
+    /// The figures that obol promises, as far as they were measured.
+    pub shown: Vec<Shown>,
     /// What a reader must know to judge the figures.
     pub remarks: Vec<String>,
 }

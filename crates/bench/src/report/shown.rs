@@ -1,0 +1,169 @@
+//! The figures that obol promises, beside what was measured.
+
+use serde::Serialize;
+
+use super::{Comparison, Report};
+use crate::Spread;
+
+/// One promised figure.
+#[derive(Debug, Clone, Serialize)]
+pub struct Shown {
+    /// What it is.
+    pub figure: &'static str,
+    /// The promise.
+    pub target: &'static str,
+    /// What was measured, in the unit of the promise.
+    pub measured: Spread,
+    /// The unit; empty for a ratio.
+    pub unit: &'static str,
+    /// Whether the median keeps the promise.
+    pub holds: bool,
+}
+
+const MIB: f64 = 1.0 / (1 << 20) as f64;
+const TEN_MILLION: u64 = 10_000_000;
+
+impl Report {
+    /// Fills in what follows from the figures.
+    pub(crate) fn conclude(&mut self) {
+        let mut shown = Vec::new();
+        self.show_paths(&mut shown);
+        self.show_revocations(&mut shown);
+        self.show_loads(&mut shown);
+        self.show_footprint(&mut shown);
+        self.shown = shown;
+        self.remark_limits();
+    }
+
+    fn show_paths(&self, shown: &mut Vec<Shown>) {
+        let ratios =
+            |path: &str| self.paths.iter().find(|figures| figures.path == path).map(|path| &path.figures);
+        let by_cpu = |path: &str| ratios(path)?.ratio_by_cpu;
+        at_least(
+            shown,
+            "verify, valid token, ratio to the ceiling by CPU time",
+            "≥ 0.95",
+            by_cpu("verify-valid"),
+            0.95,
+        );
+        let by_rate = ratios("verify-valid").and_then(|figures| figures.ratio_by_rate);
+        at_least(shown, "verify, valid token, ratio to the ceiling by requests/s", "≥ 0.95", by_rate, 0.95);
+        at_least(
+            shown,
+            "introspection, ratio to the ceiling by CPU time",
+            "≥ 0.80",
+            by_cpu("introspect"),
+            0.80,
+        );
+        at_least(
+            shown,
+            "client-credentials token, ratio to the ceiling by CPU time",
+            "≥ 0.60",
+            by_cpu("client-credentials"),
+            0.60,
+        );
+    }
+
+    fn show_revocations(&self, shown: &mut Vec<Shown>) {
+        let Some(row) = self.sweeps.revocations.iter().find(|row| row.live == TEN_MILLION) else { return };
+        let (by_cpu, by_rate) = (row.ratio_to_none_by_cpu, row.ratio_to_none_by_rate);
+        at_least(
+            shown,
+            "verify with 10 million live revocations, ratio to none by CPU time",
+            "≥ 0.95",
+            by_cpu,
+            0.95,
+        );
+        at_least(
+            shown,
+            "verify with 10 million live revocations, ratio to none by requests/s",
+            "≥ 0.95",
+            by_rate,
+            0.95,
+        );
+        let bytes = row.bytes_per_revocation.map(single);
+        at_most(shown, "memory per live revocation, 10 million of them", ("≤ 48 B", "B"), bytes, 48.0);
+        let secs = row.first_200_ms.map(|ms| single(ms / 1e3));
+        at_most(shown, "start with 10 million live revocations", ("≤ 5 s", "s"), secs, 5.0);
+    }
+
+    fn show_loads(&self, shown: &mut Vec<Shown>) {
+        let at_70 = |figures: &super::RateFigures| {
+            let row = figures.rows.iter().find(|row| (row.share - 0.7).abs() < 1e-9)?;
+            let Comparison { p99_over_ceiling, .. } = row.figures;
+            p99_over_ceiling
+        };
+        let p99 = self.sweeps.rate.as_ref().and_then(at_70);
+        at_most(
+            shown,
+            "verify p99 at 70 % of its capacity over the ceiling's at that rate",
+            ("≤ 1.3", ""),
+            p99,
+            1.3,
+        );
+        let storm = self.sweeps.storm.as_ref().and_then(|storm| storm.p99_over_quiet);
+        at_most(shown, "verify p99 in a storm of revocations over its p99 without", ("≤ 2", ""), storm, 2.0);
+        let Some(durability) = &self.sweeps.durability else { return };
+        let over_ms = durability.p50_over_commit_us.map(|over| over.scaled(1e-3));
+        at_most(shown, "revoke one at a time, latency over a bare commit", ("≤ 0.3 ms", "ms"), over_ms, 0.3);
+        let times = durability.times_commits_per_sec;
+        at_least(shown, "revoke 64 at a time, revocations/s over bare commits/s", "≥ 10", times, 10.0);
+    }
+
+    fn show_footprint(&self, shown: &mut Vec<Shown>) {
+        if let Some(start) = &self.sweeps.start {
+            at_most(shown, "start on an empty folder", ("≤ 50 ms", "ms"), start.first_200_ms, 50.0);
+            let idle = start.idle_bytes.map(|bytes| bytes.scaled(MIB));
+            at_most(shown, "memory idle", ("≤ 20 MB", "MiB"), idle, 20.0 * 1e6 * MIB);
+        }
+        let Some(connections) = &self.sweeps.connections else { return };
+        let used = connections.idle.bytes_per_used_connection.map(|bytes| single(bytes / 1024.0));
+        at_most(shown, "memory of an idle connection", ("≤ 20 KiB", "KiB"), used, 20.0);
+    }
+
+    fn remark_limits(&mut self) {
+        let limited: Vec<&str> = self
+            .paths
+            .iter()
+            .filter(|path| {
+                [&path.figures.server, &path.figures.ceiling]
+                    .into_iter()
+                    .flatten()
+                    .any(super::Row::generator_was_the_limit)
+            })
+            .map(|path| path.path)
+            .collect();
+        if !limited.is_empty() {
+            self.remarks.push(format!(
+                "The load generator was the limit on {}: there, CPU time per request decides, not requests/s.",
+                limited.join(", ")
+            ));
+        }
+    }
+}
+
+fn single(value: f64) -> Spread {
+    Spread { median: value, min: value, max: value }
+}
+
+fn at_least(
+    shown: &mut Vec<Shown>,
+    figure: &'static str,
+    target: &'static str,
+    measured: Option<Spread>,
+    least: f64,
+) {
+    let Some(measured) = measured else { return };
+    shown.push(Shown { figure, target, measured, unit: "", holds: measured.median >= least });
+}
+
+fn at_most(
+    shown: &mut Vec<Shown>,
+    figure: &'static str,
+    (target, unit): (&'static str, &'static str),
+    measured: Option<Spread>,
+    most: f64,
+) {
+    let Some(measured) = measured else { return };
+    shown.push(Shown { figure, target, measured, unit, holds: measured.median <= most });
+}

@@ -1,0 +1,75 @@
+//! Verify by the number of connections, and what a connection that rests costs.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::bench::Bench;
+use crate::load::{Crew, Load, Part};
+use crate::path::{HotPath, Site};
+use crate::report::{ConnectionsFigures, ConnectionsRow, IdleFigures};
+use crate::{BenchError, Timing};
+
+/// Descriptors for everything else in this process.
+const OTHERS: u64 = 128;
+
+/// Raises the limit on open files as far as it goes; how many connections fit.
+pub(crate) fn make_room_for_connections() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    // A refusal leaves the limit as it was, and that is read next.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(limit.saturating_sub(OTHERS)).unwrap_or(usize::MAX)
+}
+
+impl Bench<'_> {
+    /// Measures all numbers of the plan that fit this process.
+    ///
+    /// # Errors
+    /// [`BenchError`]
+    pub(super) fn sweep_connections(&self) -> Result<ConnectionsFigures, BenchError> {
+        let room = make_room_for_connections();
+        let rows = self.with_verify(|verify| {
+            let mut rows = Vec::new();
+            for &connections in self.plan.sizes.connections.iter().filter(|count| **count <= room) {
+                // Thousands of connections need longer until each has its turn.
+                let timing = self.plan.timing;
+                let stretch = if connections >= 1_000 { 2 } else { 1 };
+                let timing = Timing { duration: timing.duration * stretch, ..timing };
+                let what = format!("verify, {connections} connections");
+                let figures = self.contest(verify, Load::Closed, connections, timing, &what)?;
+                rows.push(ConnectionsRow { connections, figures });
+            }
+            Ok(rows)
+        })?;
+        Ok(ConnectionsFigures { rows, idle: self.idle(self.plan.sizes.idle_connections.min(room))? })
+    }
+
+    /// A server that has done nothing yet, with connections that rest: before each has asked once, and after.
+    fn idle(&self, connections: usize) -> Result<IdleFigures, BenchError> {
+        let installation = self.installation()?;
+        let server = installation.serve("obol", &self.cores)?;
+        let site = Site { target: &server, credentials: &installation.credentials, hands: self.hands() };
+        let workload = HotPath::VerifyValid.workload(&site)?;
+        let idle_bytes = server.resident_bytes();
+        let scripts = workload.scripts(connections);
+        let part = Part { target: &server.name, endpoint: &server.endpoint, scripts };
+        let crew = Crew::open(vec![part], &self.cores, self.stop)?;
+        let unused_bytes = server.resident_bytes();
+        crew.round(&[Load::Once], self.plan.timing.duration)?;
+        let used_bytes = server.resident_bytes();
+        let each = |bytes: Option<u64>| {
+            bytes.zip(idle_bytes).map(|(with, without)| (with as f64 - without as f64) / connections as f64)
+        };
+        (self.say)(&format!(
+            "{connections} idle connections: {:.0} bytes each",
+            each(used_bytes).unwrap_or(0.0)
+        ));
+        drop(crew);
+        server.stop()?;
+        Ok(IdleFigures {
+            connections,
+            idle_bytes,
+            bytes_per_unused_connection: each(unused_bytes),
+            bytes_per_used_connection: each(used_bytes),
+        })
+    }
+}

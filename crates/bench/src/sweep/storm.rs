@@ -1,0 +1,89 @@
+//! Verify while revocations pour in: the same rate of verify with and without them, in turns.
+
+use crate::bench::Bench;
+use crate::load::{Crew, Load, Part, Tally};
+use crate::measure::{Measured, Stand, row};
+use crate::path::{HotPath, Site, Source, Workload};
+use crate::report::StormFigures;
+use crate::{BenchError, Spread, Timing};
+
+/// Which part of its capacity verify is asked for: the storm needs its part too.
+const SHARE: f64 = 0.5;
+
+impl Bench<'_> {
+    /// Measures verify in quiet and in the storm.
+    ///
+    /// # Errors
+    /// [`BenchError`]
+    pub(super) fn sweep_storm(&self) -> Result<StormFigures, BenchError> {
+        let installation = self.installation()?;
+        let server = installation.serve("obol", &self.cores)?;
+        let site = Site { target: &server, credentials: &installation.credentials, hands: self.hands() };
+        let verify = HotPath::VerifyValid.workload(&site)?;
+        let revoke = HotPath::Revoke.workload(&site)?;
+        let verify_per_sec = self.capacity(&site, &verify)? * SHARE;
+        let figures = self.storm(&site, &verify, &revoke, verify_per_sec)?;
+        server.stop()?;
+        Ok(figures)
+    }
+
+    /// What verify takes in the closed loop.
+    pub(super) fn capacity(&self, site: &Site<'_>, verify: &Workload) -> Result<f64, BenchError> {
+        let timing = self.plan.timing;
+        let stand = Stand::open(site.target, verify.scripts(self.plan.connections), timing, site.hands)?;
+        let mut rates = Vec::new();
+        for _ in 0..timing.repeats.max(1) {
+            rates.push(Some(stand.run(Load::Closed, timing)?.tally.per_sec()));
+        }
+        Ok(Spread::of(rates).map_or(0.0, |rate| rate.median))
+    }
+
+    fn storm(
+        &self,
+        site: &Site<'_>,
+        verify: &Workload,
+        revoke: &Workload,
+        verify_per_sec: f64,
+    ) -> Result<StormFigures, BenchError> {
+        let (connections, wished) = (self.plan.connections, self.plan.sizes.storm_per_sec);
+        // A flush of the disk now and then has to meet many requests.
+        let timing = Timing { duration: self.plan.timing.duration * 3, ..self.plan.timing };
+        let endpoint = &site.target.endpoint;
+        let part = |scripts| Part { target: &site.target.name, endpoint, scripts };
+        let parts = vec![part(verify.scripts(connections)), part(revoke.scripts(connections))];
+        let crew = Crew::open(parts, &self.cores, self.stop)?;
+        let (verifying, revoking) = (Load::Open { per_sec: verify_per_sec }, Load::Open { per_sec: wished });
+        crew.round(&[verifying, Load::Rest], timing.warm_up)?;
+        let (mut quiet, mut stormy, mut revocations) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..timing.repeats.max(1) {
+            let before = site.target.cpu_time();
+            let mut tallies = crew.round(&[verifying, Load::Rest], timing.duration)?.into_iter();
+            let tally = tallies.next().unwrap_or_else(Tally::new);
+            quiet.push(Measured::of(site.target, tally, before.as_ref()));
+            revoke.source.as_deref().map_or(Ok(()), |source| fill(source, site, wished, timing))?;
+            let before = site.target.cpu_time();
+            let mut tallies = crew.round(&[verifying, revoking], timing.duration)?.into_iter();
+            let tally = tallies.next().unwrap_or_else(Tally::new);
+            stormy.push(Measured::of(site.target, tally, before.as_ref()));
+            revocations.push(tallies.next().map(|tally| tally.per_sec()));
+            if let Some((quiet, storm)) = quiet.last().zip(stormy.last()) {
+                let (quiet, storm) = (quiet.p99_us(), storm.p99_us());
+                (self.say)(&format!("storm: verify p99 {quiet:.0} µs without, {storm:.0} µs with"));
+            }
+        }
+        let p99_ratio = quiet.iter().zip(&stormy).map(|(quiet, storm)| Some(storm.p99_us() / quiet.p99_us()));
+        Ok(StormFigures {
+            verify_per_sec,
+            wished_revocations_per_sec: wished,
+            revocations_per_sec: Spread::of(revocations),
+            p99_over_quiet: Spread::of(p99_ratio),
+            quiet: row(site.target, &quiet),
+            storm: row(site.target, &stormy),
+        })
+    }
+}
+
+/// Tokens enough for the storm at its full rate.
+fn fill(source: &dyn Source, site: &Site<'_>, per_sec: f64, timing: Timing) -> Result<(), BenchError> {
+    source.fill(site, (per_sec * timing.duration.as_secs_f64()).ceil() as usize)
+}
