@@ -55,10 +55,17 @@ fn test(arguments: &[String]) -> anyhow::Result<()> {
 fn check() -> anyhow::Result<()> {
     cargo(&["fmt", "--all", "--check"], &[])?;
     cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"], &[])?;
-    match tools::has_subcommand("deny") {
-        true => cargo(&["deny", "check"], &[]),
-        false => {
-            eprintln!("xtask: cargo-deny is not installed, so licences and advisories are not checked here");
+    if !tools::has_subcommand("deny") {
+        eprintln!(
+            "xtask: cargo-deny is not installed, so licences, bans and advisories are not checked here"
+        );
+        return Ok(());
+    }
+    cargo(&["deny", "--log-level", "error", "check", "bans", "licenses", "sources"], &[])?;
+    match cargo(&["deny", "--log-level", "error", "fetch", "db"], &[]) {
+        Ok(()) => cargo(&["deny", "--log-level", "error", "check", "advisories"], &[]),
+        Err(_unreachable) => {
+            eprintln!("xtask: the advisory database cannot be reached, so advisories are not checked here");
             Ok(())
         }
     }
