@@ -6,7 +6,7 @@ use obol_accounts::administration::{
 };
 use obol_keys::{PlainPassword, PlainSecret};
 use obol_oauth::administration::{ChosenSecret, ClientSpec, ClientSpecError, add_client, rotate_secret};
-use obol_store::{AuditRecord, ChangeOutcome, Username};
+use obol_store::{AuditEvent, AuditRecord, ChangeOutcome, Username};
 use obol_token::{ClientId, Lifetime, Scopes, Timestamp};
 
 use crate::wiring::Server;
@@ -89,7 +89,7 @@ async fn ensure_client(
     match add_client(&*server.store, spec, now).await {
         Ok(added) => {
             let _revoked = server.replica.confirm(added.appended).await?;
-            audit("client.added");
+            audit(AuditEvent::ClientAdded);
             return Ok(added.generated_secret);
         }
         Err(ClientSpecError::Taken(_)) => {}
@@ -97,14 +97,14 @@ async fn ensure_client(
     }
     if let ChangeOutcome::Changed(appended) = server.store.set_client_enabled(&id, true, now).await? {
         let _revoked = server.replica.confirm(appended).await?;
-        audit("client.enabled");
+        audit(AuditEvent::ClientEnabled);
     }
     if !confidential {
         return Ok(None);
     }
     let (secret, appended) = rotate_secret(&*server.store, &id, ChosenSecret::Generate).await?;
     let _revoked = server.replica.confirm(appended).await?;
-    audit("client.secret_rotated");
+    audit(AuditEvent::ClientSecretRotated);
     Ok(secret)
 }
 
@@ -114,16 +114,16 @@ async fn ensure_person(server: &Server, now: Timestamp) -> anyhow::Result<PlainP
     let password = PlainPassword::generate();
     let new = NewUser { username: username.clone(), email: Some(EMAIL.parse()?), password: copy(&password)? };
     let (appended, events) = match add_user(&*server.store, new, now).await {
-        Ok(added) => (added.appended, &["user.added"][..]),
+        Ok(added) => (added.appended, &[AuditEvent::UserAdded][..]),
         Err(AdministrationError::Taken) => {
             let _enabled = set_user_enabled(&*server.store, &username, true, now).await?;
             let set = set_user_password(&*server.store, &username, &password, now).await?;
-            (set, &["user.enabled", "user.password_set"][..])
+            (set, &[AuditEvent::UserEnabled, AuditEvent::UserPasswordSet][..])
         }
         Err(error) => return Err(error.into()),
     };
     let _revoked = server.replica.confirm(appended).await?;
-    for event in events {
+    for &event in events {
         let username = Some(username.as_str().to_owned());
         server.record(AuditRecord { username, ..AuditRecord::new(event, now) });
     }

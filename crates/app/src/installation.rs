@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use obol_keys::MasterKey;
 use obol_replica::{Clock, LeaseOptions, Memory, Revoked, SystemClock, confirm_from_outside};
-use obol_store::{Appended, Audit, AuditRecord, Store};
+use obol_store::{Appended, Audit, AuditEvent, AuditRecord, Store};
 use obol_store_sqlite::SqliteStore;
 use obol_token::Timestamp;
 
@@ -108,7 +108,7 @@ impl Installation {
     /// Records that something was done, or why it was refused.
     pub(crate) fn record(
         &self,
-        event: &'static str,
+        event: AuditEvent,
         refused: Option<String>,
         fill_in: impl FnOnce(&mut AuditRecord),
     ) {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use obol_keys::PlainPassword;
 use obol_replica::{Replica, Vouched};
-use obol_store::{Audit, AuditRecord, ClientKind, Store};
+use obol_store::{Audit, AuditEvent, AuditRecord, ClientKind, Store};
 use obol_token::{Position, Scopes, Scratch, SubjectId};
 
 use crate::client_authentication::{AuthenticatedClient, ClientAuthentication};
@@ -231,7 +231,7 @@ impl Engine {
                 done: false,
                 reason: Some(reason.into()),
                 client_id: presented,
-                ..AuditRecord::new("client.refused", request.arrival.now)
+                ..AuditRecord::new(AuditEvent::ClientRefused, request.arrival.now)
             },
         );
     }

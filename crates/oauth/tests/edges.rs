@@ -5,6 +5,7 @@ mod rooms;
 use obol_oauth::administration::{ChosenSecret, add_client};
 use obol_oauth::{Answer, ErrorCode, Introspection, Outcome};
 use obol_replica::Clock;
+use obol_store::AuditEvent;
 use rooms::{GATEWAY_SECRET, INTROSPECT, Rooms, TOKEN};
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -33,7 +34,7 @@ async fn a_replaced_refresh_token_gets_the_same_answer_inside_the_window_only() 
         assert_eq!(rooms.stands(&pair.access_token).await, same, "{secs}: reuse ends the family");
         let next = rooms.refresh(pair.refresh_token.as_deref().unwrap()).await;
         assert_eq!(next.is_ok(), same, "{secs}");
-        assert_eq!(rooms.audit.events().contains(&"family.reused"), !same, "{secs}");
+        assert_eq!(rooms.audit.events().contains(&AuditEvent::FamilyReused), !same, "{secs}");
     }
 }
 

@@ -4,7 +4,7 @@ mod rooms;
 
 use obol_oauth::administration::ClientSpec;
 use obol_oauth::{Answer, ErrorCode, Outcome, RevocationDone};
-use obol_store::Deny;
+use obol_store::{AuditEvent, Deny};
 use obol_token::ClientId;
 use rooms::{ALICE, REVOKE, Rooms, VERIFY, alice};
 
@@ -78,7 +78,7 @@ async fn one_family_per_person_holds_also_without_refresh_tokens() {
     let second = rooms.sign_in_at("app-of-one").await;
     assert!(!rooms.stands_at("app-of-one", &first.access_token).await, "the first was ended by the second");
     assert!(rooms.stands_at("app-of-one", &second.access_token).await);
-    assert!(rooms.audit.events().contains(&"token.revoked"), "a replaced family is audited");
+    assert!(rooms.audit.events().contains(&AuditEvent::TokenRevoked), "a replaced family is audited");
 }
 
 #[tokio::test(flavor = "multi_thread")]

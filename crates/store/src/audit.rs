@@ -4,13 +4,83 @@ use std::borrow::Cow;
 
 use obol_token::{FamilyId, Position, Timestamp, TokenId};
 
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AuditEvent {
+    /// Tokens were issued.
+    TokenIssued,
+    /// A replaced refresh token got its stored answer again.
+    TokenRepeated,
+    /// A request for tokens was refused.
+    TokenRefused,
+    /// Tokens were revoked.
+    TokenRevoked,
+    /// A revocation was refused or could not be confirmed.
+    RevocationRefused,
+    /// There was nothing to revoke.
+    RevocationEmpty,
+    /// A replaced refresh token was presented too late; its family ended.
+    FamilyReused,
+    /// A client did not authenticate.
+    ClientRefused,
+    /// A client was added.
+    ClientAdded,
+    /// A client was enabled.
+    ClientEnabled,
+    /// A client was disabled.
+    ClientDisabled,
+    /// A client got a new secret.
+    ClientSecretRotated,
+    /// A client was deleted.
+    ClientDeleted,
+    /// A person was added.
+    UserAdded,
+    /// A person was enabled.
+    UserEnabled,
+    /// A person was disabled.
+    UserDisabled,
+    /// A person got a new password.
+    UserPasswordSet,
+    /// A person was deleted.
+    UserDeleted,
+    /// Records could not be written.
+    AuditLost,
+}
+
+impl AuditEvent {
+    /// Its name in the trail.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TokenIssued => "token.issued",
+            Self::TokenRepeated => "token.repeated",
+            Self::TokenRefused => "token.refused",
+            Self::TokenRevoked => "token.revoked",
+            Self::RevocationRefused => "revocation.refused",
+            Self::RevocationEmpty => "revocation.empty",
+            Self::FamilyReused => "family.reused",
+            Self::ClientRefused => "client.refused",
+            Self::ClientAdded => "client.added",
+            Self::ClientEnabled => "client.enabled",
+            Self::ClientDisabled => "client.disabled",
+            Self::ClientSecretRotated => "client.secret_rotated",
+            Self::ClientDeleted => "client.deleted",
+            Self::UserAdded => "user.added",
+            Self::UserEnabled => "user.enabled",
+            Self::UserDisabled => "user.disabled",
+            Self::UserPasswordSet => "user.password_set",
+            Self::UserDeleted => "user.deleted",
+            Self::AuditLost => "audit.lost",
+        }
+    }
+}
+
 /// One record. Holds names and ids, never a token, code, secret or password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditRecord {
     /// When.
     pub at: Timestamp,
-    /// What happened: `token.issued`, `client.refused`, `token.revoked`, `user.disabled`, …
-    pub event: &'static str,
+    /// What happened.
+    pub event: AuditEvent,
     /// Whether it was done (`true`) or refused.
     pub done: bool,
     /// Why it was refused, or a detail, in a few words.
@@ -33,7 +103,7 @@ pub struct AuditRecord {
 
 impl AuditRecord {
     /// A record of something done at `at`, without details.
-    pub const fn new(event: &'static str, at: Timestamp) -> Self {
+    pub const fn new(event: AuditEvent, at: Timestamp) -> Self {
         Self {
             at,
             event,

@@ -21,7 +21,7 @@ mod nodes;
 mod sealing_keys;
 mod users;
 
-pub use audit::{Audit, AuditRecord};
+pub use audit::{Audit, AuditEvent, AuditRecord};
 pub use change_log::{Appended, Change, ChangeLog, Entry};
 pub use clients::{AddOutcome, ChangeOutcome, Client, ClientKind, Clients, GrantType};
 pub use denials::{DENIAL_MARGIN_SECS, Denials, Deny};

@@ -81,6 +81,8 @@ mod tests {
 
     use serde_json::Value;
 
+    use obol_store::AuditEvent;
+
     use super::*;
 
     const LONG: Duration = Duration::from_secs(30);
@@ -91,7 +93,7 @@ mod tests {
     }
 
     fn record(number: u32) -> AuditRecord {
-        let mut record = AuditRecord::new("token.issued", Timestamp::from_secs(1_790_000_000));
+        let mut record = AuditRecord::new(AuditEvent::TokenIssued, Timestamp::from_secs(1_790_000_000));
         record.username = Some(format!("user-{number}"));
         record
     }

@@ -57,7 +57,7 @@ pub(super) fn shortened(mut record: AuditRecord) -> AuditRecord {
 pub(super) fn line(record: &AuditRecord, lost: Option<u64>) -> String {
     let line = Line {
         at: rfc3339(record.at),
-        event: record.event,
+        event: record.event.name(),
         done: record.done,
         reason: record.reason.as_deref(),
         lost,
@@ -79,11 +79,13 @@ pub(super) fn line(record: &AuditRecord, lost: Option<u64>) -> String {
 mod tests {
     use obol_token::{FamilyId, Position, Timestamp, TokenId};
 
+    use obol_store::AuditEvent;
+
     use super::*;
 
     #[test]
     fn absent_keys_are_left_out() {
-        let record = AuditRecord::new("user.added", Timestamp::from_secs(1_795_255_200));
+        let record = AuditRecord::new(AuditEvent::UserAdded, Timestamp::from_secs(1_795_255_200));
         assert_eq!(
             line(&record, None),
             "{\"at\":\"2026-11-21T10:00:00Z\",\"event\":\"user.added\",\"done\":true}\n"
@@ -102,7 +104,7 @@ mod tests {
             position: Some(Position::new(3)),
             source: Some("127.0.0.1".into()),
             request_id: Some("r-1".into()),
-            ..AuditRecord::new("client.refused", Timestamp::from_secs(0))
+            ..AuditRecord::new(AuditEvent::ClientRefused, Timestamp::from_secs(0))
         };
         let json: serde_json::Value = serde_json::from_str(&line(&record, Some(4))).unwrap();
         let expected = serde_json::json!({
@@ -115,7 +117,7 @@ mod tests {
 
     #[test]
     fn asvs_16_4_1_foreign_values_stay_on_their_line_and_short() {
-        let mut record = AuditRecord::new("token.refused", Timestamp::from_secs(0));
+        let mut record = AuditRecord::new(AuditEvent::TokenRefused, Timestamp::from_secs(0));
         let hostile = format!("a\r\n{{\"event\":\"x\"}}\u{1b}[2J\u{202e}\u{85}{}", "y".repeat(1 << 20));
         record.username = Some(hostile.clone());
         let line = line(&shortened(record), None);

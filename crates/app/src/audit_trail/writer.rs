@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use obol_store::AuditRecord;
+use obol_store::{AuditEvent, AuditRecord};
 use obol_token::Timestamp;
 
 use super::Rotation;
@@ -57,7 +57,7 @@ impl<N: Fn() -> Timestamp> Writer<N> {
         if self.lost == 0 {
             return Ok(());
         }
-        let mut record = AuditRecord::new("audit.lost", (self.now)());
+        let mut record = AuditRecord::new(AuditEvent::AuditLost, (self.now)());
         record.done = false;
         record.reason = Some(self.why.clone().into());
         // Without this line none of the batch is tried: it would stand before the gap.

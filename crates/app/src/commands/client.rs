@@ -5,7 +5,7 @@ mod view;
 
 use obol_keys::PlainSecret;
 use obol_oauth::administration::{add_client, rotate_secret};
-use obol_store::{Appended, ChangeOutcome, Client};
+use obol_store::{Appended, AuditEvent, ChangeOutcome, Client};
 use obol_token::ClientId;
 
 use self::args::{AddArgs, Named, RotateArgs};
@@ -76,7 +76,7 @@ fn add(args: AddArgs, settings: &Settings, output: Output) -> Result<End, Failur
     Installation::visit_or_begin(settings, async |installation| {
         let added = add_client(installation.store(), spec, installation.now).await;
         let appended = added.as_ref().map(|added| added.appended);
-        finish(installation, "client.added", &id, appended).await?;
+        finish(installation, AuditEvent::ClientAdded, &id, appended).await?;
         let added = added.map_err(Failure::refused)?;
         output.show(&ClientView::new(&added.client, added.generated_secret.as_ref()))?;
         Ok(End::Done)
@@ -85,7 +85,7 @@ fn add(args: AddArgs, settings: &Settings, output: Output) -> Result<End, Failur
 
 fn set_enabled(which: &Named, enabled: bool, settings: &Settings, output: Output) -> Result<End, Failure> {
     let id = which.parse()?;
-    let event = if enabled { "client.enabled" } else { "client.disabled" };
+    let event = if enabled { AuditEvent::ClientEnabled } else { AuditEvent::ClientDisabled };
     Installation::visit(settings, async |installation| {
         let set = installation.store().set_client_enabled(&id, enabled, installation.now).await;
         finish(installation, event, &id, changed(&id, set)).await?;
@@ -99,7 +99,7 @@ fn rotate(args: &RotateArgs, settings: &Settings, output: Output) -> Result<End,
     Installation::visit(settings, async |installation| {
         let rotated = rotate_secret(installation.store(), &id, secret).await;
         let appended = rotated.as_ref().map(|(_, appended)| *appended);
-        finish(installation, "client.secret_rotated", &id, appended).await?;
+        finish(installation, AuditEvent::ClientSecretRotated, &id, appended).await?;
         let (generated, _) = rotated.map_err(Failure::refused)?;
         show(installation, &id, generated.as_ref(), output).await
     })
@@ -109,7 +109,7 @@ fn delete(which: &Named, settings: &Settings, output: Output) -> Result<End, Fai
     let id = which.parse()?;
     Installation::visit(settings, async |installation| {
         let deleted = installation.store().delete_client(&id, installation.now).await;
-        finish(installation, "client.deleted", &id, changed(&id, deleted)).await?;
+        finish(installation, AuditEvent::ClientDeleted, &id, changed(&id, deleted)).await?;
         output.show(&Deleted { client_id: id.to_string(), deleted: true })?;
         Ok(End::Done)
     })
@@ -130,7 +130,7 @@ fn unknown(id: &ClientId) -> String {
 /// What was done is recorded, and has reached every server, before it is told.
 async fn finish<E: ToString>(
     installation: &Installation,
-    event: &'static str,
+    event: AuditEvent,
     id: &ClientId,
     outcome: Result<Appended, E>,
 ) -> Result<(), Failure> {

@@ -2,7 +2,7 @@
 
 use obol_accounts::administration::load_user;
 use obol_replica::{Clock, SystemClock};
-use obol_store::{AuditRecord, Deny};
+use obol_store::{AuditEvent, AuditRecord, Deny};
 use obol_token::{ClientId, FamilyId};
 use serde::Serialize;
 
@@ -74,7 +74,7 @@ pub(crate) fn run(args: &RevokeArgs, settings: &Settings, output: Output) -> Res
         // Read after the prompt: the denial must outlive what was issued meanwhile.
         let denied = store.deny(&target.deny, SystemClock.wall()).await;
         let refused = denied.as_ref().err().map(ToString::to_string);
-        installation.record("token.revoked", refused, |record| {
+        installation.record(AuditEvent::TokenRevoked, refused, |record| {
             target.describe(record);
             record.position = denied.as_ref().ok().map(|appended| appended.position());
         });

@@ -4,7 +4,7 @@ mod view;
 
 use obol_oauth::administration::{OperatorRevocation, explain, revoke_token};
 use obol_replica::Memory;
-use obol_store::AuditRecord;
+use obol_store::{AuditEvent, AuditRecord};
 use obol_token::{Asked, CredentialKind, Refusal, Scratch};
 use zeroize::Zeroizing;
 
@@ -93,7 +93,7 @@ fn revoke(token: &str, settings: &Settings, output: Output) -> Result<End, Failu
         let memory = installation.load_memory().await?;
         let answer = match revoke_token(&memory, installation.store(), token, installation.now).await {
             Ok(OperatorRevocation::Denied(appended)) => {
-                installation.record("token.revoked", None, |record| {
+                installation.record(AuditEvent::TokenRevoked, None, |record| {
                     describe(&memory, token, record);
                     record.position = Some(appended.position());
                 });
@@ -103,13 +103,15 @@ fn revoke(token: &str, settings: &Settings, output: Output) -> Result<End, Failu
             Ok(OperatorRevocation::Unknown) => Revoked::nothing("it is no token of this installation"),
             Err(error) => {
                 let reason = Some(error.to_string());
-                installation.record("revocation.refused", reason, |record| describe(&memory, token, record));
+                installation
+                    .record(AuditEvent::RevocationRefused, reason, |record| describe(&memory, token, record));
                 return Err(Failure::refused(error));
             }
         };
         if let Some(reason) = answer.reason {
             let reason = Some(reason.to_owned());
-            installation.record("revocation.empty", reason, |record| describe(&memory, token, record));
+            installation
+                .record(AuditEvent::RevocationEmpty, reason, |record| describe(&memory, token, record));
         }
         output.show(&answer)?;
         Ok(End::Done)

@@ -7,7 +7,7 @@ use obol_accounts::administration::{
     set_user_password,
 };
 use obol_keys::PlainPassword;
-use obol_store::{Appended, Username};
+use obol_store::{Appended, AuditEvent, Username};
 
 use self::view::{Deleted, UserList, UserView};
 use crate::config::Settings;
@@ -115,14 +115,14 @@ fn add(args: AddArgs, settings: &Settings, output: Output) -> Result<End, Failur
         let new = NewUser { username: username.clone(), email, password: password.plain };
         let added = add_user(installation.store(), new, installation.now).await;
         let appended = added.as_ref().map(|added| added.appended);
-        finish(installation, "user.added", &username, appended).await?;
+        finish(installation, AuditEvent::UserAdded, &username, appended).await?;
         show(installation, &username, shown, output).await
     })
 }
 
 fn set_enabled(who: &Named, enabled: bool, settings: &Settings, output: Output) -> Result<End, Failure> {
     let username = who.parse()?;
-    let event = if enabled { "user.enabled" } else { "user.disabled" };
+    let event = if enabled { AuditEvent::UserEnabled } else { AuditEvent::UserDisabled };
     Installation::visit(settings, async |installation| {
         let set = set_user_enabled(installation.store(), &username, enabled, installation.now).await;
         finish(installation, event, &username, set.as_ref().copied()).await?;
@@ -136,7 +136,7 @@ fn set_password(args: &SetPasswordArgs, settings: &Settings, output: Output) -> 
     Installation::visit(settings, async |installation| {
         let store = installation.store();
         let set = set_user_password(store, &username, &password.plain, installation.now).await;
-        finish(installation, "user.password_set", &username, set.as_ref().copied()).await?;
+        finish(installation, AuditEvent::UserPasswordSet, &username, set.as_ref().copied()).await?;
         show(installation, &username, password.shown(), output).await
     })
 }
@@ -145,7 +145,7 @@ fn delete(who: &Named, settings: &Settings, output: Output) -> Result<End, Failu
     let username = who.parse()?;
     Installation::visit(settings, async |installation| {
         let deleted = delete_user(installation.store(), &username, installation.now).await;
-        finish(installation, "user.deleted", &username, deleted.as_ref().copied()).await?;
+        finish(installation, AuditEvent::UserDeleted, &username, deleted.as_ref().copied()).await?;
         output.show(&Deleted { deleted: true, username: username.to_string() })?;
         Ok(End::Done)
     })
@@ -154,7 +154,7 @@ fn delete(who: &Named, settings: &Settings, output: Output) -> Result<End, Failu
 /// What was done is recorded, and has reached every server, before it is told.
 async fn finish(
     installation: &Installation,
-    event: &'static str,
+    event: AuditEvent,
     username: &Username,
     outcome: Result<Appended, &AdministrationError>,
 ) -> Result<(), Failure> {

@@ -5,6 +5,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use obol_keys::MasterKey;
 use obol_oauth::administration::{ChosenSecret, ClientSpec, add_client};
@@ -13,7 +14,7 @@ use obol_oauth::{
     Request, Settings, TokenAnswer,
 };
 use obol_replica::{Boottime, Clock, LeaseOptions, Replica, SystemClock};
-use obol_store::{Audit, AuditRecord, PasswordHash, Store, User};
+use obol_store::{Audit, AuditEvent, AuditRecord, PasswordHash, Store, User};
 use obol_store_sqlite::SqliteStore;
 use obol_token::{Lifetime, SubjectId, Timestamp};
 
@@ -28,7 +29,7 @@ pub(crate) struct Rooms {
     folder: tempfile::TempDir,
 }
 
-/// A wall clock that is set, beside the machine's time since boot.
+/// A wall clock that is set, and the time since boot goes along: a wall clock that moves alone is not followed.
 pub(crate) struct SetClock(AtomicI64);
 
 impl SetClock {
@@ -43,7 +44,8 @@ impl Clock for SetClock {
     }
 
     fn boottime(&self) -> Boottime {
-        SystemClock.boottime()
+        let passed_secs = u64::try_from(self.wall().as_secs() - START_SECS).unwrap();
+        SystemClock.boottime().plus(Duration::from_secs(passed_secs))
     }
 }
 
@@ -51,7 +53,7 @@ impl Clock for SetClock {
 pub(crate) struct Records(Mutex<Vec<AuditRecord>>);
 
 impl Records {
-    pub(crate) fn events(&self) -> Vec<&'static str> {
+    pub(crate) fn events(&self) -> Vec<AuditEvent> {
         self.0.lock().unwrap().iter().map(|record| record.event).collect()
     }
 }
@@ -70,9 +72,10 @@ impl Rooms {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(folder.path()).unwrap());
         let master = MasterKey::load_or_create(&folder.path().join("master.key")).unwrap();
         let clock = Arc::new(SetClock(AtomicI64::new(START_SECS)));
+        // The lease outlasts what the tests let pass at once.
+        let options = LeaseOptions { lease: Duration::from_secs(7_200), ..LeaseOptions::default() };
         let of_replica: Arc<dyn Clock> = clock.clone();
-        let replica =
-            Replica::start(Arc::clone(&store), master, of_replica, LeaseOptions::default()).await.unwrap();
+        let replica = Replica::start(Arc::clone(&store), master, of_replica, options).await.unwrap();
         let audit = Arc::new(Records::default());
         let settings = Settings { issuer: "https://id.example.com".parse().unwrap(), refresh_grace_secs: 10 };
         let engine = Engine::new(Arc::clone(&replica), Arc::clone(&store), audit.clone(), settings);

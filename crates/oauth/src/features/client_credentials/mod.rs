@@ -1,6 +1,6 @@
 //! The client credentials grant (RFC 6749 §4.4): a confidential client acts for itself. Issues without a write.
 
-use obol_store::{AuditRecord, ClientKind};
+use obol_store::{AuditEvent, AuditRecord, ClientKind};
 
 use super::{Feature, Grant, Pending, nothing};
 use crate::client_authentication::AuthenticatedClient;
@@ -43,7 +43,7 @@ fn issue(call: &Call<'_>, client: &AuthenticatedClient) -> Result<TokenAnswer, O
             client_id: Some(client.id.as_str().to_owned()),
             token_id: Some(token.id),
             reason: Some("client_credentials".into()),
-            ..AuditRecord::new("token.issued", now)
+            ..AuditRecord::new(AuditEvent::TokenIssued, now)
         },
     );
     Ok(TokenAnswer {

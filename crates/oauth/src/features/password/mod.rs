@@ -4,7 +4,7 @@
 //! A client that may refresh gets a family, which is one row; without, nothing is written.
 
 use obol_keys::{PlainPassword, RefreshToken};
-use obol_store::{AuditRecord, BeginOutcome, NewFamily};
+use obol_store::{AuditEvent, AuditRecord, BeginOutcome, NewFamily};
 use obol_token::{Expiry, FamilyId, TokenId};
 
 use super::{Feature, Grant, Pending, nothing};
@@ -60,7 +60,7 @@ pub(crate) async fn issue(
     let record = AuditRecord {
         client_id: Some(needed.client.id.as_str().to_owned()),
         username: Some(needed.username),
-        ..AuditRecord::new("token.issued", needed.arrival.now)
+        ..AuditRecord::new(AuditEvent::TokenIssued, needed.arrival.now)
     };
     let record = match &outcome {
         Ok(issued) => AuditRecord {
@@ -70,7 +70,7 @@ pub(crate) async fn issue(
             ..record
         },
         Err(error) => AuditRecord {
-            event: "token.refused",
+            event: AuditEvent::TokenRefused,
             done: false,
             reason: Some(error.reason().to_owned().into()),
             ..record
@@ -139,7 +139,7 @@ async fn begin_family(
                     client_id: Some(client.id.as_str().to_owned()),
                     username: Some(person.username.clone()),
                     position: Some(replaced.position()),
-                    ..AuditRecord::new("token.revoked", now)
+                    ..AuditRecord::new(AuditEvent::TokenRevoked, now)
                 },
             );
             let _revoked = engine.replica.confirm(replaced).await?;

@@ -4,7 +4,7 @@
 //! does no harm; presented later it is a reuse, and ends the family. The window never covers a family that has ended.
 
 use obol_keys::RefreshToken;
-use obol_store::{AuditRecord, Family, RotateOutcome, Rotation};
+use obol_store::{AuditEvent, AuditRecord, Family, RotateOutcome, Rotation};
 use obol_token::TokenId;
 use zeroize::Zeroizing;
 
@@ -60,7 +60,7 @@ async fn refresh(
         client_id: Some(client.id.as_str().to_owned()),
         username: Some(person.username.clone()),
         family: Some(family.id),
-        ..AuditRecord::new("token.issued", call.request.arrival.now)
+        ..AuditRecord::new(AuditEvent::TokenIssued, call.request.arrival.now)
     };
     match store.rotate_refresh(&rotation).await? {
         RotateOutcome::First => {
@@ -69,14 +69,15 @@ async fn refresh(
             Ok(answer)
         }
         RotateOutcome::Replay(sealed) => {
-            let (event, reason) = ("token.repeated", Some("presented again within the window".into()));
+            let (event, reason) =
+                (AuditEvent::TokenRepeated, Some("presented again within the window".into()));
             call.engine.audit(&call.request.arrival, AuditRecord { event, reason, ..record });
             let opened = presented.open_answer(sealed).ok_or_else(|| not_good("stored answer unreadable"))?;
             serde_json::from_slice(&opened).map_err(|_| not_good("stored answer unreadable"))
         }
         RotateOutcome::Reused(appended) => {
             let revoked = call.engine.replica.confirm(appended).await;
-            let (event, position) = ("family.reused", Some(appended.position()));
+            let (event, position) = (AuditEvent::FamilyReused, Some(appended.position()));
             let reason = Some("a replaced refresh token was presented; the family has ended".into());
             call.engine.audit(&call.request.arrival, AuditRecord { event, position, reason, ..record });
             let _revoked = revoked?;

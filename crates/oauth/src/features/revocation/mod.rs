@@ -8,7 +8,7 @@
 
 pub(crate) mod rules;
 
-use obol_store::AuditRecord;
+use obol_store::{AuditEvent, AuditRecord};
 use obol_token::Authority;
 use serde_json::{Map, Value, json};
 
@@ -68,19 +68,19 @@ fn audit(
     done: &Result<RevocationDone, OAuthError>,
 ) {
     let (event, reason) = match (done, &target.verdict) {
-        (Err(error), _) => ("revocation.refused", Some(error.reason().to_owned().into())),
+        (Err(error), _) => (AuditEvent::RevocationRefused, Some(error.reason().to_owned().into())),
         (Ok(RevocationDone::Revoked(_)), Verdict::AlreadyDenied(_)) => {
-            ("token.revoked", Some("was revoked before".into()))
+            (AuditEvent::TokenRevoked, Some("was revoked before".into()))
         }
-        (Ok(RevocationDone::Revoked(_)), _) => ("token.revoked", None),
+        (Ok(RevocationDone::Revoked(_)), _) => (AuditEvent::TokenRevoked, None),
         (Ok(RevocationDone::NothingToRevoke), Verdict::NotYours) => {
-            ("revocation.refused", Some("the token belongs to another client".into()))
+            (AuditEvent::RevocationRefused, Some("the token belongs to another client".into()))
         }
         (Ok(RevocationDone::NothingToRevoke), Verdict::Unknown) => {
-            ("revocation.empty", Some("the token is not known".into()))
+            (AuditEvent::RevocationEmpty, Some("the token is not known".into()))
         }
         (Ok(RevocationDone::NothingToRevoke), _) => {
-            ("revocation.empty", Some("the token has expired".into()))
+            (AuditEvent::RevocationEmpty, Some("the token has expired".into()))
         }
     };
     let position = match done {

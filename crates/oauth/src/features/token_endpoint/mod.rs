@@ -2,7 +2,7 @@
 //!
 //! It finds the grant and leaves the rest to it. Whatever a grant refuses is audited here, once.
 
-use obol_store::AuditRecord;
+use obol_store::{AuditEvent, AuditRecord};
 use serde_json::{Map, Value, json};
 
 use super::{ClientRule, Endpoint, Feature, Grant, Method, Pending, Steps, grant_types};
@@ -50,7 +50,7 @@ fn handle<'a>(call: &'a Call<'a>, client: AuthenticatedClient) -> Pending<'a> {
                     done: false,
                     reason: Some(reason.into()),
                     client_id: Some(id.as_str().to_owned()),
-                    ..AuditRecord::new("token.refused", now)
+                    ..AuditRecord::new(AuditEvent::TokenRefused, now)
                 },
             );
         })
