@@ -2,12 +2,14 @@
 
 use async_trait::async_trait;
 use obol_store::{Appended, Change, ChangeLog, Entry, StoreError};
-use obol_token::{ClientId, Denial, Denied, Expiry, FamilyId, KeyId, Position, SubjectId, TokenId};
+use obol_token::{
+    ClientId, Denial, Denied, Expiry, FamilyId, KeyId, Position, SubjectId, Timestamp, TokenId,
+};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Result, Row};
 
 use crate::columns::{self, unreadable};
-use crate::{SqliteStore, clients, sealing_keys};
+use crate::{SqliteStore, clients, sealing_keys, sweep};
 
 const READ_AFTER: &str =
     "SELECT position, kind, id, leaves_at FROM change_log WHERE position > $1 ORDER BY position LIMIT $2";
@@ -35,6 +37,10 @@ pub(crate) mod kind {
 impl ChangeLog for SqliteStore {
     async fn read_after(&self, after: Position, limit: usize) -> Result<Vec<Entry>, StoreError> {
         self.log_readers.read(move |db| read_after(db, after, limit)).await
+    }
+
+    async fn swept_through(&self) -> Result<Timestamp, StoreError> {
+        self.log_readers.read(sweep::swept_through).await
     }
 
     async fn wait_for_append(&self, after: Position) {

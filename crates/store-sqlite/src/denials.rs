@@ -6,7 +6,7 @@ use obol_token::{ClientId, Denied, Expiry, FamilyId, Lifetime, SubjectId, Timest
 use rusqlite::{Connection, Params, Result};
 
 use crate::change_log::{Thing, append, find};
-use crate::{SqliteStore, clock, columns, families};
+use crate::{SqliteStore, clock, columns, families, sweep};
 
 const ACCESS_LIFETIMES: &str = "SELECT MIN(access_lifetime_secs), MAX(access_lifetime_secs) FROM clients";
 const END_OF_SUBJECT: &str = "UPDATE families SET ended = $1 WHERE subject = $2 AND ended IS NULL";
@@ -105,7 +105,8 @@ fn deny_family(db: &Connection, id: FamilyId, now: Timestamp) -> Result<Appended
 /// When the last access token that could be out when this is committed has expired, with the margin of [`Denials`].
 /// Deleted clients count: their rows stay.
 fn last_access_expiry(db: &Connection, now: Timestamp) -> Result<Expiry> {
-    let last_issue = clock::not_before_wall(now).plus_secs(DENIAL_MARGIN_SECS);
+    let now = clock::not_before_wall(now).max(sweep::swept_through(db)?);
+    let last_issue = now.plus_secs(DENIAL_MARGIN_SECS);
     let (shortest, longest): (Option<u32>, Option<u32>) =
         db.prepare_cached(ACCESS_LIFETIMES)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(match (shortest, longest) {

@@ -5,7 +5,8 @@ use rusqlite::{Connection, Result};
 /// Marks the file as ours (`obol` in ASCII).
 const APPLICATION_ID: i64 = 0x6f_62_6f_6c;
 
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_begin.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/0001_begin.sql"), include_str!("migrations/0002_swept_through.sql")];
 
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (
     number INTEGER NOT NULL PRIMARY KEY,

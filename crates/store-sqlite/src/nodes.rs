@@ -65,6 +65,7 @@ impl Nodes for SqliteStore {
         let registered =
             Registered { node, applied: Position::START, lease: FIRST_LEASE, renewed: false, _lock: lock };
         *self.this_server.locked() = Some(registered);
+        self.writer.set_sweeping(true);
         Ok(())
     }
 
@@ -104,6 +105,7 @@ impl Nodes for SqliteStore {
         let mut registered = self.this_server.locked();
         if registered.as_ref().is_some_and(|registered| registered.node == node) {
             *registered = None;
+            self.writer.set_sweeping(false);
         }
         Ok(())
     }

@@ -1,7 +1,9 @@
-//! Letting rows go whose time is over: each commit takes a few along, so there is no janitor.
+//! Letting rows go whose time is over: each commit of a server takes a few along, so there is no janitor.
 
 use obol_token::Timestamp;
 use rusqlite::{Connection, Result};
+
+use crate::columns;
 
 /// The newest entry stays, so that who reads to the end of the log knows how far it goes.
 const REMOVE_ENTRIES: &str = "DELETE FROM change_log WHERE position IN \
@@ -9,14 +11,25 @@ const REMOVE_ENTRIES: &str = "DELETE FROM change_log WHERE position IN \
      AND position < (SELECT position FROM log_head)";
 const REMOVE_FAMILIES: &str = "DELETE FROM families WHERE id IN \
      (SELECT id FROM families WHERE leaves_at <= $1 ORDER BY leaves_at LIMIT $2)";
+const NOTE: &str = "UPDATE log_head SET swept_through = $1 WHERE swept_through < $1";
+const SWEPT_THROUGH: &str = "SELECT swept_through FROM log_head";
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[REMOVE_ENTRIES, REMOVE_FAMILIES];
+pub(crate) const STATEMENTS: &[&str] = &[REMOVE_ENTRIES, REMOVE_FAMILIES, NOTE, SWEPT_THROUGH];
 
-/// Removes up to `limit` log entries and as many families that are over at `now`.
+/// Removes up to `limit` log entries and as many families that are over at `now`, and notes `now` if there were any.
 pub(crate) fn remove_expired(db: &Connection, now: Timestamp, limit: usize) -> Result<()> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut removed = 0;
     for statement in [REMOVE_ENTRIES, REMOVE_FAMILIES] {
-        db.prepare_cached(statement)?.execute((now.as_secs(), limit))?;
+        removed += db.prepare_cached(statement)?.execute((now.as_secs(), limit))?;
+    }
+    if removed > 0 {
+        db.prepare_cached(NOTE)?.execute([now.as_secs()])?;
     }
     Ok(())
+}
+
+/// The latest moment at which something was removed.
+pub(crate) fn swept_through(db: &Connection) -> Result<Timestamp> {
+    db.prepare_cached(SWEPT_THROUGH)?.query_row([], |row| columns::timestamp(row, 0))
 }

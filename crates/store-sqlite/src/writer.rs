@@ -1,7 +1,7 @@
 //! The one thread that writes: it takes the requests that wait and commits them together (group commit).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
@@ -20,6 +20,7 @@ pub(crate) struct Writer {
     queue: Option<SyncSender<Box<dyn Request>>>,
     thread: Option<JoinHandle<()>>,
     commits: Arc<AtomicU64>,
+    sweeping: AtomicBool,
 }
 
 impl Writer {
@@ -36,11 +37,11 @@ impl Writer {
         let thread = std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
             .spawn(move || write_batches(&db, &requests, &head, &counter))?;
-        Ok(Self { queue: Some(queue), thread: Some(thread), commits })
+        Ok(Self { queue: Some(queue), thread: Some(thread), commits, sweeping: AtomicBool::new(false) })
     }
 
     /// Runs `work` in a transaction and answers after that is on stable storage. A failure of `work` undoes what it
-    /// did and nothing else. `now` lets rows go whose time is over.
+    /// did and nothing else. `now` lets rows go whose time is over, if this process sweeps.
     ///
     /// # Errors
     /// [`StoreError`]; `Unavailable` at once when too many requests wait.
@@ -50,6 +51,7 @@ impl Writer {
         W: FnOnce(&Connection) -> Result<T> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
+        let now = now.filter(|_| self.sweeping.load(Ordering::Acquire));
         let request = Pending { work: Some(work), outcome: None, now, answer };
         let stopped = || StoreError::Unavailable("the writing thread has stopped".to_owned());
         match self.queue.as_ref().ok_or_else(stopped)?.try_send(Box::new(request)) {
@@ -59,6 +61,11 @@ impl Writer {
             }
             Err(TrySendError::Disconnected(_)) => Err(stopped()),
         }
+    }
+
+    /// Says whether commits from now on let rows go. Only a server's do: its clock was looked at when it started.
+    pub(crate) fn set_sweeping(&self, sweeping: bool) {
+        self.sweeping.store(sweeping, Ordering::Release);
     }
 
     /// How many transactions were committed.

@@ -7,7 +7,7 @@
 //! position of the last append.
 
 use async_trait::async_trait;
-use obol_token::{ClientId, Denial, Position};
+use obol_token::{ClientId, Denial, Position, Timestamp};
 
 use crate::{Client, StoreError, WrappedKey};
 
@@ -61,6 +61,13 @@ pub trait ChangeLog: Send + Sync {
     /// # Errors
     /// [`StoreError`] when the log cannot be read.
     async fn read_after(&self, after: Position, limit: usize) -> Result<Vec<Entry>, StoreError>;
+
+    /// The latest moment at which something left the store because its time was over; the epoch if nothing has. Stored
+    /// with what it tells of: to a clock that is behind it, denials are gone whose tokens look unexpired.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    async fn swept_through(&self) -> Result<Timestamp, StoreError>;
 
     /// Waits until there may be an entry after `after`, appended by this process or another. May return early.
     async fn wait_for_append(&self, after: Position);

@@ -43,8 +43,9 @@ pub trait Denials: Send + Sync {
     /// is not known and for a person the commit plus [`DENIAL_MARGIN_SECS`] plus the longest access-token lifetime of any
     /// client ever added (never, if one of them does not expire); denials of clients and of everything stay.
     ///
-    /// As the moment of the commit counts the later of `now` and the wall clock as the backend reads it in its
-    /// transaction: `now` may be old, and tokens issued between it and the commit are refused too.
+    /// As the moment of the commit counts the latest of `now`, the wall clock as the backend reads it in its
+    /// transaction, and [`swept_through`](crate::ChangeLog::swept_through): `now` may be old or by a clock that was set
+    /// back, and tokens issued between it and the commit are refused too.
     ///
     /// # Errors
     /// [`StoreError`]; on `Unavailable` it may have been stored or not. So it is also when the commit took so long after that

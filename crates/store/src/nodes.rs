@@ -44,7 +44,8 @@ pub struct Peer {
 /// Stored nodes. `docs/design/lease.md` says how each backend keeps the lease.
 #[async_trait]
 pub trait Nodes: Send + Sync {
-    /// Enters this node among those that answer. Comes before it loads its memory.
+    /// Enters this node among those that answer. Comes before it loads its memory. Only a process whose node is entered
+    /// lets things leave the store whose time is over: a command may run by a clock that nobody has looked at.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the backend serves one node at a time and another is running.

@@ -43,7 +43,7 @@ CREATE TABLE families (
 CREATE TABLE log_head (
     one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
     position INTEGER NOT NULL
-) STRICT;
+, swept_through INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE TABLE migrations (
     number INTEGER NOT NULL PRIMARY KEY,

@@ -4,18 +4,18 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use obol_token::{Denied, Expiry, Position};
+use obol_token::{Denied, Expiry, Position, Timestamp};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::samples::{
     ACCESS_SECS, Fresh, PATIENCE, add_client, add_user, at, begin, changed, client, client_id, denial, deny,
-    entries, family, hash, log_end, pass_time, people, refresh, rotate, rotation, subject_id, token_id, told,
-    until, user, username,
+    entries, family, hash, log_end, pass_time, people, refresh, rotate, rotation, serve, subject_id,
+    token_id, told, until, user, username,
 };
 use crate::{
-    Client, ClientKind, DENIAL_MARGIN_SECS, Deny, Entry, FirstKeyOutcome, PasswordHash, RotateOutcome,
-    WrappedKey,
+    Client, ClientKind, DENIAL_MARGIN_SECS, Deny, Entry, FirstKeyOutcome, NodeId, PasswordHash,
+    RotateOutcome, WrappedKey,
 };
 
 pub async fn a_new_log_is_empty(store: Fresh) {
@@ -96,6 +96,7 @@ pub async fn pages_join_without_a_gap(store: Fresh) {
 }
 
 pub async fn reading_to_the_end_reaches_every_acknowledged_position(store: Fresh) {
+    serve(&*store).await;
     let token = |number, secs| Deny::Token { id: token_id(number), expires_at: until(secs) };
     // Nobody has a client yet, and these tokens have expired: such denials refuse nothing, and count all the same.
     let useless = [Deny::Subject(subject_id("alice")), token(1, -100), token(2, 0), token(3, -100)];
@@ -180,12 +181,64 @@ pub async fn who_waits_behind_the_end_returns_at_once(store: Fresh) {
 }
 
 pub async fn a_denial_leaves_the_log_by_itself_when_its_time_is_over(store: Fresh) {
+    serve(&*store).await;
     let what = Denied::Token(token_id(1));
     deny(&*store, &Deny::Token { id: token_id(1), expires_at: until(100) }, at(1)).await;
     pass_time(&*store, at(99)).await;
     assert!(denial(&*store, &what).await.is_some());
     pass_time(&*store, at(100)).await;
     assert_eq!(denial(&*store, &what).await, None);
+}
+
+pub async fn nothing_leaves_while_no_node_is_entered(store: Fresh) {
+    let what = Denied::Token(token_id(1));
+    deny(&*store, &Deny::Token { id: token_id(1), expires_at: until(100) }, at(1)).await;
+    pass_time(&*store, at(200)).await;
+    assert!(denial(&*store, &what).await.is_some(), "before there is a node");
+    assert_eq!(store.swept_through().await, Ok(Timestamp::from_secs(0)));
+
+    serve(&*store).await;
+    store.leave(NodeId::from_bytes([1; 16])).await.unwrap();
+    pass_time(&*store, at(200)).await;
+    assert!(denial(&*store, &what).await.is_some(), "after it has left");
+
+    serve(&*store).await;
+    pass_time(&*store, at(200)).await;
+    assert_eq!(denial(&*store, &what).await, None);
+}
+
+pub async fn swept_through_is_the_latest_moment_at_which_something_left(store: Fresh) {
+    serve(&*store).await;
+    people(&*store).await;
+    let swept = async || store.swept_through().await.unwrap();
+    let token = |number, secs| Deny::Token { id: token_id(number), expires_at: until(secs) };
+    for (number, secs) in [(1, 100), (2, 300)] {
+        deny(&*store, &token(number, secs), at(1)).await;
+    }
+    pass_time(&*store, at(99)).await;
+    assert_eq!(swept().await, Timestamp::from_secs(0), "nothing has left");
+    pass_time(&*store, at(150)).await;
+    assert_eq!(swept().await, at(150));
+    pass_time(&*store, at(299)).await;
+    assert_eq!(swept().await, at(150), "nothing has left since");
+    pass_time(&*store, at(400)).await;
+    assert_eq!(swept().await, at(400));
+
+    // The clock was set back, and what leaves now is over for long.
+    deny(&*store, &token(3, 50), at(1)).await;
+    deny(&*store, &token(4, 900), at(1)).await;
+    pass_time(&*store, at(60)).await;
+    assert_eq!(denial(&*store, &Denied::Token(token_id(3))).await, None);
+    assert_eq!(swept().await, at(400));
+
+    let family = crate::NewFamily {
+        refresh_expires_at: until(500),
+        access_expires_at: until(500),
+        ..family(1, "fcare", "alice")
+    };
+    begin(&*store, &family).await;
+    pass_time(&*store, at(600)).await;
+    assert_eq!(swept().await, at(600), "a family has left");
 }
 
 pub async fn of_two_ends_of_a_denial_the_later_counts(store: Fresh) {

@@ -6,8 +6,8 @@ use tokio::task::JoinSet;
 
 use super::samples::{
     ACCESS_SECS, Fresh, REFRESH_SECS, add_client, at, begin, changed, client, client_id, denial, deny,
-    family, family_id, is_live, lifetime, log_end, pass_time, people, rotate, rotation, stored, subject_id,
-    token_id, until, username,
+    family, family_id, is_live, lifetime, log_end, pass_time, people, rotate, rotation, serve, stored,
+    subject_id, token_id, until, username,
 };
 use crate::{Client, DENIAL_MARGIN_SECS, Deny, NewFamily, RotateOutcome};
 
@@ -50,6 +50,7 @@ pub async fn a_token_denied_again_keeps_its_position(store: Fresh) {
 }
 
 pub async fn the_denial_of_a_token_leaves_with_the_token(store: Fresh) {
+    serve(&*store).await;
     for (number, expires_at) in [(1, until(100)), (2, Expiry::Never)] {
         deny(&*store, &Deny::Token { id: token_id(number), expires_at }, at(1)).await;
         let denial = denial(&*store, &Denied::Token(token_id(number))).await.unwrap();
@@ -106,6 +107,7 @@ pub async fn an_unknown_family_is_denied_for_the_longest_access_lifetime(store: 
 }
 
 pub async fn the_denial_of_a_person_lasts_the_longest_access_lifetime(store: Fresh) {
+    serve(&*store).await;
     people(&*store).await;
     let long = Client { access_token_lifetime: lifetime(7_777), ..client("long") };
     add_client(&*store, &long).await;
@@ -148,6 +150,17 @@ fn wall() -> Timestamp {
     Timestamp::from_secs(since_epoch.as_secs().cast_signed())
 }
 
+pub async fn a_denial_outlasts_the_latest_moment_at_which_something_left(store: Fresh) {
+    serve(&*store).await;
+    people(&*store).await;
+    deny(&*store, &Deny::Token { id: token_id(1), expires_at: until(100) }, at(1)).await;
+    pass_time(&*store, at(90_000)).await;
+    // This request's clock was set back by a day.
+    deny(&*store, &Deny::Subject(subject_id("alice")), at(3_600)).await;
+    let denial = denial(&*store, &Denied::Subject(subject_id("alice"))).await.unwrap();
+    assert_eq!(denial.leaves_at, until(90_000 + DENIAL_MARGIN_SECS + ACCESS_SECS));
+}
+
 pub async fn deleted_clients_count_for_the_longest_access_lifetime(store: Fresh) {
     people(&*store).await;
     let long = Client { access_token_lifetime: lifetime(7_777), ..client("long") };
@@ -169,6 +182,7 @@ pub async fn an_access_lifetime_without_end_makes_a_denial_without_end(store: Fr
 }
 
 pub async fn denials_of_clients_and_of_everything_stay(store: Fresh) {
+    serve(&*store).await;
     people(&*store).await;
     deny(&*store, &Deny::Client(client_id("fcare")), at(5)).await;
     deny(&*store, &Deny::Everything, at(5)).await;

@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 
 use super::samples::{
     Fresh, REFRESH_SECS, at, begin, changed, client_id, denial, deny, entries, family, hash, is_live,
-    log_end, pass_time, people, rotate, rotation, scopes, stored, until, username,
+    log_end, pass_time, people, rotate, rotation, scopes, serve, stored, until, username,
 };
 use crate::{BeginOutcome, Deny, Family, NewFamily, RotateOutcome, Rotation, Store, StoreError};
 
@@ -173,6 +173,7 @@ pub async fn no_family_begun_beside_a_disabling_lives(store: Fresh) {
 }
 
 pub async fn a_family_leaves_when_both_its_tokens_have_expired(store: Fresh) {
+    serve(&*store).await;
     people(&*store).await;
     let cases = [(1, until(500), until(900)), (2, until(900), until(500)), (3, until(200), until(200))];
     for (number, refresh_expires_at, access_expires_at) in cases {
@@ -209,6 +210,7 @@ async fn which_are_there(store: &dyn Store) -> [bool; 4] {
 }
 
 pub async fn a_family_without_end_stays(store: Fresh) {
+    serve(&*store).await;
     people(&*store).await;
     let endless = NewFamily { refresh_expires_at: Expiry::Never, ..family(1, "fcare", "alice") };
     let with_endless_access = NewFamily { access_expires_at: Expiry::Never, ..family(2, "fcare", "bob") };

@@ -31,6 +31,8 @@ macro_rules! conformance_suite {
                 an_append_wakes_who_waits
                 who_waits_behind_the_end_returns_at_once
                 a_denial_leaves_the_log_by_itself_when_its_time_is_over
+                nothing_leaves_while_no_node_is_entered
+                swept_through_is_the_latest_moment_at_which_something_left
                 of_two_ends_of_a_denial_the_later_counts
             }
             clients {
@@ -61,6 +63,7 @@ macro_rules! conformance_suite {
                 an_unknown_family_is_denied_for_the_longest_access_lifetime
                 the_denial_of_a_person_lasts_the_longest_access_lifetime
                 a_denial_lasts_from_its_commit_also_when_the_request_is_old
+                a_denial_outlasts_the_latest_moment_at_which_something_left
                 deleted_clients_count_for_the_longest_access_lifetime
                 an_access_lifetime_without_end_makes_a_denial_without_end
                 denials_of_clients_and_of_everything_stay
