@@ -9,6 +9,7 @@ use obol_token::{Position, Timestamp};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::clock::SteadyClock;
 use crate::confirm::confirm_by_peers;
 use crate::lease::Lease;
 use crate::{Boottime, Clock, LeaseOptions, LoadError, Memory, NotConfirmed, Revoked, Stale, follower};
@@ -25,6 +26,9 @@ pub struct Replica {
     leaving: AtomicBool,
 }
 
+/// How far the wall clock may be behind the latest removal by which it is measured.
+const MAX_BEHIND_SECS: i64 = 60;
+
 /// Why a node could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -37,6 +41,18 @@ pub enum StartError {
     /// No sealing key could be made.
     #[error("the cryptographic library made no sealing key")]
     Key,
+    /// The machine's wall clock is behind what has been removed by it: tokens would look unexpired whose denials are gone.
+    #[error(
+        "this machine's clock says {now}, but denials were removed as of {swept_through}: set the machine's clock right, \
+         then start again",
+        now = utc(*.now), swept_through = utc(*.swept_through)
+    )]
+    ClockBehind {
+        /// What the wall clock says.
+        now: Timestamp,
+        /// The latest moment at which something left the store.
+        swept_through: Timestamp,
+    },
 }
 
 /// The memory of a node whose lease ran at a moment after the request arrived.
@@ -63,12 +79,17 @@ impl Replica {
             memory: Memory::new(master),
             lease: Lease::default(),
             options,
-            clock,
+            clock: Arc::new(SteadyClock::new(clock)),
             store,
             applied: watch::Sender::new(Position::START),
             leaving: AtomicBool::new(false),
         });
         replica.store.register_node(replica.node).await?;
+        if let Err(error) = replica.refuse_clock_behind().await {
+            // Whoever sets the clock right and starts again must not be told that a server is running.
+            replica.leave().await.ok();
+            return Err(error);
+        }
         replica.memory.catch_up(&*replica.store).await?;
         if !replica.memory.has_key() {
             replica.add_first_key().await?;
@@ -159,6 +180,14 @@ impl Replica {
         &self.options
     }
 
+    async fn refuse_clock_behind(&self) -> Result<(), StartError> {
+        let (now, swept_through) = (self.clock.wall(), self.store.swept_through().await?);
+        match now.secs_until(swept_through) > MAX_BEHIND_SECS {
+            true => Err(StartError::ClockBehind { now, swept_through }),
+            false => Ok(()),
+        }
+    }
+
     async fn add_first_key(&self) -> Result<(), StartError> {
         let (id, wrapped) = self.memory.master().new_sealing_key().ok_or(StartError::Key)?;
         let created_at = self.clock.wall();
@@ -178,5 +207,13 @@ impl<'a> Vouched<'a> {
     /// that whatever is denied meanwhile refuses the token.
     pub fn position(&self) -> Position {
         self.position
+    }
+}
+
+/// The moment for people.
+fn utc(moment: Timestamp) -> String {
+    match jiff::Timestamp::from_second(moment.as_secs()) {
+        Ok(utc) => utc.to_string(),
+        Err(_) => format!("{} s after 1970", moment.as_secs()),
     }
 }

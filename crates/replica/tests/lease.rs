@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use obol_keys::MasterKey;
@@ -15,10 +15,11 @@ use obol_token::{Denied, Expiry, Position, Timestamp, TokenId};
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 
-/// The machine's time since boot, with an offset: as if the machine had slept.
+/// The machine's time since boot, with an offset: as if the machine had slept; and a wall clock that stands or jumps.
 #[derive(Default)]
 struct SleepingClock {
     slept_millis: AtomicU64,
+    wall_jump_secs: AtomicI64,
 }
 
 impl SleepingClock {
@@ -29,7 +30,7 @@ impl SleepingClock {
 
 impl Clock for SleepingClock {
     fn wall(&self) -> Timestamp {
-        NOW
+        NOW.plus_secs(self.wall_jump_secs.load(Ordering::SeqCst))
     }
 
     fn boottime(&self) -> Boottime {
@@ -145,6 +146,47 @@ async fn one_folder_has_one_server() {
     let refused = Replica::start(second, master(folder.path()), clock, LeaseOptions::default()).await;
     let refused = refused.err().unwrap();
     assert!(matches!(refused, obol_replica::StartError::Store(StoreError::Conflict(_))), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_does_not_follow_a_wall_clock_that_jumps() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(SleepingClock::default());
+    let (replica, _store) = start(folder.path(), clock.clone()).await;
+    for jump_secs in [86_400, -86_400, -NOW.as_secs()] {
+        clock.wall_jump_secs.store(jump_secs, Ordering::SeqCst);
+        let now = replica.now();
+        assert!(now >= NOW && now < NOW.plus_secs(3_600), "{jump_secs}: {now:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_server_starts_by_a_clock_behind_what_was_removed() {
+    for (secs, starts) in [(59, true), (60, true), (61, false), (86_400, false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let (replica, store) = start(folder.path(), Arc::default()).await;
+        let expired = Deny::Token { id: TokenId::from_bytes([9; 16]), expires_at: Expiry::At(NOW) };
+        for (deny, now) in [(expired, NOW), (deny_token(1), NOW.plus_secs(secs))] {
+            let _ = store.deny(&deny, now).await.unwrap();
+        }
+        // Removed by that commit, or by this one, since the newest entry stays.
+        let _ = store.deny(&deny_token(2), NOW.plus_secs(secs)).await.unwrap();
+        assert_eq!(store.swept_through().await, Ok(NOW.plus_secs(secs)));
+        replica.leave().await.unwrap();
+
+        let again: Arc<dyn Store> = store.clone();
+        let clock = Arc::new(SleepingClock::default());
+        let again = Replica::start(again, master(folder.path()), clock, LeaseOptions::default()).await;
+        assert_eq!(again.is_ok(), starts, "{secs}");
+        if let Err(refused) = again {
+            assert!(matches!(refused, obol_replica::StartError::ClockBehind { .. }), "{refused}");
+            let sentence = refused.to_string();
+            assert!(sentence.contains("2027-01-15T08:00:00Z"), "{sentence}");
+            assert!(sentence.contains("set the machine's clock right"), "{sentence}");
+            // It has left, so that the next try is not refused as a second server.
+            store.register_node(NodeId::from_bytes([7; 16])).await.unwrap();
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
