@@ -4,7 +4,6 @@ use std::io;
 use std::process::{Child, Command};
 use std::thread;
 
-use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// The division of the cores. Without two cores, or without the right, nothing is pinned.
@@ -18,8 +17,14 @@ pub struct Cores {
 
 impl Cores {
     /// Divides the cores that this process may use: `server_cores` for the servers, the rest for the generator.
+    /// Where the system does not let it, nothing is pinned.
     pub fn of_this_machine(server_cores: usize) -> Self {
-        Self::decide(&allowed(None), server_cores, siblings)
+        let cores = Self::decide(&allowed(), server_cores, siblings);
+        let trial = thread::spawn({
+            let servers = cores.servers.clone();
+            move || pin_this_thread(&servers) && allowed() == servers
+        });
+        if trial.join().unwrap_or(false) { cores } else { Self::default() }
     }
 
     /// The last cores are the servers', because interrupts mostly come to the first. The generator keeps off the
@@ -54,11 +59,6 @@ impl Cores {
         let started = thread::scope(|scope| scope.spawn(start).join());
         started.unwrap_or_else(|_panicked| Err(io::Error::other("the thread that starts it failed")))
     }
-
-    /// Whether this process runs on the servers' cores and no others.
-    pub(crate) fn is_pinned(&self, pid: Pid) -> bool {
-        !self.servers.is_empty() && allowed(Some(pid)) == self.servers
-    }
 }
 
 /// Keeps the calling thread, and what it starts, on these cores. `false` when the system refuses or there are none.
@@ -68,8 +68,9 @@ pub(crate) fn pin_this_thread(cores: &[usize]) -> bool {
     !cores.is_empty() && sched_setaffinity(None, &set).is_ok()
 }
 
-fn allowed(pid: Option<Pid>) -> Vec<usize> {
-    let set = sched_getaffinity(pid).unwrap_or_default();
+/// The cores that the calling thread may use.
+fn allowed() -> Vec<usize> {
+    let set = sched_getaffinity(None).unwrap_or_default();
     (0..CpuSet::MAX_CPU).filter(|core| set.is_set(*core)).collect()
 }
 
@@ -125,10 +126,10 @@ mod tests {
 
     #[test]
     fn a_thread_can_be_pinned_to_a_core_that_it_may_use() {
-        let core = allowed(None)[0];
+        let core = allowed()[0];
         thread::spawn(move || {
             assert!(pin_this_thread(&[core]));
-            assert_eq!(allowed(None), [core]);
+            assert_eq!(allowed(), [core]);
         })
         .join()
         .unwrap();

@@ -1,15 +1,18 @@
 //! A figure that was taken several times.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// The middle one of several values, with the least and the greatest.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Spread {
     /// The middle one; of an even number, the mean of the two in the middle.
+    #[serde(serialize_with = "rounded")]
     pub median: f64,
     /// The least.
+    #[serde(serialize_with = "rounded")]
     pub min: f64,
     /// The greatest.
+    #[serde(serialize_with = "rounded")]
     pub max: f64,
 }
 
@@ -30,9 +33,23 @@ impl Spread {
     }
 }
 
+/// To six digits: more is noise.
+fn rounded<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    let digits = 5 - value.abs().max(1e-9).log10().floor() as i32;
+    let scale = 10_f64.powi(digits);
+    serializer.serialize_f64((value * scale).round() / scale)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_has_six_digits() {
+        let spread = Spread { median: 123_456.789, min: 0.012_345_678_9, max: -3.0 };
+        let json = serde_json::to_string(&spread).unwrap();
+        assert_eq!(json, r#"{"median":123457.0,"min":0.0123457,"max":-3.0}"#);
+    }
 
     #[test]
     fn the_median_is_the_middle_value() {

@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Pid;
 
+use crate::BenchError;
 use crate::ask::ask_once;
 use crate::ceiling::CEILING;
 use crate::load::{Endpoint, Request, Right};
 use crate::process::{Child, CpuTime, resident_bytes};
-use crate::{BenchError, Cores};
 
 /// A server that answers.
 pub(crate) struct Target {
@@ -58,11 +58,6 @@ impl Target {
     /// Its resident memory in bytes, if it can be seen.
     pub(crate) fn resident_bytes(&self) -> Option<u64> {
         resident_bytes(self.pid?)
-    }
-
-    /// Whether it runs on the servers' cores alone.
-    pub(crate) fn is_pinned(&self, cores: &Cores) -> bool {
-        self.pid.is_some_and(|pid| cores.is_pinned(pid))
     }
 
     /// Stops it, if it is ours.

@@ -1,7 +1,7 @@
 //! `obol bench`: how fast this machine lets obol be, beside the least that any HTTP server must do.
 
-use std::fs;
-use std::io::IsTerminal;
+use std::fs::{self, File};
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -80,6 +80,12 @@ pub(crate) struct BenchArgs {
     /// folder for temporary files.
     #[arg(long, value_name = "DIR")]
     place: Option<PathBuf>,
+    /// Write a page with tables and plots; it needs no other file.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write the tables as Markdown: in the place of those that an earlier run has written there, or at the end.
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
     #[command(flatten)]
     target: TargetArgs,
 }
@@ -130,11 +136,49 @@ pub(crate) fn run(args: BenchArgs, output: Output) -> Result<End, Failure> {
             served.context("the bare server cannot run")?;
         }
         None => {
+            let files = Files::open(args.html.as_deref(), args.markdown.as_deref())?;
             let report = measure(args.plan()?)?;
+            files.write(&report)?;
             output.show(&Measured(report))?;
         }
     }
     Ok(End::Done)
+}
+
+/// Where the report goes beside the terminal. They are opened first: it would be a pity to find out at the end that
+/// one cannot be written.
+struct Files {
+    html: Option<(File, PathBuf)>,
+    markdown: Option<(PathBuf, String)>,
+}
+
+impl Files {
+    fn open(html: Option<&Path>, markdown: Option<&Path>) -> anyhow::Result<Self> {
+        let open = |path: &Path| {
+            let mut options = File::options();
+            let file = options.write(true).create(true).truncate(false).open(path);
+            file.with_context(|| format!("cannot write {}", path.display()))
+        };
+        let html = html.map(|path| anyhow::Ok((open(path)?, path.to_owned()))).transpose()?;
+        let document = |path: &Path| {
+            open(path)?;
+            let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+            anyhow::Ok((path.to_owned(), text))
+        };
+        Ok(Self { html, markdown: markdown.map(document).transpose()? })
+    }
+
+    fn write(self, report: &Report) -> anyhow::Result<()> {
+        if let Some((mut file, path)) = self.html {
+            let written = file.set_len(0).and_then(|()| file.write_all(report.html().as_bytes()));
+            written.with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        if let Some((path, document)) = self.markdown {
+            let written = fs::write(&path, report.put_into_markdown(&document));
+            written.with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        Ok(())
+    }
 }
 
 /// The runtime of `obol serve`, which the ceiling has to share.

@@ -1,7 +1,14 @@
 //! What was found: data first, then its forms for people.
 
+mod cell;
+mod html;
+mod markdown;
+mod plot;
 mod shown;
 mod sweeps;
+mod tables;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use serde::Serialize;
@@ -114,6 +121,11 @@ pub struct Row {
 }
 
 impl Row {
+    /// In an open loop: whether much of the latency is the generator's own.
+    pub fn generator_was_late(&self) -> bool {
+        self.late_p99_us.is_some_and(|late| late.median > self.p99_us.median / 3.0)
+    }
+
     /// Whether the generator, and not the target, was at its end: then CPU time per request decides.
     pub fn generator_was_the_limit(&self) -> bool {
         let server = self.server_busy.map_or(0.0, |busy| busy.median);

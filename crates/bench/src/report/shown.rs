@@ -122,6 +122,17 @@ impl Report {
     }
 
     fn remark_limits(&mut self) {
+        let storm = self.sweeps.storm.iter().flat_map(|storm| [&storm.quiet, &storm.storm]);
+        let rates = self.sweeps.rate.iter().flat_map(|rate| &rate.rows);
+        let rates = rates.flat_map(|rate| [&rate.figures.server, &rate.figures.ceiling]);
+        let paths = self.paths.iter().flat_map(|path| [&path.figures.server, &path.figures.ceiling]);
+        if storm.chain(rates).chain(paths).flatten().any(super::Row::generator_was_late) {
+            self.remarks.push(
+                "The load generator itself came late to requests that were due (see `generator late`), so that part of \
+                 the latencies is its own: the machine was not quiet, or the rate too high for it."
+                    .to_owned(),
+            );
+        }
         let limited: Vec<&str> = self
             .paths
             .iter()

@@ -1,27 +1,23 @@
-//! The report as tables for a terminal.
+//! The report for a terminal.
 
-use std::fmt::Write;
+use comfy_table::{CellAlignment, ContentArrangement, presets};
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-
-use super::{Report, Row};
-use crate::Spread;
+use super::Report;
+use super::tables::Table;
 
 impl Report {
     /// The form for people, without a final line break.
     pub fn text(&self) -> String {
-        let mut text = String::new();
-        for line in self.description() {
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, "{line}");
+        let mut blocks = vec![self.description().join("\n")];
+        for table in self.tables() {
+            let mut block = table.title.to_uppercase();
+            if !table.note.is_empty() {
+                block.extend(["\n", &table.note]);
+            }
+            blocks.push(format!("{block}\n\n{}", drawn(&table)));
         }
-        if !self.paths.is_empty() {
-            let _ = write!(text, "\n{}\n", self.paths_table());
-        }
-        for remark in &self.remarks {
-            let _ = write!(text, "\n{remark}");
-        }
-        text.trim_end().to_owned()
+        blocks.extend(self.remarks.iter().cloned());
+        blocks.join("\n\n")
     }
 
     /// Machine, build and way of measuring, as lines.
@@ -37,13 +33,13 @@ impl Report {
         };
         let governor = machine.governor.as_deref().map(|governor| format!(", governor {governor}"));
         let kind = if machine.virtual_machine { ", virtual machine" } else { "" };
+        let memory = machine.memory_bytes as f64 / (1_u64 << 30) as f64;
         vec![
             format!(
-                "{}, {} cores{kind}{}, {:.1} GiB, {}, {}",
+                "{}, {} cores{kind}{}, {memory:.1} GiB, {}, {}",
                 machine.cpu,
                 machine.cores,
                 governor.unwrap_or_default(),
-                machine.memory_bytes as f64 / (1_u64 << 30) as f64,
                 machine.kernel,
                 machine.file_system,
             ),
@@ -65,77 +61,24 @@ impl Report {
             ),
         ]
     }
+}
 
-    fn paths_table(&self) -> String {
-        let header = [
-            "path",
-            "conns",
-            "target",
-            "requests/s",
-            "p50 µs",
-            "p99 µs",
-            "p99.9 µs",
-            "CPU µs/request",
-            "memory MiB",
-            "ratio by CPU",
-            "by rate",
-        ];
-        let mut table = plain_table(&header, 3);
-        for path in &self.paths {
-            let figures = &path.figures;
-            for (row, with_ratio) in [(&figures.server, true), (&figures.ceiling, false)] {
-                let Some(row) = row else { continue };
-                let mut cells = vec![path.path.to_owned(), path.connections.to_string(), row.target.clone()];
-                cells.extend(row_cells(row));
-                let ratios = [figures.ratio_by_cpu, figures.ratio_by_rate];
-                cells.extend(ratios.map(|ratio| or_dash(ratio.filter(|_| with_ratio), 2)));
-                table.add_row(cells);
-            }
-        }
-        trimmed(table)
+/// Ranges stand under their medians, so that the table stays narrow.
+fn drawn(table: &Table) -> String {
+    let mut drawn = comfy_table::Table::new();
+    drawn.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    drawn.set_header(&table.header);
+    for row in &table.rows {
+        drawn.add_row(row.iter().map(|cell| match &cell.range {
+            Some(range) => format!("{}\n{range}", cell.main),
+            None => cell.main.clone(),
+        }));
     }
-}
-
-/// Rate, latencies, CPU time, memory.
-fn row_cells(row: &Row) -> [String; 6] {
-    [
-        spread(row.requests_per_sec, 0),
-        spread(row.p50_us, 0),
-        spread(row.p99_us, 0),
-        spread(row.p999_us, 0),
-        or_dash(row.cpu_us_per_request, 2),
-        or_dash(row.resident_bytes.map(|bytes| bytes.scaled(1.0 / f64::from(1 << 20))), 1),
-    ]
-}
-
-/// `median (min–max)`, or the one value.
-pub(super) fn spread(spread: Spread, digits: usize) -> String {
-    let Spread { median, min, max } = spread;
-    match min == max {
-        true => format!("{median:.digits$}"),
-        false => format!("{median:.digits$} ({min:.digits$}–{max:.digits$})"),
-    }
-}
-
-fn or_dash(value: Option<Spread>, digits: usize) -> String {
-    value.map_or_else(|| "-".to_owned(), |value| spread(value, digits))
-}
-
-fn plain_table(header: &[&str], texts: usize) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header(header);
-    for column in table.column_iter_mut().skip(texts) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
-}
-
-fn trimmed(mut table: Table) -> String {
-    for column in table.column_iter_mut() {
+    for (number, column) in drawn.column_iter_mut().enumerate() {
         column.set_padding((0, 2));
+        if number >= table.texts {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
     }
-    table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+    drawn.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
