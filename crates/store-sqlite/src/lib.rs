@@ -1,7 +1,8 @@
 //! The traits of obol-store over one SQLite file.
 //!
-//! One thread writes, grouping the requests that wait into one commit; a few threads read, one of them only the change log and the
-//! nodes; one watches for what other processes append to the same file. `docs/design/lease.md` says how a node's lease works here.
+//! One thread writes, grouping the requests that wait into one commit; a few threads read, one of them only the change
+//! log and the nodes; one watches for what other processes append to the same file. `docs/design/lease.md` says how a
+//! node's lease works here.
 
 #![cfg_attr(
     not(test),

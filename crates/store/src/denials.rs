@@ -48,8 +48,8 @@ pub trait Denials: Send + Sync {
     /// back, and tokens issued between it and the commit are refused too.
     ///
     /// # Errors
-    /// [`StoreError`]; on `Unavailable` it may have been stored or not. So it is also when the commit took so long after that
-    /// reading that half of the margin had passed: send it again.
+    /// [`StoreError`]; on `Unavailable` it may have been stored or not. So it is also when half of the margin passed
+    /// between that reading and the end of the commit: send it again.
     async fn deny(&self, deny: &Deny, now: Timestamp) -> Result<Appended, StoreError>;
 
     /// Ends a family that is known, as [`Deny::Family`] does; `None`, and nothing is stored, when there is none: what an
