@@ -171,6 +171,18 @@ impl Bench<'_> {
                 machine.profile
             ));
         }
+        if self.plan.running.as_ref().is_some_and(|running| running.pid.is_none()) {
+            remarks.push(
+                "CPU time and memory of the server are not known: it was not named with --target-pid."
+                    .to_owned(),
+            );
+        }
+        if self.cores.servers.is_empty() {
+            remarks.push(
+                "Nothing could be pinned to cores of its own: server and generator disturb each other."
+                    .to_owned(),
+            );
+        }
         if machine.load_average > 0.5 {
             let load = machine.load_average;
             remarks.push(format!(

@@ -94,8 +94,10 @@ pub(crate) struct BenchArgs {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "A server that runs already")]
 struct TargetArgs {
-    /// URL of a server to measure instead of one of its own. It gets real tokens and revocations.
-    #[arg(long, value_name = "URL", requires = "client_id", requires = "client_secret_file")]
+    /// URL of a server to measure instead of one of its own. It gets real tokens and revocations;
+    /// no sweeps.
+    #[arg(long, value_name = "URL", requires = "client_id", requires = "client_secret_file",
+        conflicts_with_all = ["sweeps", "all", "smoke"])]
     target: Option<String>,
     /// Its process on this machine, so that CPU time and memory can be seen.
     #[arg(long, value_name = "PID", requires = "target")]

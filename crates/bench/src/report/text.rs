@@ -51,7 +51,7 @@ impl Report {
                 machine.rustc,
             ),
             format!(
-                "{}: {}{}, {} loop, {} runs of {:.1} s each, {pinned}",
+                "{}: {}{}, {} loop, {} × {:.1} s each, {pinned}",
                 self.at,
                 settings.protocol,
                 if settings.tls { " over TLS" } else { "" },
