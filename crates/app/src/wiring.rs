@@ -11,7 +11,7 @@ use obol_oauth::{Engine, Issuer};
 use obol_replica::{Clock, Replica, SystemClock};
 use obol_store::{Audit, AuditRecord, Store, Users};
 use obol_store_sqlite::SqliteStore;
-use obol_web::Door;
+use obol_web::{Door, OpenDoor};
 use obol_web::server::{
     Entrance, Listener, ListenerOptions, TlsIdentity, decide_exposure, raise_descriptor_limit,
 };
@@ -27,7 +27,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(7);
 /// A server that has loaded its memory and bound its address, but does not answer yet.
 pub(crate) struct Server {
     listener: Listener,
-    door: Arc<Door>,
+    door: OpenDoor,
     pub(crate) replica: Arc<Replica>,
     pub(crate) store: Arc<dyn Store>,
     audit: Arc<AuditTrail>,
@@ -70,7 +70,7 @@ impl Server {
         let users: Arc<dyn Users> = Arc::clone(&store) as Arc<dyn Users>;
         let passwords = PasswordCheck::start(users, PoolSize::for_this_machine())
             .context("the system gives no thread for checking passwords")?;
-        let door = Arc::new(Door::new(Arc::new(engine), Arc::new(passwords)));
+        let door = Door::new(Arc::new(engine), Arc::new(passwords)).open();
         Ok(Self { listener, door, replica, store, audit, tls, url })
     }
 
@@ -89,9 +89,7 @@ impl Server {
             tokio::spawn(reload_certificate(tls, signal(SignalKind::hangup())?));
         }
         tracing::info!(url = self.url, position = self.replica.applied().number(), "listening");
-        let door = self.door;
-        let handler = move |received| Arc::clone(&door).answer(received);
-        let end = self.listener.serve(handler, shutdown).await;
+        let end = self.listener.serve(self.door, shutdown).await;
         if let Err(error) = self.replica.leave().await {
             tracing::warn!(%error, "could not say that this node has stopped; its lease ends by itself");
         }

@@ -13,10 +13,27 @@ use obol_oauth::{
 };
 
 use crate::routes::{Route, Routes, surface_of};
-use crate::server::{Answer, Received, Refusal, Source, catch_panic};
+use crate::server::{Answer, Handler, Received, Refusal, Source, catch_panic};
 use crate::{dialect, fast_verify, health, intake};
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The door as the listener sees it.
+pub struct OpenDoor(Arc<Door>);
+
+impl Handler for OpenDoor {
+    fn answer(&self, received: Received) -> impl Future<Output = Answer> + Send + 'static {
+        Arc::clone(&self.0).answer(received)
+    }
+
+    fn answer_at_once<B>(&self, request: &Request<B>) -> Option<Answer> {
+        let door = &self.0;
+        let answered = fast_verify::answer(&door.engine, request)?;
+        let request_id = door.request_ids.next();
+        let refuse = |error| door.refuse(Surface::FortiAuthenticator, &error, &request_id);
+        Some(marked(answered.unwrap_or_else(refuse), request_id))
+    }
+}
 
 /// Answers every request of the listener.
 pub struct Door {
@@ -33,15 +50,14 @@ impl Door {
         Self { engine, passwords, routes, request_ids: RequestIds::new() }
     }
 
+    /// Opens the door.
+    pub fn open(self) -> OpenDoor {
+        OpenDoor(Arc::new(self))
+    }
+
     /// Answers one request. Every answer carries `X-Request-Id`, as do its log lines and audit records.
-    pub async fn answer(self: Arc<Self>, received: Received) -> Answer {
+    async fn answer(self: Arc<Self>, received: Received) -> Answer {
         let request_id = self.request_ids.next();
-        if let Received::Request(request) = &received
-            && let Some(answered) = fast_verify::answer(&self.engine, request)
-        {
-            let refuse = |error| self.refuse(Surface::FortiAuthenticator, &error, &request_id);
-            return marked(answered.unwrap_or_else(refuse), request_id);
-        }
         let surface = surface_of(match &received {
             Received::Request(request) => request.uri().path(),
             Received::Refused(head, _) => head.uri.path(),

@@ -1,7 +1,6 @@
 //! The short way of `verify_token/`: its plain form is recognised before the routes and answered without allocation
 //! where possible. Anything unusual goes the long way; the decision is the same, in `obol_oauth`.
 
-use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::{Method, Request};
 use obol_oauth::{Engine, OAuthError};
@@ -21,7 +20,7 @@ struct Plain<'a> {
 }
 
 /// The answer to a plain request; `None` sends everything else the long way.
-pub(crate) fn answer(engine: &Engine, request: &Request<Bytes>) -> Option<Result<Answer, OAuthError>> {
+pub(crate) fn answer<B>(engine: &Engine, request: &Request<B>) -> Option<Result<Answer, OAuthError>> {
     let Plain { client_id, token } = recognise(request)?;
     let mut scratch = Scratch::default();
     let verification = engine.verify(token, client_id, &mut scratch);
@@ -29,7 +28,7 @@ pub(crate) fn answer(engine: &Engine, request: &Request<Bytes>) -> Option<Result
 }
 
 /// One `client_id` of letters that need no decoding, one Bearer header, no wish for a position.
-fn recognise(request: &Request<Bytes>) -> Option<Plain<'_>> {
+fn recognise<B>(request: &Request<B>) -> Option<Plain<'_>> {
     let uri = request.uri();
     if request.method() != Method::GET || uri.path().strip_suffix('/').unwrap_or(uri.path()) != PATH {
         return None;
@@ -48,6 +47,8 @@ fn recognise(request: &Request<Bytes>) -> Option<Plain<'_>> {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     fn request(method: Method, uri: &str, headers: &[(&str, &str)]) -> Request<Bytes> {

@@ -11,4 +11,4 @@ mod intake;
 mod routes;
 pub mod server;
 
-pub use door::Door;
+pub use door::{Door, OpenDoor};

@@ -16,7 +16,7 @@ use super::drain::{Drain, FAREWELL};
 use super::pace::{Lapse, Pace};
 use super::request::{Caller, Door};
 use super::tls::{Protocol, TlsIdentity, TlsStream};
-use super::{Answer, Received, http1, http2};
+use super::{Handler, http1, http2};
 
 /// How a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,16 +28,13 @@ pub(super) enum Ended {
 }
 
 /// Serves an accepted connection to its end.
-pub(super) async fn serve<H, F>(
+pub(super) async fn serve<H: Handler>(
     tcp: TcpStream,
     peer: SocketAddr,
     tls: Option<Arc<TlsIdentity>>,
     door: Arc<Door<H>>,
     drain: Drain,
-) where
-    H: Fn(Received) -> F + Send + Sync + 'static,
-    F: Future<Output = Answer> + Send + 'static,
-{
+) {
     if let Err(error) = tcp.set_nodelay(true) {
         tracing::debug!(%error, "no TCP_NODELAY");
     }

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 
 use httparse::{Header, Status, parse_chunk_size};
+use memchr::memchr_iter;
 
 use super::Refusal;
 
@@ -160,20 +161,18 @@ impl Framing {
 
 /// Where the empty line that ends a head ends, looking from `from`.
 fn end_of_head(bytes: &[u8], from: usize) -> Option<usize> {
-    let mut after = from;
-    while let Some(found) = bytes[after..].iter().position(|&byte| byte == b'\n') {
-        after += found + 1;
+    memchr_iter(b'\n', &bytes[from..]).find_map(|found| {
+        let after = from + found + 1;
         match bytes[after..] {
-            [b'\n', ..] => return Some(after + 1),
-            [b'\r', b'\n', ..] => return Some(after + 2),
-            _ => {}
+            [b'\n', ..] => Some(after + 1),
+            [b'\r', b'\n', ..] => Some(after + 2),
+            _ => None,
         }
-    }
-    None
+    })
 }
 
 fn has_bare_line_feed(block: &[u8]) -> bool {
-    block.windows(2).any(|pair| pair[1] == b'\n' && pair[0] != b'\r')
+    memchr_iter(b'\n', block).any(|at| at > 0 && block[at - 1] != b'\r')
 }
 
 fn values<'h>(headers: &'h [Header<'_>], name: &'static str) -> impl Iterator<Item = &'h [u8]> {
@@ -212,9 +211,19 @@ fn host_is_clear(headers: &[Header<'_>], is_http_11: bool) -> bool {
     match (hosts.next(), hosts.next()) {
         (None, _) => !is_http_11,
         (Some([]), None) => true,
+        (Some(host), None) if is_usual_host(host) => true,
         (Some(host), None) => !host.contains(&b'@') && http::uri::Authority::try_from(host).is_ok(),
         (Some(_), Some(_)) => false,
     }
+}
+
+/// A name or an IPv4 address, with or without a port: seen without the parser, which allocates.
+fn is_usual_host(host: &[u8]) -> bool {
+    let mut parts = host.splitn(2, |&byte| byte == b':');
+    let name = parts.next().unwrap_or_default();
+    let letters = name.iter().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(byte));
+    let port = parts.next().is_none_or(|port| port.len() <= 4 && port.iter().all(u8::is_ascii_digit));
+    !name.is_empty() && letters && port
 }
 
 #[cfg(test)]
@@ -262,6 +271,14 @@ mod tests {
         #[test]
         fn no_bytes_make_it_panic(bytes in vec(any::<u8>(), 0..512), size in 1..9_usize) {
             prop_assert_eq!(read([&bytes[..]]), read(bytes.chunks(size)));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_usual_host_is_one_for_the_parser_too(host in "[a-z0-9.:@-]{1,20}") {
+            let parsed = http::uri::Authority::try_from(host.as_bytes()).is_ok();
+            prop_assert!(!is_usual_host(host.as_bytes()) || parsed, "{}", host);
         }
     }
 

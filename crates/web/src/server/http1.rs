@@ -1,11 +1,11 @@
 //! HTTP/1.1: hyper's settings, and the verdict of the tap for each request.
 
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use http::Request;
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1::Builder;
 use hyper::service::service_fn;
@@ -16,17 +16,16 @@ use super::connection::{Ended, drive};
 use super::pace::Pace;
 use super::request::Caller;
 use super::wire::{Tap, Wire};
-use super::{Answer, Received};
+use super::{Answer, Handler};
 
 /// About where hyper stops reading a head that does not end, and answers a bare 431.
 pub(super) const BUFFER_BYTES: usize = 64 * 1024;
 
 /// Serves one HTTP/1.1 connection to its end.
-pub(super) async fn serve<S, H, F>(stream: S, caller: Caller<H>) -> Ended
+pub(super) async fn serve<S, H>(stream: S, caller: Caller<H>) -> Ended
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    H: Fn(Received) -> F + Send + Sync + 'static,
-    F: Future<Output = Answer> + Send + 'static,
+    H: Handler,
 {
     let options = &caller.door.options;
     let pace = Pace::new(options);
@@ -39,15 +38,35 @@ where
     let service = service_fn(move |request: Request<Incoming>| {
         let busy = busy_pace.begin();
         let verdict = tap.take_verdict();
+        if let Some(answer) = caller.answer_at_once(&request, verdict) {
+            return Answering::AtOnce(Some(answer));
+        }
         let caller = Arc::clone(&caller);
         // Boxed: hyper keeps room for this future in every idle connection.
-        Box::pin(async move {
+        Answering::Later(Box::pin(async move {
             let answer = caller.answer(request, verdict).await;
             drop(busy);
-            Ok::<http::Response<Full<Bytes>>, Infallible>(answer)
-        })
+            answer
+        }))
     });
     drive(builder().serve_connection(TokioIo::new(wire), service), &pace, drain, patience).await
+}
+
+/// An answer that is there, or one that takes time.
+enum Answering<F> {
+    AtOnce(Option<Answer>),
+    Later(Pin<Box<F>>),
+}
+
+impl<F: Future<Output = Answer>> Future for Answering<F> {
+    type Output = Result<Answer, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.get_mut() {
+            Self::AtOnce(answer) => answer.take().map_or(Poll::Pending, |answer| Poll::Ready(Ok(answer))),
+            Self::Later(answering) => answering.as_mut().poll(cx).map(Ok),
+        }
+    }
 }
 
 /// hyper's own header timer is off because it also runs while a connection is idle; [`Pace`] has both. A peer that

@@ -20,7 +20,7 @@ use super::connection::{Ended, drive};
 use super::pace::{Pace, Untaken};
 use super::request::Caller;
 use super::wire::Wire;
-use super::{Answer, ListenerOptions, Received, Refusal};
+use super::{Answer, Handler, ListenerOptions, Refusal};
 
 const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;
@@ -29,11 +29,10 @@ const PING_EVERY: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Serves one HTTP/2 connection to its end.
-pub(super) async fn serve<S, H, F>(stream: S, caller: Caller<H>) -> Ended
+pub(super) async fn serve<S, H>(stream: S, caller: Caller<H>) -> Ended
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    H: Fn(Received) -> F + Send + Sync + 'static,
-    F: Future<Output = Answer> + Send + 'static,
+    H: Handler,
 {
     let options = &caller.door.options;
     let pace = Pace::new(options);
@@ -49,7 +48,10 @@ where
         Box::pin(async move {
             let verdict = decide_size(&request, &caller.door.options);
             let is_head = request.method() == Method::HEAD;
-            let mut answer = caller.answer(request, verdict).await;
+            let mut answer = match caller.answer_at_once(&request, verdict) {
+                Some(answer) => answer,
+                None => caller.answer(request, verdict).await,
+            };
             if is_head {
                 withhold_body(&mut answer);
             }

@@ -16,8 +16,7 @@ use super::descriptors::decide_connection_cap;
 use super::drain::{self, Drain};
 use super::request::Door;
 use super::{
-    Answer, Exposed, Exposure, ListenerCounts, ListenerOptions, Received, TlsIdentity, connection,
-    decide_exposure,
+    Exposed, Exposure, Handler, ListenerCounts, ListenerOptions, TlsIdentity, connection, decide_exposure,
 };
 
 /// Connections that the kernel keeps for us while we are not accepting; it may lower this (`net.core.somaxconn`).
@@ -105,11 +104,7 @@ impl Listener {
     ///
     /// The handler's future is dropped when an HTTP/2 peer gives its stream or connection up, and when it is cut
     /// here: work that must not stop half-way belongs in a task of its own.
-    pub async fn serve<H, F>(self, handler: H, shutdown: impl Future<Output = ()>) -> ServeEnd
-    where
-        H: Fn(Received) -> F + Send + Sync + 'static,
-        F: Future<Output = Answer> + Send + 'static,
-    {
+    pub async fn serve<H: Handler>(self, handler: H, shutdown: impl Future<Output = ()>) -> ServeEnd {
         let (stop, drain) = drain::channel();
         let drain_timeout = self.options.drain_timeout;
         let mut hall = Hall {
@@ -154,11 +149,7 @@ struct Hall<H> {
     connections: JoinSet<()>,
 }
 
-impl<H, F> Hall<H>
-where
-    H: Fn(Received) -> F + Send + Sync + 'static,
-    F: Future<Output = Answer> + Send + 'static,
-{
+impl<H: Handler> Hall<H> {
     /// Serves a connection, or closes it at once when the hall is full.
     fn admit(&mut self, tcp: TcpStream, peer: SocketAddr, accept: &mut Accept) {
         if self.connections.len() >= self.cap {

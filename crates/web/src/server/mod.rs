@@ -30,5 +30,5 @@ pub use exposure::{Exposed, Exposure, decide_exposure};
 pub use listener::{BindError, Entrance, Listener, ServeEnd};
 pub use options::ListenerOptions;
 pub use panic::catch_panic;
-pub use received::{Answer, Received, Refusal, Source};
+pub use received::{Answer, Handler, Received, Refusal, Source};
 pub use tls::{TlsError, TlsIdentity};

@@ -10,6 +10,28 @@ use http_body_util::Full;
 /// What a handler answers with.
 pub type Answer = Response<Full<Bytes>>;
 
+/// Who answers.
+pub trait Handler: Send + Sync + 'static {
+    /// Answers what arrived. The future is dropped when its peer resets the stream.
+    fn answer(&self, received: Received) -> impl Future<Output = Answer> + Send + 'static;
+
+    /// Answers a request from its head, if that needs neither the body nor a wait; else `None`, and [`Self::answer`]
+    /// is asked. Must not panic.
+    fn answer_at_once<B>(&self, _request: &Request<B>) -> Option<Answer> {
+        None
+    }
+}
+
+impl<H, F> Handler for H
+where
+    H: Fn(Received) -> F + Send + Sync + 'static,
+    F: Future<Output = Answer> + Send + 'static,
+{
+    fn answer(&self, received: Received) -> impl Future<Output = Answer> + Send + 'static {
+        self(received)
+    }
+}
+
 /// What arrived. A refused request is a case of its own, so that no handler can act on it by mistake.
 #[derive(Debug)]
 pub enum Received {

@@ -10,7 +10,9 @@ use http_body::Body;
 use http_body_util::BodyExt;
 
 use super::drain::Drain;
-use super::{Answer, Exposure, ListenerCounts, ListenerOptions, Received, Refusal, Source, catch_panic};
+use super::{
+    Answer, Exposure, Handler, ListenerCounts, ListenerOptions, Received, Refusal, Source, catch_panic,
+};
 
 /// What all connections of a listener share.
 pub(super) struct Door<H> {
@@ -28,11 +30,19 @@ pub(super) struct Caller<H> {
     pub(super) drain: Drain,
 }
 
-impl<H, F> Caller<H>
-where
-    H: Fn(Received) -> F,
-    F: Future<Output = Answer>,
-{
+impl<H: Handler> Caller<H> {
+    /// The answer to a request that the handler can answer from its head, without a body and without waiting.
+    pub(super) fn answer_at_once<B: Body>(
+        &self,
+        request: &Request<B>,
+        verdict: Result<(), Refusal>,
+    ) -> Option<Answer> {
+        let plain = verdict.is_ok() && request.body().is_end_stream() && !self.drain.has_begun();
+        (plain && self.door.exposure.admits(self.peer.ip()))
+            .then(|| self.door.handler.answer_at_once(request))
+            .flatten()
+    }
+
     /// Answers one request; `verdict` is what the protocol's own checks say of its head.
     pub(super) async fn answer<B>(&self, request: Request<B>, verdict: Result<(), Refusal>) -> Answer
     where
@@ -40,7 +50,7 @@ where
     {
         let received = self.receive(request, verdict).await;
         let refused = matches!(received, Received::Refused(..));
-        let handled = async { (self.door.handler)(received).await };
+        let handled = async { self.door.handler.answer(received).await };
         let mut answer = catch_panic(handled, bare_500).await;
         // HTTP/2 has no such field; hyper removes it there.
         if refused || self.drain.has_begun() {
