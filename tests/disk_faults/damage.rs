@@ -61,7 +61,7 @@ fn a_master_key_that_is_not_the_right_one_is_refused() {
 fn r08_flipped_bytes_bring_a_refusal_or_a_server_that_accepts_nothing_foreign() {
     let mut chance = Chance::seeded("flipped bytes");
     let (template, foreign) = (Template::make(), Template::make());
-    let (mut refused, mut serving) = (0, 0);
+    let (mut refused, mut serving, mut forgotten) = (0, 0, 0);
     for _ in 0..run_size("OBOL_TEST_FLIPS", 60) {
         let data = template.copy("flipped");
         let flipped = flip(&data, &mut chance);
@@ -72,11 +72,14 @@ fn r08_flipped_bytes_bring_a_refusal_or_a_server_that_accepts_nothing_foreign() 
             }
             Attempt::Listens(server) => {
                 serving += 1;
-                expect_nothing_foreign(server, &template, &foreign, &flipped);
+                forgotten += usize::from(expect_nothing_foreign(server, &template, &foreign, &flipped));
             }
         }
     }
-    println!("{refused} starts were refused, {serving} servers accepted nothing foreign");
+    // A flip in the very entry that denies a token undoes it: no row carries a checksum. Said, not asserted.
+    println!(
+        "{refused} starts refused; {serving} servers accepted nothing foreign, {forgotten} a revoked token"
+    );
 }
 
 /// A data folder with tokens, made by a server that has stopped.
@@ -146,12 +149,15 @@ fn flip(data: &Path, chance: &mut Chance) -> String {
     format!("{} at {offsets:?}", path.display())
 }
 
-fn expect_nothing_foreign(server: Attempted, template: &Template, foreign: &Template, flipped: &str) {
+/// Gives whether the token that was revoked before the damage is accepted.
+#[track_caller]
+fn expect_nothing_foreign(server: Attempted, template: &Template, foreign: &Template, flipped: &str) -> bool {
     let verify = |client: &str, token: &str| {
         let path = format!("{VERIFY}?client_id={client}");
         server.http().get(&path).bearer(token).send().status
     };
-    for status in [verify("robot", &template.token), verify("robot", &template.revoked)] {
+    let revoked = verify("robot", &template.revoked);
+    for status in [verify("robot", &template.token), revoked] {
         assert!([200, 401, 503].contains(&status), "{flipped}: {status}");
     }
     for token in [&foreign.token, &foreign.revoked, &template.token.replacen('A', "B", 1)] {
@@ -164,4 +170,5 @@ fn expect_nothing_foreign(server: Attempted, template: &Template, foreign: &Temp
     assert_ne!(revoke.status, 500, "{flipped}: {revoke:?}");
     let log = server.kill();
     assert!(!log.iter().any(|line| line.contains("panicked")), "{flipped}: {log:#?}");
+    revoked == 200
 }
