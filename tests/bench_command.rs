@@ -3,9 +3,12 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Command, Stdio};
 use std::thread;
+use std::time::Duration;
 
-use obol_testkit::{ClientSpec, Installation, Ran, obol};
+use obol_testkit::{ClientSpec, Installation, Ran, Signal, obol, wait_until};
+use rustix::process::{Pid, kill_process};
 use serde_json::Value;
 
 #[test]
@@ -204,6 +207,42 @@ fn what_cannot_be_measured_is_said_before_anything_is() {
     }
     let ran = installation.run(&["bench", "--html", "no/such/folder/x.html"]).exits(1);
     assert!(ran.stderr.contains("no/such/folder/x.html"), "{}", ran.stderr);
+}
+
+#[test]
+fn told_to_stop_it_ends_its_servers_and_takes_its_files_away() {
+    let installation = obol!().installation();
+    let place = installation.folder().to_str().unwrap();
+    let mut command = Command::new(installation.program().path());
+    command.args(["bench", "--path", "verify-valid", "--duration-ms", "600000", "--place", place]);
+    let mut bench = command.env_clear().stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let servers = wait_until("server and ceiling run", Duration::from_secs(60), || {
+        Some(children(bench.id())).filter(|children| children.len() == 2)
+    });
+    kill_process(Pid::from_child(&bench), Signal::TERM).unwrap();
+    let status = wait_until("the benchmark ends", Duration::from_secs(30), || bench.try_wait().unwrap());
+    let mut said = String::new();
+    bench.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(
+        (status.code(), said.as_str()),
+        (Some(1), "error: stopped before the end; there are no figures\n")
+    );
+    for server in servers {
+        assert!(!fs::exists(format!("/proc/{server}")).unwrap(), "{server} runs on");
+    }
+    assert_eq!(fs::read_dir(installation.folder()).unwrap().count(), 0, "files were left");
+}
+
+/// The processes that a process has started, from any of its threads.
+fn children(process: u32) -> Vec<u32> {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let of_thread =
+        |thread: fs::DirEntry| fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+    threads
+        .flat_map(|thread| {
+            of_thread(thread).split_whitespace().map(|id| id.parse().unwrap()).collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 /// A server that answers what a test wants, on a thread for each connection.

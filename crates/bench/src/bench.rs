@@ -6,6 +6,7 @@ use crate::installation::Installation;
 use crate::load::{Endpoint, Load, Protocol, Wire};
 use crate::measure::{Contest, Measured};
 use crate::path::{Site, Workload};
+use crate::process::make_room_for_connections;
 use crate::report::{PathFigures, Report, Settings, Sweeps};
 use crate::target::Target;
 use crate::{BenchError, Cores, Credentials, HotPath, Machine, Plan, Stop};
@@ -15,7 +16,13 @@ use crate::{BenchError, Cores, Credentials, HotPath, Machine, Plan, Stop};
 /// # Errors
 /// [`BenchError`]: then there is no figure at all.
 pub fn run(plan: &Plan, at: String, stop: &Stop, say: &dyn Fn(&str)) -> Result<Report, BenchError> {
-    let bench = Bench { plan, cores: Cores::of_this_machine(plan.server_cores), stop, say };
+    let room = make_room_for_connections();
+    if plan.connections > room {
+        let sentence =
+            format!("the limit on open files leaves room for {room} connections; raise it with `ulimit -n`");
+        return Err(BenchError::Asked(sentence));
+    }
+    let bench = Bench { plan, cores: Cores::of_this_machine(plan.server_cores), room, stop, say };
     let place = plan.place.clone().unwrap_or_else(std::env::temp_dir);
     let machine = Machine::describe(&plan.program, &place);
     let remarks = bench.remarks(&machine);
@@ -41,6 +48,8 @@ pub fn run(plan: &Plan, at: String, stop: &Stop, say: &dyn Fn(&str)) -> Result<R
 pub(crate) struct Bench<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) cores: Cores,
+    /// The most connections that fit this process.
+    pub(crate) room: usize,
     pub(crate) stop: &'a Stop,
     pub(crate) say: &'a dyn Fn(&str),
 }
@@ -96,9 +105,7 @@ impl Bench<'_> {
                 let wire = Wire { protocol: self.plan.protocol, authority: running.authority.clone() };
                 let endpoint = Endpoint { address: running.address, wire, tls: running.trust.clone() };
                 let server = Target::running(&running.url, endpoint, running.pid);
-                // Over TLS the ceiling has no certificate that the same generator would trust.
-                let comparable = running.address.ip().is_loopback() && running.trust.is_none();
-                self.paths_of(&server, &running.credentials, None, comparable)
+                self.paths_of(&server, &running.credentials, None, running.is_comparable())
             }
         }
     }
@@ -174,6 +181,12 @@ impl Bench<'_> {
         if self.plan.running.as_ref().is_some_and(|running| running.pid.is_none()) {
             remarks.push(
                 "CPU time and memory of the server are not known: it was not named with --target-pid."
+                    .to_owned(),
+            );
+        }
+        if self.plan.running.as_ref().is_some_and(|running| !running.is_comparable()) {
+            remarks.push(
+                "There is no ceiling: the server is not on this machine, or its certificate is not ours to show."
                     .to_owned(),
             );
         }

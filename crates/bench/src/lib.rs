@@ -17,6 +17,7 @@ mod path;
 mod plan;
 mod process;
 mod report;
+mod running;
 mod spread;
 mod stop;
 mod sweep;
@@ -30,11 +31,12 @@ pub use failure::{BenchError, Wrong};
 pub use load::Protocol;
 pub use machine::Machine;
 pub use path::HotPath;
-pub use plan::{Credentials, Person, Plan, RunningServer, Sizes, Sweep, Timing};
+pub use plan::{Credentials, Person, Plan, Sizes, Sweep, Timing};
 pub use report::{
     Comparison, ConnectionsFigures, ConnectionsRow, DurabilityFigures, IdleFigures, PathFigures, RateFigures,
     RateRow, Report, RevocationsRow, Row, Settings, Shown, StartFigures, StormFigures, Sweeps,
 };
+pub use running::RunningServer;
 pub use spread::Spread;
 pub use stop::Stop;
 pub use tls::Trust;

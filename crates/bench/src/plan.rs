@@ -1,17 +1,12 @@
 //! What is to be measured, and how.
 
 use std::fmt;
-use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use http::Uri;
-use rustix::process::Pid;
-
 use crate::load::Protocol;
-use crate::tls::Trust;
-use crate::{BenchError, HotPath};
+use crate::{HotPath, RunningServer};
 
 /// A benchmark.
 #[derive(Debug, Clone)]
@@ -40,66 +35,6 @@ pub struct Plan {
     pub timing: Timing,
     /// The sizes of the sweeps.
     pub sizes: Sizes,
-}
-
-/// A server that runs already.
-#[derive(Debug, Clone)]
-pub struct RunningServer {
-    /// Its URL, for people.
-    pub url: String,
-    /// Its address.
-    pub address: SocketAddr,
-    /// Host and port for its requests.
-    pub authority: String,
-    /// Whom to trust, with TLS.
-    pub trust: Option<Trust>,
-    /// Its process, if it runs on this machine and may be watched.
-    pub pid: Option<Pid>,
-    /// What may ask there.
-    pub credentials: Credentials,
-}
-
-impl RunningServer {
-    /// The server at this URL; over https it has to show a certificate that leads to one in `ca_file`.
-    ///
-    /// # Errors
-    /// [`BenchError::Asked`] with what to change.
-    pub fn at(
-        url: &str,
-        ca_file: Option<&Path>,
-        pid: Option<i32>,
-        credentials: Credentials,
-    ) -> Result<Self, BenchError> {
-        let asked = |sentence: String| BenchError::Asked(sentence);
-        let uri: Uri = url.parse().map_err(|_| asked(format!("`{url}` is no URL")))?;
-        let (Some(scheme), Some(host)) = (uri.scheme_str(), uri.host()) else {
-            return Err(asked(format!("`{url}` has to begin with http:// or https:// and a host")));
-        };
-        let trust = match (scheme, ca_file) {
-            ("http", _) => None,
-            ("https", Some(file)) => {
-                let trust = Trust::in_file(file, host.trim_matches(['[', ']']));
-                Some(trust.map_err(|error| asked(format!("{}: {error}", file.display())))?)
-            }
-            ("https", None) => {
-                return Err(asked("name the certificate to trust with --target-ca".to_owned()));
-            }
-            _ => return Err(asked(format!("`{url}` is neither http nor https"))),
-        };
-        let port = uri.port_u16().unwrap_or(if trust.is_some() { 443 } else { 80 });
-        let found =
-            (host.trim_matches(['[', ']']), port).to_socket_addrs().ok().and_then(|mut all| all.next());
-        let address = found.ok_or_else(|| asked(format!("`{host}` has no address")))?;
-        let authority = uri.authority().map_or_else(|| host.to_owned(), ToString::to_string);
-        Ok(Self {
-            url: url.to_owned(),
-            address,
-            authority,
-            trust,
-            pid: pid.and_then(Pid::from_raw),
-            credentials,
-        })
-    }
 }
 
 /// A client, and perhaps a person, that the benchmark asks as.

@@ -17,9 +17,9 @@ use crate::load::{Cycle, Prepared, Request, Right, Script};
 use crate::target::Target;
 use crate::{BenchError, Credentials};
 
-pub(crate) use answers::{refused, verified};
+pub(crate) use answers::refused;
 pub(crate) use tokens::{person_tokens, service_tokens};
-pub(crate) use verification::verify;
+pub(crate) use verification::{of_tokens, verify};
 
 /// A path that is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

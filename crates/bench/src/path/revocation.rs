@@ -10,8 +10,8 @@ use crate::load::{Answer, Prepared, Request, Right, Script};
 use crate::{BenchError, Credentials, Wrong};
 
 /// More than any disk takes in a second, over many connections and over one.
-const MOST_PER_SEC: usize = 20_000;
-const MOST_PER_SEC_AND_CONNECTION: usize = 4_000;
+const MOST_PER_SEC: usize = 50_000;
+const MOST_PER_SEC_AND_CONNECTION: usize = 8_000;
 const CONNECTIONS: usize = 64;
 
 /// Revocation of tokens of the client itself.

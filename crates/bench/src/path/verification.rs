@@ -20,8 +20,13 @@ pub(crate) fn verify(site: &Site<'_>, token: &str) -> Request {
 /// # Errors
 /// [`BenchError`]
 pub(super) fn valid(site: &Site<'_>) -> Result<Workload, BenchError> {
+    Ok(of_tokens(site, &person_tokens(site, TOKENS)?))
+}
+
+/// These tokens, which stand.
+pub(crate) fn of_tokens(site: &Site<'_>, tokens: &[String]) -> Workload {
     let right = answers::verified(&site.credentials.client_id);
-    Ok(Workload::cycle(site, &questions(site, &person_tokens(site, TOKENS)?), right))
+    Workload::cycle(site, &questions(site, tokens), right)
 }
 
 /// Tokens that were revoked.

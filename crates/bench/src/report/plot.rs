@@ -52,9 +52,12 @@ pub(super) fn connections(connections: &ConnectionsFigures) -> String {
     bars("Requests a second by connections", two.flatten(), 0.0)
 }
 
+/// A percentile with its name.
+type Percentile = (&'static str, fn(&Row) -> Spread);
+
 /// Latency of verify with and without a storm.
 pub(super) fn storm(storm: &StormFigures) -> String {
-    let percentiles: [(&str, fn(&Row) -> Spread); 3] =
+    let percentiles: [Percentile; 3] =
         [("p50", |row| row.p50_us), ("p99", |row| row.p99_us), ("p99.9", |row| row.p999_us)];
     let both = percentiles.into_iter().flat_map(|(name, percentile)| {
         let bar = |row: &Option<Row>, when: &str, is_reference| {

@@ -37,19 +37,19 @@ impl Commits {
         let db = &mut self.db;
         let work = move || {
             pin_this_thread(&cores.servers);
-            commit_until(db, Instant::now() + duration)
+            commit_for(db, duration)
         };
         let done = thread::scope(|scope| scope.spawn(work).join());
         Ok(done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?)
     }
 }
 
-fn commit_until(db: &Connection, until: Instant) -> rusqlite::Result<Tally> {
+fn commit_for(db: &Connection, duration: Duration) -> rusqlite::Result<Tally> {
     let mut insert = db.prepare_cached("INSERT INTO bare (id) VALUES ($1)")?;
     let mut tally = Tally::new();
     let began = Instant::now();
     let mut now = began;
-    while now < until {
+    while now - began < duration {
         insert.execute([[7_u8; 16].as_slice()])?;
         let done = Instant::now();
         tally.record(done - now);

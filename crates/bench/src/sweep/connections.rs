@@ -1,24 +1,10 @@
 //! Verify by the number of connections, and what a connection that rests costs.
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
 use crate::bench::Bench;
 use crate::load::{Crew, Load, Part};
-use crate::path::{HotPath, Site};
+use crate::path::{self, Site};
 use crate::report::{ConnectionsFigures, ConnectionsRow, IdleFigures};
 use crate::{BenchError, Timing};
-
-/// Descriptors for everything else in this process.
-const OTHERS: u64 = 128;
-
-/// Raises the limit on open files as far as it goes; how many connections fit.
-pub(crate) fn make_room_for_connections() -> usize {
-    let limit = getrlimit(Resource::Nofile);
-    // A refusal leaves the limit as it was, and that is read next.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
-    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    usize::try_from(limit.saturating_sub(OTHERS)).unwrap_or(usize::MAX)
-}
 
 impl Bench<'_> {
     /// Measures all numbers of the plan that fit this process.
@@ -26,7 +12,7 @@ impl Bench<'_> {
     /// # Errors
     /// [`BenchError`]
     pub(super) fn sweep_connections(&self) -> Result<ConnectionsFigures, BenchError> {
-        let room = make_room_for_connections();
+        let room = self.room;
         let rows = self.with_verify(|verify| {
             let mut rows = Vec::new();
             for &connections in self.plan.sizes.connections.iter().filter(|count| **count <= room) {
@@ -48,7 +34,8 @@ impl Bench<'_> {
         let installation = self.installation()?;
         let server = installation.serve("obol", &self.cores)?;
         let site = Site { target: &server, credentials: &installation.credentials, hands: self.hands() };
-        let workload = HotPath::VerifyValid.workload(&site)?;
+        // The client's own: memory that hashing a password leaves behind would hide what connections take.
+        let workload = path::of_tokens(&site, &path::service_tokens(&site, 64)?);
         let idle_bytes = server.resident_bytes();
         let scripts = workload.scripts(connections);
         let part = Part { target: &server.name, endpoint: &server.endpoint, scripts };

@@ -65,10 +65,9 @@ impl Bench<'_> {
         let site = Site { target: &server, credentials: &installation.credentials, hands: self.hands() };
         // Every second question is about a token that has a family and a person as well.
         let both =
-            tokens.iter().zip(of_person.iter().cycle()).flat_map(|(service, person)| [service, person]);
-        let requests: Vec<Request> = both.map(|token| path::verify(&site, token)).collect();
+            tokens.into_iter().zip(of_person.into_iter().cycle()).flat_map(|(one, other)| [one, other]);
         must_refuse(&site, &denied)?;
-        let workload = Workload::cycle(&site, &requests, path::verified(&site.credentials.client_id));
+        let workload = path::of_tokens(&site, &both.collect::<Vec<_>>());
         Ok(House { live, server, workload, installation })
     }
 
