@@ -11,10 +11,10 @@ use obol_oauth::{Engine, Issuer};
 use obol_replica::{Clock, Replica, SystemClock};
 use obol_store::{Audit, AuditRecord, Store, Users};
 use obol_store_sqlite::SqliteStore;
-use obol_web::{Door, OpenDoor};
 use obol_web::server::{
     Entrance, Listener, ListenerOptions, TlsIdentity, decide_exposure, raise_descriptor_limit,
 };
+use obol_web::{Door, OpenDoor};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::audit_trail::AuditTrail;

@@ -43,8 +43,8 @@ pub enum StartError {
     Key,
     /// The machine's wall clock is behind what has been removed by it: tokens would look unexpired whose denials are gone.
     #[error(
-        "this machine's clock says {now}, but denials were removed as of {swept_through}: set the machine's clock right, \
-         then start again",
+        "this machine's clock says {now}, but denials were removed as of {swept_through}: set the machine's clock right; \
+         if it is right, end every token with `obol revoke --all`; then start again",
         now = utc(*.now), swept_through = utc(*.swept_through)
     )]
     ClockBehind {

@@ -82,7 +82,9 @@ pub(crate) fn deny_client(db: &Connection, id: &ClientId) -> Result<Appended> {
     Ok(denial)
 }
 
+/// Whatever had left the log is refused by position from here on, so how far that went does not matter any more.
 fn deny_everything(db: &Connection) -> Result<Appended> {
+    sweep::forget(db)?;
     let denial = append(db, &Thing::Denied(&Denied::Everything), Expiry::Never)?;
     db.prepare_cached(END_ALL)?.execute([columns::from_position(denial.position())])?;
     Ok(denial)

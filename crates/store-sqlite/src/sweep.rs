@@ -12,6 +12,7 @@ const REMOVE_ENTRIES: &str = "DELETE FROM change_log WHERE position IN \
 const REMOVE_FAMILIES: &str = "DELETE FROM families WHERE id IN \
      (SELECT id FROM families WHERE leaves_at <= $1 ORDER BY leaves_at LIMIT $2)";
 const NOTE: &str = "UPDATE log_head SET swept_through = $1 WHERE swept_through < $1";
+const FORGET: &str = "UPDATE log_head SET swept_through = 0";
 const SWEPT_THROUGH: &str = "SELECT swept_through FROM log_head";
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[REMOVE_ENTRIES, REMOVE_FAMILIES, NOTE, SWEPT_THROUGH];
@@ -27,6 +28,11 @@ pub(crate) fn remove_expired(db: &Connection, now: Timestamp, limit: usize) -> R
         db.prepare_cached(NOTE)?.execute([now.as_secs()])?;
     }
     Ok(())
+}
+
+/// Begins anew: nothing that was removed could matter any more.
+pub(crate) fn forget(db: &Connection) -> Result<()> {
+    db.prepare_cached(FORGET)?.execute([]).map(drop)
 }
 
 /// The latest moment at which something was removed.

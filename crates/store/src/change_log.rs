@@ -63,7 +63,8 @@ pub trait ChangeLog: Send + Sync {
     async fn read_after(&self, after: Position, limit: usize) -> Result<Vec<Entry>, StoreError>;
 
     /// The latest moment at which something left the store because its time was over; the epoch if nothing has. Stored
-    /// with what it tells of: to a clock that is behind it, denials are gone whose tokens look unexpired.
+    /// with what it tells of: to a clock that is behind it, denials are gone whose tokens look unexpired. Denying everything
+    /// sets it back: those tokens are refused by position then.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be read.

@@ -207,6 +207,15 @@ pub async fn nothing_leaves_while_no_node_is_entered(store: Fresh) {
     assert_eq!(denial(&*store, &what).await, None);
 }
 
+pub async fn denying_everything_sets_swept_through_back(store: Fresh) {
+    serve(&*store).await;
+    deny(&*store, &Deny::Token { id: token_id(1), expires_at: until(100) }, at(1)).await;
+    pass_time(&*store, at(200)).await;
+    assert_eq!(store.swept_through().await, Ok(at(200)));
+    deny(&*store, &Deny::Everything, at(1)).await;
+    assert_eq!(store.swept_through().await, Ok(Timestamp::from_secs(0)));
+}
+
 pub async fn swept_through_is_the_latest_moment_at_which_something_left(store: Fresh) {
     serve(&*store).await;
     people(&*store).await;

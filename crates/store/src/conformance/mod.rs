@@ -32,6 +32,7 @@ macro_rules! conformance_suite {
                 who_waits_behind_the_end_returns_at_once
                 a_denial_leaves_the_log_by_itself_when_its_time_is_over
                 nothing_leaves_while_no_node_is_entered
+                denying_everything_sets_swept_through_back
                 swept_through_is_the_latest_moment_at_which_something_left
                 of_two_ends_of_a_denial_the_later_counts
             }
