@@ -79,7 +79,7 @@ fn every_authorization_of_the_corpus_at_every_endpoint() {
     let headers = [
         samples("tests/corpus/authorization"),
         samples("fuzz/seeds/authorization"),
-        samples("fuzz/seeds/access_token").into_iter().map(Sample::as_bearer).collect(),
+        samples("fuzz/seeds/access_token").into_iter().map(Sample::into_bearer).collect(),
     ]
     .concat();
     for endpoint in &ENDPOINTS {

@@ -81,7 +81,8 @@ fn claims(bytes: &[u8]) {
 
 fn key_ring() -> KeyRing {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let master = MasterKey::load_or_create(&folder.path().join("master.key")).expect("a master key can be made");
+    let master =
+        MasterKey::load_or_create(&folder.path().join("master.key")).expect("a master key can be made");
     let (id, wrapped) = master.new_sealing_key().expect("a sealing key can be made");
     let key = master.unwrap_key(id, &wrapped, Timestamp::from_secs(1)).expect("it was wrapped just now");
     KeyRing::default().with(key)

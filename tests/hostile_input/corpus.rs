@@ -12,7 +12,7 @@ pub(crate) struct Sample {
 
 impl Sample {
     /// As a token behind `Bearer`, with what no header can hold left out.
-    pub(crate) fn as_bearer(mut self) -> Self {
+    pub(crate) fn into_bearer(mut self) -> Self {
         self.bytes.retain(|byte| !matches!(byte, b'\r' | b'\n' | 0));
         self.bytes.splice(..0, *b"Bearer ");
         self
