@@ -10,11 +10,12 @@ use anyhow::Context;
 use obol_bench::{BenchError, Plan, Report, Stop};
 use obol_replica::{Clock, SystemClock};
 use serde::Serialize;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) use self::args::BenchArgs;
 use self::args::Part;
+use crate::commands::serve;
 use crate::failure::{End, Failure};
 use crate::instant::rfc3339;
 use crate::output::{Answer, Output};
@@ -26,7 +27,7 @@ use crate::output::{Answer, Output};
 pub(crate) fn run(args: BenchArgs, output: Output) -> Result<End, Failure> {
     match args.part {
         Some(Part::Ceiling) => {
-            let served = server_runtime()?.block_on(obol_bench::run_ceiling());
+            let served = serve::runtime()?.block_on(obol_bench::run_ceiling());
             served.context("the bare server cannot run")?;
         }
         None => {
@@ -73,11 +74,6 @@ impl Files {
         }
         Ok(())
     }
-}
-
-/// The runtime of `obol serve`, which the ceiling has to share.
-fn server_runtime() -> anyhow::Result<Runtime> {
-    Builder::new_multi_thread().enable_all().build().context("the system gives no threads for the server")
 }
 
 /// Measures on a thread of its own, so that a signal can end it: then it ends its servers and takes its files away.

@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use obol_replica::{Clock, SystemClock};
+use tokio::runtime::{Builder, Runtime};
 
 use crate::config::{ServerOptions, Settings};
 use crate::dev;
@@ -36,8 +37,7 @@ pub(crate) struct ServeArgs {
 /// # Errors
 /// When it cannot start, with what to change.
 pub(crate) fn run(settings: &Settings, dev: bool) -> Result<End, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.context("the system gives no threads for the server")?.block_on(async {
+    runtime()?.block_on(async {
         let server = Server::open(settings).await?;
         if dev {
             print_line(dev::prepare(&server, SystemClock.wall()).await?.trim_end())?;
@@ -45,4 +45,9 @@ pub(crate) fn run(settings: &Settings, dev: bool) -> Result<End, Failure> {
         server.serve().await?;
         Ok(End::Done)
     })
+}
+
+/// What the server runs on, and the ceiling of `obol bench` too: else the two could not be compared.
+pub(crate) fn runtime() -> anyhow::Result<Runtime> {
+    Builder::new_multi_thread().enable_all().build().context("the system gives no threads for the server")
 }
