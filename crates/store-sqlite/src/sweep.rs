@@ -15,7 +15,7 @@ const NOTE: &str = "UPDATE log_head SET swept_through = $1 WHERE swept_through <
 const FORGET: &str = "UPDATE log_head SET swept_through = 0";
 const SWEPT_THROUGH: &str = "SELECT swept_through FROM log_head";
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[REMOVE_ENTRIES, REMOVE_FAMILIES, NOTE, SWEPT_THROUGH];
+pub(crate) const STATEMENTS: &[&str] = &[REMOVE_ENTRIES, REMOVE_FAMILIES, NOTE, FORGET, SWEPT_THROUGH];
 
 /// Removes up to `limit` log entries and as many families that are over at `now`, and notes `now` if there were any.
 pub(crate) fn remove_expired(db: &Connection, now: Timestamp, limit: usize) -> Result<()> {
