@@ -86,8 +86,9 @@ impl ServerBuilder {
 
 /// A server on its own folder. Killed when dropped.
 pub struct Server {
-    builder: ServerBuilder,
+    // Dropped first: the folder, which the builder holds, is removed when nobody writes to it any more.
     running: Option<Running>,
+    builder: ServerBuilder,
 }
 
 impl Server {
