@@ -8,7 +8,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 
 use super::connection::{Connection, Endpoint};
-use super::round::{self, Desk, Desks, Load};
+use super::round::{self, Desk, Desks, Load, Order};
 use super::script::Script;
 use super::tally::Tally;
 use crate::cores::pin_this_thread;
@@ -34,14 +34,9 @@ pub(crate) struct Crew {
 
 struct Hand {
     orders: Option<Sender<Order>>,
+    has_core: bool,
     done: Receiver<Result<Vec<Tally>, BenchError>>,
     thread: Option<JoinHandle<()>>,
-}
-
-struct Order {
-    loads: Vec<Load>,
-    duration: Duration,
-    offset: Duration,
 }
 
 impl Crew {
@@ -84,7 +79,8 @@ impl Crew {
                 other => other,
             };
             let offset = Duration::from_micros(7 * number as u64);
-            let order = Order { loads: loads.iter().map(share).collect(), duration, offset };
+            let order =
+                Order { loads: loads.iter().map(share).collect(), duration, offset, has_core: hand.has_core };
             if let Some(orders) = &hand.orders {
                 // A hand that has gone shows when it is waited for.
                 let _ = orders.send(order);
@@ -111,12 +107,13 @@ impl Hand {
         let (orders, orders_come) = channel();
         let (report, done) = channel();
         let starting = BenchError::system("start a thread of the load generator");
+        let has_core = !cores.is_empty();
         let work = move || {
             pin_this_thread(&cores);
             work(shares, &orders_come, &report, &stop);
         };
         let thread = thread::Builder::new().name("load".to_owned()).spawn(work).map_err(starting)?;
-        Ok(Self { orders: Some(orders), done, thread: Some(thread) })
+        Ok(Self { orders: Some(orders), has_core, done, thread: Some(thread) })
     }
 
     fn finished(&self) -> Result<Vec<Tally>, BenchError> {
@@ -150,7 +147,7 @@ fn work(
         return;
     }
     for order in orders {
-        let round = round::run(&mut parts, &order.loads, order.duration, order.offset, stop);
+        let round = round::run(&mut parts, &order, stop);
         if report.send(runtime.block_on(round)).is_err() {
             return;
         }

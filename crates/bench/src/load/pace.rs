@@ -19,13 +19,15 @@ pub(crate) struct Pace {
     total: u64,
     /// Backlog is worked off until then.
     ends: Instant,
+    /// Whether the pacer may watch the clock without pause: on a core that the server does not need.
+    watches: bool,
     due: Semaphore,
     taken: AtomicU64,
 }
 
 impl Pace {
     /// A round of this length with so many requests a second, the first of them due `offset` after now.
-    pub(crate) fn new(per_sec: f64, duration: Duration, offset: Duration) -> Self {
+    pub(crate) fn new(per_sec: f64, duration: Duration, offset: Duration, watches: bool) -> Self {
         let interval = Duration::from_secs_f64(1.0 / per_sec.max(0.001));
         let began = Instant::now() + offset;
         Self {
@@ -33,6 +35,7 @@ impl Pace {
             interval,
             total: (duration.as_secs_f64() * per_sec).ceil() as u64,
             ends: began + duration + (duration / 4).max(Duration::from_millis(250)),
+            watches,
             due: Semaphore::new(0),
             taken: AtomicU64::new(0),
         }
@@ -62,6 +65,7 @@ impl Pace {
             self.due.add_permits(newly_due);
             match self.due_at(made_due).checked_duration_since(now) {
                 Some(left) if left > TIMER_IS_COARSE => sleep(left - TIMER_IS_COARSE).await,
+                Some(left) if !self.watches => sleep(left).await,
                 _ => yield_now().await,
             }
         }
@@ -86,7 +90,7 @@ mod tests {
 
     #[tokio::test]
     async fn requests_are_due_at_a_constant_rate() {
-        let pace = Arc::new(Pace::new(1_000.0, Duration::from_millis(50), Duration::ZERO));
+        let pace = Arc::new(Pace::new(1_000.0, Duration::from_millis(50), Duration::ZERO, true));
         let began = pace.began;
         let pacer = Arc::clone(&pace);
         tokio::spawn(async move { pacer.run(1, drop).await });
@@ -102,7 +106,7 @@ mod tests {
 
     #[tokio::test]
     async fn waiting_for_a_free_connection_counts() {
-        let pace = Arc::new(Pace::new(1_000.0, Duration::from_millis(20), Duration::ZERO));
+        let pace = Arc::new(Pace::new(1_000.0, Duration::from_millis(20), Duration::ZERO, true));
         let pacer = Arc::clone(&pace);
         tokio::spawn(async move { pacer.run(1, drop).await });
         let first = pace.next().await.unwrap();
@@ -117,7 +121,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_nobody_came_to_send_is_counted() {
-        let pace = Pace::new(1_000.0, Duration::from_millis(5), Duration::ZERO);
+        let pace = Pace::new(1_000.0, Duration::from_millis(5), Duration::ZERO, false);
         pace.run(1, drop).await;
         assert!(pace.next().await.is_some());
         assert_eq!(pace.unsent(), 4);

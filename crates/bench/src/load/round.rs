@@ -44,23 +44,29 @@ pub(super) struct Desks {
     pub(super) desks: Vec<Desk>,
 }
 
-/// Runs a round on this thread: for each part its load. `offset` keeps the paces of several threads apart.
-pub(super) async fn run(
-    parts: &mut [Desks],
-    loads: &[Load],
-    duration: Duration,
-    offset: Duration,
-    stop: &Stop,
-) -> Result<Vec<Tally>, BenchError> {
+/// What a thread is to do in one round.
+pub(super) struct Order {
+    /// For each part its load.
+    pub(super) loads: Vec<Load>,
+    /// How long.
+    pub(super) duration: Duration,
+    /// Keeps the paces of several threads apart.
+    pub(super) offset: Duration,
+    /// Whether the thread has a core of its own.
+    pub(super) has_core: bool,
+}
+
+/// Runs a round on this thread.
+pub(super) async fn run(parts: &mut [Desks], order: &Order, stop: &Stop) -> Result<Vec<Tally>, BenchError> {
     let cpu_before = thread_cpu();
     let began = Instant::now();
     let mut running = Vec::new();
-    for (part, load) in parts.iter_mut().zip(loads) {
-        running.push(Running::start(part, *load, duration, offset));
+    for (part, load) in parts.iter_mut().zip(&order.loads) {
+        running.push(Running::start(part, *load, order));
     }
     let mut tallies = Vec::new();
     for (running, part) in running.into_iter().zip(parts) {
-        tallies.push(running.finish(part, began, duration, stop).await?);
+        tallies.push(running.finish(part, began, order.duration, stop).await?);
     }
     for tally in &mut tallies {
         tally.generator_cpu = thread_cpu().saturating_sub(cpu_before);
@@ -77,12 +83,13 @@ struct Running {
 }
 
 impl Running {
-    fn start(part: &mut Desks, load: Load, duration: Duration, offset: Duration) -> Self {
+    fn start(part: &mut Desks, load: Load, order: &Order) -> Self {
+        let Order { duration, offset, has_core, .. } = *order;
         let tally = Arc::new(Mutex::new(Tally::new()));
         let mut at_work = JoinSet::new();
         let until = Instant::now() + duration;
         let pace = match load {
-            Load::Open { per_sec } => Some(Arc::new(Pace::new(per_sec, duration, offset))),
+            Load::Open { per_sec } => Some(Arc::new(Pace::new(per_sec, duration, offset, has_core))),
             Load::Rest | Load::Closed | Load::Once => None,
         };
         if let Some(pace) = pace.clone() {

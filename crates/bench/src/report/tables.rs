@@ -44,7 +44,11 @@ impl Report {
     fn shown_table(&self) -> Option<Table> {
         let rows = self.shown.iter().map(|shown| {
             let digits = if shown.measured.median.abs() < 10.0 { 2 } else { 1 };
-            let verdict = if shown.holds { "kept" } else { "not kept" };
+            let verdict = match shown.holds {
+                Some(true) => "kept",
+                Some(false) => "not kept",
+                None => "not clear",
+            };
             let measured = Cell::spread(shown.measured, digits).with_unit(shown.unit);
             vec![Cell::text(shown.figure), Cell::text(shown.target), measured, Cell::text(verdict)]
         });
@@ -197,9 +201,10 @@ fn storm(storm: &StormFigures) -> Table {
         id: "storm",
         title: "Verify while revocations pour in",
         note: format!(
-            "Verify at {:.0} requests/s in both; {:.0} revocations/s were due. Latencies count from when a request \
+            "Verify at {} requests/s in both; {} revocations/s were due. Latencies count from when a request \
              was due.",
-            storm.verify_per_sec, storm.wished_revocations_per_sec
+            Cell::count(storm.verify_per_sec as u64).main,
+            Cell::count(storm.wished_revocations_per_sec as u64).main
         ),
         header: header.chain(["generator late p99 µs", "unsent", "p99 over without"]).collect(),
         texts: 1,
@@ -225,9 +230,9 @@ fn rate(rate: &RateFigures) -> Table {
         id: "rate",
         title: "Verify by rate",
         note: format!(
-            "Server and ceiling at the same rate, a part of the {:.0} requests/s that the server takes in a closed \
+            "Server and ceiling at the same rate, a part of the {} requests/s that the server takes in a closed \
              loop. Latencies count from when a request was due.",
-            rate.capacity_per_sec
+            Cell::count(rate.capacity_per_sec as u64).main
         ),
         header: header.chain(["generator late p99 µs", "unsent", "p99 over ceiling"]).collect(),
         texts: 2,
