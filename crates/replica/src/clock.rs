@@ -65,7 +65,8 @@ impl Clock for SystemClock {
     }
 }
 
-/// Wall time that counts from its making by time since boot, and follows the machine's wall clock only in small steps.
+/// Wall time that counts from its making by time since boot, follows the machine's wall clock only in small steps, and
+/// never goes back: where the machine's clock does, it stands still.
 ///
 /// Denials leave by wall time. A clock that jumped forward would let them go early, and one that jumped back afterwards
 /// would bring back the tokens that they refused.
@@ -73,6 +74,8 @@ pub(crate) struct SteadyClock {
     machine: Arc<dyn Clock>,
     /// How far the wall clock is ahead of the time since boot, in seconds.
     ahead_secs: AtomicI64,
+    /// The latest moment that it has said, in seconds since the epoch.
+    latest_secs: AtomicI64,
     /// Whether the machine's wall clock was last seen far off.
     far_off: AtomicBool,
 }
@@ -83,8 +86,24 @@ impl SteadyClock {
 
     /// Begins at what the machine's wall clock says now.
     pub(crate) fn new(machine: Arc<dyn Clock>) -> Self {
-        let ahead_secs = AtomicI64::new(ahead_secs(machine.wall(), machine.boottime()));
-        Self { machine, ahead_secs, far_off: AtomicBool::new(false) }
+        let now = machine.wall();
+        Self {
+            ahead_secs: AtomicI64::new(ahead_secs(now, machine.boottime())),
+            latest_secs: AtomicI64::new(now.as_secs()),
+            far_off: AtomicBool::new(false),
+            machine,
+        }
+    }
+
+    /// From now on it says no moment before this one.
+    pub(crate) fn not_before(&self, moment: Timestamp) -> Timestamp {
+        let latest = self.latest_secs.load(Ordering::Relaxed);
+        if moment.as_secs() <= latest {
+            return Timestamp::from_secs(latest);
+        }
+        // Once a second at the most, so that the threads do not fight for the line.
+        self.latest_secs.fetch_max(moment.as_secs(), Ordering::Relaxed);
+        moment
     }
 
     /// Says that the wall clock jumped, or that it has come back, once each time.
@@ -113,13 +132,13 @@ impl Clock for SteadyClock {
         let jump_secs = found.saturating_sub(known);
         self.say(jump_secs);
         if jump_secs.unsigned_abs() >= Self::JUMP_SECS {
-            return Timestamp::from_secs(boottime.as_secs()).plus_secs(known);
+            return self.not_before(Timestamp::from_secs(boottime.as_secs()).plus_secs(known));
         }
         if jump_secs != 0 {
             // Fails when another thread has followed meanwhile, and that will do.
             let _ = self.ahead_secs.compare_exchange(known, found, Ordering::Relaxed, Ordering::Relaxed);
         }
-        machine
+        self.not_before(machine)
     }
 
     fn boottime(&self) -> Boottime {
@@ -206,6 +225,17 @@ mod tests {
                 assert_eq!(said(&clocks, passed, START + wall), wall);
             }
         }
+    }
+
+    #[test]
+    fn it_never_goes_back_and_stands_still_until_the_machine_has_caught_up() {
+        let clocks = clocks();
+        assert_eq!(said(&clocks, 100, START + 100), 100);
+        for (passed, expected) in [(110, 100), (150, 100), (159, 104), (200, 145)] {
+            assert_eq!(said(&clocks, passed, START + passed - 55), expected, "55 s back, {passed}");
+        }
+        clocks.1.not_before(Timestamp::from_secs(START + 190));
+        assert_eq!(said(&clocks, 201, START + 201 - 55), 190);
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub struct Replica {
     memory: Memory,
     lease: Lease,
     options: LeaseOptions,
-    clock: Arc<dyn Clock>,
+    clock: Arc<SteadyClock>,
     store: Arc<dyn Store>,
     applied: watch::Sender<Position>,
     leaving: AtomicBool,
@@ -28,6 +28,9 @@ pub struct Replica {
 
 /// How far the wall clock may be behind the latest removal by which it is measured.
 const MAX_BEHIND_SECS: i64 = 60;
+/// Denials leave the memory this much late, in seconds: more than the longest lease, for which a request that has read
+/// the time may still be on its way to the deny list.
+const SWEEP_LATE_SECS: i64 = 120;
 
 /// Why a node could not start.
 #[derive(Debug, thiserror::Error)]
@@ -161,7 +164,7 @@ impl Replica {
     }
 
     pub(crate) fn sweep(&self, turn: usize) {
-        self.memory.deny_list().sweep(turn, self.clock.wall());
+        self.memory.deny_list().sweep(turn, self.clock.wall().plus_secs(-SWEEP_LATE_SECS));
     }
 
     pub(crate) fn boottime(&self) -> Boottime {
@@ -184,7 +187,11 @@ impl Replica {
         let (now, swept_through) = (self.clock.wall(), self.store.swept_through().await?);
         match now.secs_until(swept_through) > MAX_BEHIND_SECS {
             true => Err(StartError::ClockBehind { now, swept_through }),
-            false => Ok(()),
+            false => {
+                // A little behind: time stands still here until it has caught up.
+                self.clock.not_before(swept_through);
+                Ok(())
+            }
         }
     }
 
