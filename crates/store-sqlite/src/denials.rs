@@ -1,14 +1,13 @@
 //! Denials.
 
 use async_trait::async_trait;
-use obol_store::{Appended, DENIAL_MARGIN_SECS, Denials, Deny, StoreError};
-use obol_token::{ClientId, Denied, Expiry, FamilyId, Lifetime, SubjectId, Timestamp};
+use obol_store::{Appended, Denials, Deny, StoreError};
+use obol_token::{ClientId, Denied, Expiry, FamilyId, SubjectId, Timestamp};
 use rusqlite::{Connection, Params, Result};
 
 use crate::change_log::{Thing, append, find};
-use crate::{SqliteStore, clock, columns, families, sweep};
+use crate::{SqliteStore, columns, families, sweep};
 
-const ACCESS_LIFETIMES: &str = "SELECT MIN(access_lifetime_secs), MAX(access_lifetime_secs) FROM clients";
 const END_OF_SUBJECT: &str = "UPDATE families SET ended = $1 WHERE subject = $2 AND ended IS NULL";
 const END_OF_CLIENT: &str = "UPDATE families SET ended = $1 WHERE client_id = $2 AND ended IS NULL";
 const END_ALL: &str = "UPDATE families SET ended = $1 WHERE ended IS NULL";
@@ -22,16 +21,8 @@ const COUNT_OF_SUBJECT: &str = "SELECT COUNT(*) FROM families \
 const COUNT_OF_CLIENT: &str = "SELECT COUNT(*) FROM families \
      WHERE ended IS NULL AND (leaves_at > $1 OR leaves_at IS NULL) AND client_id = $2";
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[
-    ACCESS_LIFETIMES,
-    END_OF_SUBJECT,
-    END_OF_CLIENT,
-    END_ALL,
-    COUNT,
-    COUNT_ONE,
-    COUNT_OF_SUBJECT,
-    COUNT_OF_CLIENT,
-];
+pub(crate) const STATEMENTS: &[&str] =
+    &[END_OF_SUBJECT, END_OF_CLIENT, END_ALL, COUNT, COUNT_ONE, COUNT_OF_SUBJECT, COUNT_OF_CLIENT];
 
 #[async_trait]
 impl Denials for SqliteStore {
@@ -40,8 +31,8 @@ impl Denials for SqliteStore {
         self.writer
             .write(Some(now), move |db| match deny {
                 Deny::Token { id, expires_at } => deny_once(db, &Denied::Token(id), expires_at),
-                Deny::Family(id) => deny_family(db, id, now),
-                Deny::Subject(id) => deny_subject(db, id, now),
+                Deny::Family(id) => deny_family(db, id),
+                Deny::Subject(id) => deny_subject(db, id),
                 Deny::Client(id) => deny_client(db, &id),
                 Deny::Everything => deny_everything(db),
             })
@@ -67,8 +58,8 @@ impl Denials for SqliteStore {
 }
 
 /// Denies all tokens of a person and ends the families.
-pub(crate) fn deny_subject(db: &Connection, id: SubjectId, now: Timestamp) -> Result<Appended> {
-    let denial = append(db, &Thing::Denied(&Denied::Subject(id)), last_access_expiry(db, now)?)?;
+pub(crate) fn deny_subject(db: &Connection, id: SubjectId) -> Result<Appended> {
+    let denial = append(db, &Thing::Denied(&Denied::Subject(id)), Expiry::Never)?;
     let position = columns::from_position(denial.position());
     db.prepare_cached(END_OF_SUBJECT)?.execute((position, id.as_bytes()))?;
     Ok(denial)
@@ -97,25 +88,11 @@ fn deny_once(db: &Connection, what: &Denied, leaves_at: Expiry) -> Result<Append
     }
 }
 
-fn deny_family(db: &Connection, id: FamilyId, now: Timestamp) -> Result<Appended> {
+fn deny_family(db: &Connection, id: FamilyId) -> Result<Appended> {
     match families::end(db, id)? {
         Some(end) => Ok(end),
-        None => deny_once(db, &Denied::Family(id), last_access_expiry(db, now)?),
+        None => deny_once(db, &Denied::Family(id), Expiry::Never),
     }
-}
-
-/// When the last access token that could be out when this is committed has expired, with the margin of [`Denials`].
-/// Deleted clients count: their rows stay.
-fn last_access_expiry(db: &Connection, now: Timestamp) -> Result<Expiry> {
-    let now = clock::not_before_wall(now).max(sweep::swept_through(db)?);
-    let last_issue = now.plus_secs(DENIAL_MARGIN_SECS);
-    let (shortest, longest): (Option<u32>, Option<u32>) =
-        db.prepare_cached(ACCESS_LIFETIMES)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(match (shortest, longest) {
-        (Some(0), _) => Expiry::Never,
-        (_, Some(longest)) => Lifetime::from_setting_secs(longest).from(last_issue),
-        (_, None) => Expiry::At(last_issue),
-    })
 }
 
 fn count(db: &Connection, statement: &str, values: impl Params) -> Result<u64> {

@@ -1,12 +1,9 @@
 //! One transaction for many requests, each of which can fail without the others.
 
-use std::time::Duration;
-
 use obol_store::StoreError;
 use obol_token::Timestamp;
 use rusqlite::{Connection, Result};
 
-use crate::clock::COMMIT_PATIENCE;
 use crate::log_head::LogHead;
 use crate::sweep;
 
@@ -25,29 +22,15 @@ pub(crate) trait Request: Send {
 /// A part of the transaction has failed.
 pub(crate) struct Undo;
 
-/// Why requests cannot be answered as committed.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum NotCommitted {
-    /// Nothing of it is stored, or that is not known.
-    #[error(transparent)]
-    Sqlite(#[from] rusqlite::Error),
-    /// It is stored, but the ends of its denials may be too early.
-    #[error("the commit took too long; send it again")]
-    TooLate,
-}
-
 /// Commits the requests together, without those that failed by themselves; when it returns `Ok`, what they did is on
-/// stable storage. `boottime` is [`crate::clock::boottime`].
+/// stable storage.
 pub(crate) fn commit_together(
     db: &Connection,
     requests: &mut [Box<dyn Request>],
     head: &LogHead,
-    boottime: impl Fn() -> Duration,
-) -> std::result::Result<(), NotCommitted> {
+) -> Result<()> {
     roll_back(db);
     execute(db, "BEGIN IMMEDIATE")?;
-    // Before any request reads the wall clock.
-    let begun = boottime();
     let begun_at = LogHead::read(db).inspect_err(|_| roll_back(db))?;
     head.seen(begun_at);
     let committed = run(db, requests).and_then(|()| {
@@ -59,15 +42,12 @@ pub(crate) fn commit_together(
     match committed {
         Ok(ends_at) => {
             head.seen(ends_at);
-            match boottime().saturating_sub(begun) > COMMIT_PATIENCE {
-                true => Err(NotCommitted::TooLate),
-                false => Ok(()),
-            }
+            Ok(())
         }
         Err(error) => {
             head.set_own(begun_at);
             roll_back(db);
-            Err(error.into())
+            Err(error)
         }
     }
 }
@@ -270,50 +250,6 @@ mod tests {
              VALUES (x'01', x'01', 'none', x'01', '', x'01', 0)",
             [],
         )
-    }
-
-    /// Denies a person, and keeps the reason why that is not to be answered as success.
-    struct DenyAlice(std::sync::mpsc::Sender<Option<StoreError>>);
-
-    impl Request for DenyAlice {
-        fn is_given_up(&self) -> bool {
-            false
-        }
-
-        fn now(&self) -> Option<Timestamp> {
-            None
-        }
-
-        fn run(&mut self, db: &Connection) -> std::result::Result<(), Undo> {
-            let denied =
-                crate::denials::deny_subject(db, SubjectId::from_bytes([1; 16]), Timestamp::from_secs(1));
-            denied.map(drop).map_err(|_| Undo)
-        }
-
-        fn answer(self: Box<Self>, not_committed: Option<&StoreError>) {
-            self.0.send(not_committed.cloned()).unwrap();
-        }
-    }
-
-    #[tokio::test]
-    async fn a_commit_that_took_longer_than_the_margin_allows_is_no_success() {
-        let (store, folder) = opened();
-        let db = crate::connection::open_for_writing(&folder.path().join("obol.db")).unwrap();
-        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
-        for (took, is_success) in [(minutes(0), true), (minutes(30), true), (minutes(31), false)] {
-            let before = log_length(&store).await;
-            let end = LogHead::read(&db).unwrap();
-            let (answer, _answered) = channel();
-            let head = LogHead::new(end);
-            let readings = std::cell::Cell::new(0);
-            let boottime = || minutes(100) + took * readings.replace(1);
-            let outcome = commit_together(&db, &mut [Box::new(DenyAlice(answer))], &head, boottime);
-            assert_eq!(outcome.is_ok(), is_success, "{took:?}: {outcome:?}");
-            assert!(outcome.is_ok() || matches!(outcome, Err(NotCommitted::TooLate)));
-            // It is stored all the same, once for each person.
-            assert_eq!(log_length(&store).await, 1.max(before));
-            assert_eq!(LogHead::read(&db).unwrap(), Position::new(end.number() + 1));
-        }
     }
 
     #[tokio::test]

@@ -11,7 +11,6 @@
 
 mod change_log;
 mod clients;
-mod clock;
 mod columns;
 mod connection;
 mod denials;

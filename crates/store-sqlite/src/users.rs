@@ -68,7 +68,7 @@ impl Users for SqliteStore {
             .write(Some(now), move |db| match changed(db, SET_ENABLED, (enabled, name.as_str()))? {
                 None => Ok(ChangeOutcome::Unknown),
                 Some(_) if enabled => at_head(db).map(ChangeOutcome::Changed),
-                Some(id) => denials::deny_subject(db, id, now).map(ChangeOutcome::Changed),
+                Some(id) => denials::deny_subject(db, id).map(ChangeOutcome::Changed),
             })
             .await
     }
@@ -82,7 +82,7 @@ impl Users for SqliteStore {
         let (name, password) = (username.clone(), password.clone());
         self.writer
             .write(Some(now), move |db| {
-                denied(db, changed(db, SET_PASSWORD, (password.as_phc(), name.as_str()))?, now)
+                denied(db, changed(db, SET_PASSWORD, (password.as_phc(), name.as_str()))?)
             })
             .await
     }
@@ -90,7 +90,7 @@ impl Users for SqliteStore {
     async fn delete_user(&self, username: &Username, now: Timestamp) -> Result<ChangeOutcome, StoreError> {
         let name = username.clone();
         self.writer
-            .write(Some(now), move |db| denied(db, changed(db, DELETE, (now.as_secs(), name.as_str()))?, now))
+            .write(Some(now), move |db| denied(db, changed(db, DELETE, (now.as_secs(), name.as_str()))?))
             .await
     }
 }
@@ -116,10 +116,10 @@ fn changed(db: &Connection, statement: &str, values: impl Params) -> Result<Opti
     db.prepare_cached(statement)?.query_row(values, |row| row.get(0).map(SubjectId::from_bytes)).optional()
 }
 
-fn denied(db: &Connection, found: Option<SubjectId>, now: Timestamp) -> Result<ChangeOutcome> {
+fn denied(db: &Connection, found: Option<SubjectId>) -> Result<ChangeOutcome> {
     match found {
         None => Ok(ChangeOutcome::Unknown),
-        Some(id) => denials::deny_subject(db, id, now).map(ChangeOutcome::Changed),
+        Some(id) => denials::deny_subject(db, id).map(ChangeOutcome::Changed),
     }
 }
 

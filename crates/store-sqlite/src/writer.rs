@@ -10,9 +10,8 @@ use obol_token::Timestamp;
 use rusqlite::{Connection, Result};
 use tokio::sync::oneshot;
 
-use crate::clock;
 use crate::error::store_error;
-use crate::group_commit::{NotCommitted, Request, Undo, commit_together};
+use crate::group_commit::{Request, Undo, commit_together};
 use crate::log_head::LogHead;
 
 /// The queue to the writing thread. Dropped, it lets the thread finish what waits and end.
@@ -136,8 +135,8 @@ fn write_batches(
         if batch.is_empty() {
             continue;
         }
-        let committed = commit_together(db, &mut batch, head, clock::boottime);
-        if matches!(committed, Ok(()) | Err(NotCommitted::TooLate)) {
+        let committed = commit_together(db, &mut batch, head);
+        if committed.is_ok() {
             commits.fetch_add(1, Ordering::Relaxed);
         }
         say_once(&committed, &mut failing);
@@ -149,7 +148,7 @@ fn write_batches(
 }
 
 /// Logs the first failure of a row of failures, and its end.
-fn say_once(committed: &Result<(), NotCommitted>, failing: &mut bool) {
+fn say_once(committed: &Result<()>, failing: &mut bool) {
     let failed_before = std::mem::replace(failing, committed.is_err());
     match committed {
         Err(error) if !failed_before => tracing::error!(%error, "writes cannot be committed"),

@@ -26,30 +26,18 @@ pub enum Deny {
     Everything,
 }
 
-/// How much longer than the longest access-token lifetime the denial of a person, or of a family that is not known, stays.
-///
-/// Tokens issued until a node has applied the denial are older than it and must be refused. So the margin covers the
-/// commit itself, the longest lease, the time until every node has applied it, and clocks that differ a little.
-pub const DENIAL_MARGIN_SECS: i64 = 3_600;
-
 /// Denying tokens.
 #[async_trait]
 pub trait Denials: Send + Sync {
     /// Appends the denial and ends, in the same transaction, every family that it covers.
     ///
     /// When the denial of a [`Deny::Token`] or the end of a [`Deny::Family`] is stored already, nothing is appended and
-    /// its position comes back. The entry leaves the log when the last access token it could refuse has expired:
-    /// for a token its own expiry, for a family the latest expiry of an access token it gave, for a family that
-    /// is not known and for a person the commit plus [`DENIAL_MARGIN_SECS`] plus the longest access-token lifetime of any
-    /// client ever added (never, if one of them does not expire); denials of clients and of everything stay.
-    ///
-    /// As the moment of the commit counts the latest of `now`, the wall clock as the backend reads it in its
-    /// transaction, and [`swept_through`](crate::ChangeLog::swept_through): `now` may be old or by a clock that was set
-    /// back, and tokens issued between it and the commit are refused too.
+    /// its position comes back. The entry of a token leaves the log at the token's own expiry, that of a family that is
+    /// known at the latest expiry of an access token it gave. All others stay: their ends would hang on a clock, and
+    /// the one that `now` is read from may be wrong. The log keeps one entry for each thing, so they are few.
     ///
     /// # Errors
-    /// [`StoreError`]; on `Unavailable` it may have been stored or not. So it is also when half of the margin passed
-    /// between that reading and the end of the commit: send it again.
+    /// [`StoreError`]; on `Unavailable` it may have been stored or not.
     async fn deny(&self, deny: &Deny, now: Timestamp) -> Result<Appended, StoreError>;
 
     /// Ends a family that is known, as [`Deny::Family`] does; `None`, and nothing is stored, when there is none: what an

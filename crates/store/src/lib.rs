@@ -24,7 +24,7 @@ mod users;
 pub use audit::{Audit, AuditEvent, AuditRecord};
 pub use change_log::{Appended, Change, ChangeLog, Entry};
 pub use clients::{AddOutcome, ChangeOutcome, Client, ClientKind, Clients, GrantType};
-pub use denials::{DENIAL_MARGIN_SECS, Denials, Deny};
+pub use denials::{Denials, Deny};
 pub use error::StoreError;
 pub use families::{BeginOutcome, Families, Family, NewFamily, RotateOutcome, Rotation};
 pub use nodes::{NodeId, Nodes, Peer};

@@ -14,8 +14,7 @@ use super::samples::{
     token_id, told, until, user, username,
 };
 use crate::{
-    Client, ClientKind, DENIAL_MARGIN_SECS, Deny, Entry, FirstKeyOutcome, NodeId, PasswordHash,
-    RotateOutcome, WrappedKey,
+    Client, ClientKind, Deny, Entry, FirstKeyOutcome, NodeId, PasswordHash, RotateOutcome, WrappedKey,
 };
 
 pub async fn a_new_log_is_empty(store: Fresh) {
@@ -252,12 +251,11 @@ pub async fn swept_through_is_the_latest_moment_at_which_something_left(store: F
 
 pub async fn of_two_ends_of_a_denial_the_later_counts(store: Fresh) {
     people(&*store).await;
-    let subject = subject_id("alice");
-    deny(&*store, &Deny::Subject(subject), at(100)).await;
-    let position = deny(&*store, &Deny::Subject(subject), at(50)).await;
-    let denial = denial(&*store, &Denied::Subject(subject)).await.unwrap();
-    assert_eq!(
-        (denial.position, denial.leaves_at),
-        (position, until(100 + DENIAL_MARGIN_SECS + ACCESS_SECS))
-    );
+    let family = family(1, "fcare", "alice");
+    deny(&*store, &Deny::Family(family.id), at(1)).await;
+    // Its row comes back, with an end of its own.
+    begin(&*store, &family).await;
+    let position = deny(&*store, &Deny::Family(family.id), at(2)).await;
+    let denial = denial(&*store, &Denied::Family(family.id)).await.unwrap();
+    assert_eq!((denial.position, denial.leaves_at), (position, Expiry::Never));
 }

@@ -5,11 +5,10 @@ use obol_token::{Denied, Expiry, Timestamp};
 use tokio::task::JoinSet;
 
 use super::samples::{
-    ACCESS_SECS, Fresh, REFRESH_SECS, add_client, at, begin, changed, client, client_id, denial, deny,
-    family, family_id, is_live, lifetime, log_end, pass_time, people, rotate, rotation, serve, stored,
-    subject_id, token_id, until, username,
+    Fresh, REFRESH_SECS, add_user, at, begin, changed, client_id, denial, deny, family, family_id, is_live,
+    log_end, pass_time, people, rotate, rotation, serve, stored, subject_id, token_id, until, user, username,
 };
-use crate::{Client, DENIAL_MARGIN_SECS, Deny, NewFamily, RotateOutcome};
+use crate::{Deny, NewFamily, PasswordHash, RotateOutcome};
 
 pub async fn each_denial_is_told_to_the_nodes(store: Fresh) {
     people(&*store).await;
@@ -96,99 +95,49 @@ pub async fn a_family_that_has_ended_is_not_denied_again(store: Fresh) {
     assert_eq!(stored(&*store, &family).await.ended.map(crate::Appended::position), Some(by_subject));
 }
 
-pub async fn an_unknown_family_is_denied_for_the_longest_access_lifetime(store: Fresh) {
+pub async fn an_unknown_family_is_denied_once(store: Fresh) {
     people(&*store).await;
     let unknown = Deny::Family(family_id(9));
     let position = deny(&*store, &unknown, at(5)).await;
     let stored = denial(&*store, &Denied::Family(family_id(9))).await.unwrap();
-    assert_eq!((stored.position, stored.leaves_at), (position, until(5 + DENIAL_MARGIN_SECS + ACCESS_SECS)));
+    assert_eq!(stored.position, position);
     deny(&*store, &Deny::Everything, at(6)).await;
     assert_eq!(deny(&*store, &unknown, at(7)).await, position);
 }
 
-pub async fn the_denial_of_a_person_lasts_the_longest_access_lifetime(store: Fresh) {
+pub async fn denials_of_people_clients_unknown_families_and_everything_stay(store: Fresh) {
     serve(&*store).await;
     people(&*store).await;
-    let long = Client { access_token_lifetime: lifetime(7_777), ..client("long") };
-    add_client(&*store, &long).await;
-    deny(&*store, &Deny::Subject(subject_id("alice")), at(5)).await;
-    let what = Denied::Subject(subject_id("alice"));
-    assert_eq!(denial(&*store, &what).await.unwrap().leaves_at, until(5 + DENIAL_MARGIN_SECS + 7_777));
-    pass_time(&*store, at(5 + DENIAL_MARGIN_SECS + 7_776)).await;
-    assert!(denial(&*store, &what).await.is_some());
-    pass_time(&*store, at(5 + DENIAL_MARGIN_SECS + 7_777)).await;
-    assert_eq!(denial(&*store, &what).await, None);
-}
-
-pub async fn a_denial_lasts_from_its_commit_also_when_the_request_is_old(store: Fresh) {
-    people(&*store).await;
-    let (subject, name) = (subject_id("alice"), username("alice"));
-    let long_ago = Timestamp::from_secs(1);
-    let before = wall();
-    deny(&*store, &Deny::Family(family_id(9)), long_ago).await;
-    deny(&*store, &Deny::Subject(subject_id("bob")), long_ago).await;
-    changed(store.set_user_enabled(&name, false, long_ago).await.unwrap());
-    for what in [Denied::Family(family_id(9)), Denied::Subject(subject_id("bob")), Denied::Subject(subject)] {
-        let leaves_at = denial(&*store, &what).await.unwrap().leaves_at;
-        assert!(
-            leaves_at >= Expiry::At(before.plus_secs(DENIAL_MARGIN_SECS + ACCESS_SECS)),
-            "{what:?} {leaves_at}"
-        );
-        assert!(
-            leaves_at <= Expiry::At(wall().plus_secs(DENIAL_MARGIN_SECS + ACCESS_SECS)),
-            "{what:?} {leaves_at}"
-        );
+    let denials = [
+        (Deny::Subject(subject_id("alice")), Denied::Subject(subject_id("alice"))),
+        (Deny::Client(client_id("fcare")), Denied::Client(client_id("fcare"))),
+        (Deny::Family(family_id(9)), Denied::Family(family_id(9))),
+        (Deny::Everything, Denied::Everything),
+    ];
+    for (asked, _) in &denials {
+        deny(&*store, asked, at(5)).await;
     }
-}
-
-#[allow(
-    clippy::disallowed_methods,
-    reason = "what a backend reads inside its transaction is what this rule is about"
-)]
-fn wall() -> Timestamp {
-    let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    Timestamp::from_secs(since_epoch.as_secs().cast_signed())
-}
-
-pub async fn a_denial_outlasts_the_latest_moment_at_which_something_left(store: Fresh) {
-    serve(&*store).await;
-    people(&*store).await;
-    deny(&*store, &Deny::Token { id: token_id(1), expires_at: until(100) }, at(1)).await;
-    pass_time(&*store, at(90_000)).await;
-    // This request's clock was set back by a day.
-    deny(&*store, &Deny::Subject(subject_id("alice")), at(3_600)).await;
-    let denial = denial(&*store, &Denied::Subject(subject_id("alice"))).await.unwrap();
-    assert_eq!(denial.leaves_at, until(90_000 + DENIAL_MARGIN_SECS + ACCESS_SECS));
-}
-
-pub async fn deleted_clients_count_for_the_longest_access_lifetime(store: Fresh) {
-    people(&*store).await;
-    let long = Client { access_token_lifetime: lifetime(7_777), ..client("long") };
-    add_client(&*store, &long).await;
-    changed(store.delete_client(&long.id, at(1)).await.unwrap());
-    deny(&*store, &Deny::Subject(subject_id("alice")), at(5)).await;
-    let denial = denial(&*store, &Denied::Subject(subject_id("alice"))).await.unwrap();
-    assert_eq!(denial.leaves_at, until(5 + DENIAL_MARGIN_SECS + 7_777));
-}
-
-pub async fn an_access_lifetime_without_end_makes_a_denial_without_end(store: Fresh) {
-    people(&*store).await;
-    add_client(&*store, &Client { access_token_lifetime: lifetime(0), ..client("endless") }).await;
-    deny(&*store, &Deny::Subject(subject_id("alice")), at(5)).await;
-    deny(&*store, &Deny::Family(family_id(9)), at(5)).await;
-    for what in [Denied::Subject(subject_id("alice")), Denied::Family(family_id(9))] {
-        assert_eq!(denial(&*store, &what).await.unwrap().leaves_at, Expiry::Never);
-    }
-}
-
-pub async fn denials_of_clients_and_of_everything_stay(store: Fresh) {
-    serve(&*store).await;
-    people(&*store).await;
-    deny(&*store, &Deny::Client(client_id("fcare")), at(5)).await;
-    deny(&*store, &Deny::Everything, at(5)).await;
     pass_time(&*store, at(100 * REFRESH_SECS)).await;
-    for what in [Denied::Client(client_id("fcare")), Denied::Everything] {
-        assert_eq!(denial(&*store, &what).await.unwrap().leaves_at, Expiry::Never);
+    for (_, denied) in &denials {
+        let denial = denial(&*store, denied).await.unwrap();
+        assert_eq!(denial.leaves_at, Expiry::Never, "{denied:?}");
+    }
+}
+
+pub async fn the_denial_of_a_person_stays_whatever_the_clock_of_the_request_says(store: Fresh) {
+    serve(&*store).await;
+    let (long_ago, password) = (Timestamp::from_secs(1), PasswordHash::from_phc("$argon2id$new"));
+    for name in ["denied", "disabled", "deleted", "renewed"] {
+        add_user(&*store, &user(name)).await;
+    }
+    deny(&*store, &Deny::Subject(subject_id("denied")), long_ago).await;
+    changed(store.set_user_enabled(&username("disabled"), false, long_ago).await.unwrap());
+    changed(store.delete_user(&username("deleted"), long_ago).await.unwrap());
+    changed(store.set_user_password(&username("renewed"), &password, long_ago).await.unwrap());
+    pass_time(&*store, at(100 * REFRESH_SECS)).await;
+    for name in ["denied", "disabled", "deleted", "renewed"] {
+        let denial = denial(&*store, &Denied::Subject(subject_id(name))).await;
+        assert_eq!(denial.map(|denial| denial.leaves_at), Some(Expiry::Never), "{name}");
     }
 }
 

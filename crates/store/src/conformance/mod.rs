@@ -61,13 +61,9 @@ macro_rules! conformance_suite {
                 the_denial_of_a_token_leaves_with_the_token
                 the_denial_of_a_family_leaves_with_its_last_access_token
                 a_family_that_has_ended_is_not_denied_again
-                an_unknown_family_is_denied_for_the_longest_access_lifetime
-                the_denial_of_a_person_lasts_the_longest_access_lifetime
-                a_denial_lasts_from_its_commit_also_when_the_request_is_old
-                a_denial_outlasts_the_latest_moment_at_which_something_left
-                deleted_clients_count_for_the_longest_access_lifetime
-                an_access_lifetime_without_end_makes_a_denial_without_end
-                denials_of_clients_and_of_everything_stay
+                an_unknown_family_is_denied_once
+                denials_of_people_clients_unknown_families_and_everything_stay
+                the_denial_of_a_person_stays_whatever_the_clock_of_the_request_says
                 a_denial_ends_the_families_that_it_covers_and_no_other
                 count_families_says_what_a_denial_would_end
                 families_that_are_over_are_not_counted

@@ -24,8 +24,8 @@ pub(super) const ACCESS_SECS: i64 = 3_600;
 /// How long its refresh tokens live.
 pub(super) const REFRESH_SECS: i64 = 30 * 86_400;
 
-/// The moment `secs` seconds after the beginning of every rule. It lies in 2096, later than the wall clock that
-/// backends read, so that the ends of denials can be said to the second.
+/// The moment `secs` seconds after the beginning of every rule. It lies in 2096, so that a backend that
+/// goes by a clock of its own instead of what it is given does not pass.
 pub(super) fn at(secs: i64) -> Timestamp {
     Timestamp::from_secs(4_000_000_000 + secs)
 }

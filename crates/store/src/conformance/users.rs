@@ -1,14 +1,14 @@
 //! Rules of [`crate::Users`].
 #![allow(missing_docs, reason = "each rule is said by its name")]
 
-use obol_token::Denied;
+use obol_token::{Denied, Expiry};
 use tokio::task::JoinSet;
 
 use super::samples::{
-    ACCESS_SECS, Fresh, add_user, at, begin, changed, denial, entries, family, is_live, log_end, people,
-    subject_id, until, user, username,
+    Fresh, add_user, at, begin, changed, denial, entries, family, is_live, log_end, people, subject_id, user,
+    username,
 };
-use crate::{AddOutcome, ChangeOutcome, DENIAL_MARGIN_SECS, PasswordHash, StoreError, User};
+use crate::{AddOutcome, ChangeOutcome, PasswordHash, StoreError, User};
 
 pub async fn an_added_person_is_found_by_name_and_by_id(store: Fresh) {
     let nobody = User { email: None, enabled: false, created_at: at(-5), ..user("nobody") };
@@ -163,7 +163,7 @@ async fn end_of_what_alice_was_given(
     let position = changed(act(store, secs).await.unwrap());
     let denial = denial(&**store, &Denied::Subject(own.subject)).await.unwrap();
     assert_eq!(denial.position, position);
-    assert_eq!(denial.leaves_at, until(secs + DENIAL_MARGIN_SECS + ACCESS_SECS));
+    assert_eq!(denial.leaves_at, Expiry::Never);
     assert_eq!(
         store.find_family(own.lineage).await.unwrap().unwrap().ended.map(crate::Appended::position),
         Some(position)
