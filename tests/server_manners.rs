@@ -12,9 +12,19 @@ use std::{fs, thread};
 
 use http::Method;
 use obol_testkit::{
-    ALICE, Answer, Client, House, INTROSPECT, METADATA, PASSWORD, REVOKE, RFC_REVOKE, RFC_TOKEN, TOKEN,
-    Tokens, VERIFY, obol, wait_until,
+    ALICE, Answer, Client, House, INTROSPECT, METADATA, PASSWORD, REVOKE, RFC_REVOKE, RFC_TOKEN, Signal,
+    TOKEN, Tokens, VERIFY, obol, wait_until,
 };
+
+// Signals
+
+#[test]
+fn a_hangup_does_not_end_a_server_without_tls() {
+    let House { server, .. } = obol!().house();
+    server.signal(Signal::HUP);
+    server.http().get("/readyz").send().expect(200);
+    server.http().get("/readyz").send().expect(200);
+}
 
 // Load
 

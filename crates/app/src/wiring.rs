@@ -85,9 +85,8 @@ impl Server {
     /// When signals cannot be caught.
     pub(crate) async fn serve(self) -> anyhow::Result<()> {
         let shutdown = stop_signal()?;
-        if let Some(tls) = self.tls {
-            tokio::spawn(reload_certificate(tls, signal(SignalKind::hangup())?));
-        }
+        // Also without a certificate: by default the signal would end the process.
+        tokio::spawn(reload_certificate(self.tls, signal(SignalKind::hangup())?));
         tracing::info!(url = self.url, position = self.replica.applied().number(), "listening");
         let end = self.listener.serve(self.door, shutdown).await;
         if let Err(error) = self.replica.leave().await {
@@ -153,10 +152,11 @@ fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
 }
 
 /// Reads the certificate again on SIGHUP, and once a minute in case nobody says so.
-async fn reload_certificate(tls: Arc<TlsIdentity>, mut hangup: Signal) {
+async fn reload_certificate(tls: Option<Arc<TlsIdentity>>, mut hangup: Signal) {
     loop {
         let _ = tokio::time::timeout(Duration::from_secs(60), hangup.recv()).await;
-        let reading = Arc::clone(&tls);
+        let Some(tls) = &tls else { continue };
+        let reading = Arc::clone(tls);
         match tokio::task::spawn_blocking(move || reading.reload()).await {
             Ok(Ok(true)) => tracing::info!(file = %tls.cert_file().display(), "took the new certificate"),
             Ok(Ok(false)) => {}

@@ -3,7 +3,7 @@
 //! Methods: `none` for public clients; `client_secret_basic` and `client_secret_post` for confidential ones.
 
 use std::hash::Hash;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use obol_keys::{GuessPolicy, Guesses, PlainSecret, has_generated_form, is_client_secret};
@@ -44,7 +44,13 @@ struct Presented<'a> {
 
 impl ClientAuthentication {
     pub(crate) fn new() -> Self {
-        let policy = |free_tries| GuessPolicy { free_tries, ..GuessPolicy::default() };
+        // Short, for whoever shares the guesser's address or, by chance, a count with it.
+        let policy = |free_tries| GuessPolicy {
+            free_tries,
+            longest_delay_secs: 60,
+            forget_after_secs: 600,
+            ..GuessPolicy::default()
+        };
         Self {
             by_client_and_source: Guesses::new(policy(30), Guesses::SLOTS / 8),
             by_source: Guesses::new(policy(200), Guesses::SLOTS / 8),
@@ -79,7 +85,7 @@ impl ClientAuthentication {
         memory: &Memory,
         arrival: &Arrival,
     ) -> Result<AuthenticatedClient, OAuthError> {
-        let (source, now) = (arrival.source, arrival.since_boot);
+        let (source, now) = (network_of(arrival.source), arrival.since_boot);
         let keys = ((presented.client_id, source), source);
         // Who sends no secret guesses none.
         let guess = presented.secret.filter(|secret| !has_generated_form(secret)).is_some();
@@ -116,6 +122,17 @@ impl ClientAuthentication {
         let secs = u32::try_from(now.secs_until(until)).unwrap_or(u32::MAX).max(1);
         let sentence = "Too many wrong client secrets came from this address; wait before the next try.";
         Err(OAuthError::new(ErrorCode::TooManyRequests, sentence).retry_after(secs))
+    }
+}
+
+/// Who has one IPv6 address has its /64 to choose from.
+fn network_of(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
     }
 }
 

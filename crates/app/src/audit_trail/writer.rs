@@ -115,12 +115,23 @@ impl<N: Fn() -> Timestamp> Writer<N> {
         (written, outcome)
     }
 
+    /// Opens the file, or makes it. A command that root runs must not take it from the server's own user.
+    fn open(&self) -> io::Result<File> {
+        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&self.path)?;
+        if let Some(folder) = self.path.parent().and_then(|folder| folder.metadata().ok())
+            && file.metadata()?.uid() != folder.uid()
+        {
+            std::os::unix::fs::fchown(&file, Some(folder.uid()), Some(folder.gid())).ok();
+        }
+        Ok(file)
+    }
+
     /// The file that has the name now, locked against other processes. Dropping it ends the lock.
     fn locked_file(&mut self) -> io::Result<File> {
         for _ in 0..MOST_OPENINGS {
             let file = match self.file.take() {
                 Some(file) => file,
-                None => OpenOptions::new().append(true).create(true).mode(0o600).open(&self.path)?,
+                None => self.open()?,
             };
             match file.lock() {
                 Err(error) if error.kind() != ErrorKind::Unsupported => return Err(error),

@@ -66,6 +66,11 @@ pub enum ClientSpecError {
     /// A name with control characters or over 200 characters.
     #[error("a client's name has at most 200 characters and no control characters")]
     Name,
+    /// More scopes than a token can say.
+    #[error(
+        "the names of all scopes together have at most {MAX_SCOPE_CHARS} characters; attach fewer or shorter ones"
+    )]
+    Scopes,
     /// A refresh token that does not expire.
     #[error("the lifetime of refresh tokens is at least 1 second")]
     RefreshLifetime,
@@ -79,6 +84,9 @@ pub enum ClientSpecError {
     #[error(transparent)]
     Store(#[from] StoreError),
 }
+
+/// The most characters of all scopes of a client, so that its tokens stay well under their 4,096.
+const MAX_SCOPE_CHARS: usize = 1_500;
 
 /// A client just added.
 #[derive(Debug)]
@@ -201,6 +209,9 @@ fn check(spec: &ClientSpec) -> Result<(), ClientSpecError> {
     }
     if spec.name.chars().count() > 200 || spec.name.chars().any(char::is_control) {
         return Err(ClientSpecError::Name);
+    }
+    if spec.default_scopes.to_string().len() + spec.optional_scopes.to_string().len() > MAX_SCOPE_CHARS {
+        return Err(ClientSpecError::Scopes);
     }
     match spec.refresh_token_lifetime {
         Lifetime::Never => Err(ClientSpecError::RefreshLifetime),

@@ -33,8 +33,19 @@ enum At {
     Body { left: u64 },
     ChunkSize,
     Chunk { left: u64 },
-    Trailer { line_bytes: usize },
+    Trailer(TrailerLine),
     Lost,
+}
+
+/// What has been seen of a line of the trailer section.
+#[derive(Debug, Clone, Copy)]
+struct TrailerLine {
+    bytes: usize,
+    ends_in_cr: bool,
+}
+
+impl TrailerLine {
+    const EMPTY: Self = Self { bytes: 0, ends_in_cr: false };
 }
 
 impl Framing {
@@ -50,7 +61,7 @@ impl Framing {
                 At::Body { left } => self.skip(bytes, left, |left| At::Body { left }, At::Head),
                 At::ChunkSize => self.see_chunk_size(bytes),
                 At::Chunk { left } => self.skip(bytes, left, |left| At::Chunk { left }, At::ChunkSize),
-                At::Trailer { line_bytes } => self.see_trailer(bytes, line_bytes),
+                At::Trailer(line) => self.see_trailer(bytes, line),
                 At::Lost => return,
             };
         }
@@ -102,7 +113,7 @@ impl Framing {
         self.hold(&bytes[..=line_feed]);
         let line = std::mem::take(&mut self.held);
         self.at = match parse_chunk_size(&line) {
-            Ok(Status::Complete((_, 0))) => At::Trailer { line_bytes: 0 },
+            Ok(Status::Complete((_, 0))) => At::Trailer(TrailerLine::EMPTY),
             // The CRLF after the data belongs to the chunk.
             Ok(Status::Complete((_, size))) => At::Chunk { left: size.saturating_add(2) },
             _ => At::Lost,
@@ -110,13 +121,19 @@ impl Framing {
         &bytes[line_feed + 1..]
     }
 
-    fn see_trailer<'b>(&mut self, bytes: &'b [u8], line_bytes: usize) -> &'b [u8] {
+    fn see_trailer<'b>(&mut self, bytes: &'b [u8], line: TrailerLine) -> &'b [u8] {
         let Some(line_feed) = bytes.iter().position(|&byte| byte == b'\n') else {
-            self.at = At::Trailer { line_bytes: line_bytes + bytes.len() };
+            let (line_bytes, ends_in_cr) = (line.bytes + bytes.len(), bytes.last() == Some(&b'\r'));
+            self.at = At::Trailer(TrailerLine { bytes: line_bytes, ends_in_cr });
             return &[];
         };
-        // An empty line, CR and LF, ends the request.
-        self.at = if line_bytes + line_feed <= 1 { At::Head } else { At::Trailer { line_bytes: 0 } };
+        let before = line_feed.checked_sub(1).map_or(line.ends_in_cr, |at| bytes[at] == b'\r');
+        self.at = match (before, line.bytes + line_feed) {
+            // hyper may take a bare line feed for the end of the line or for a part of it.
+            (false, _) => At::Lost,
+            (true, 1) => At::Head,
+            (true, _) => At::Trailer(TrailerLine::EMPTY),
+        };
         &bytes[line_feed + 1..]
     }
 
@@ -285,6 +302,23 @@ mod tests {
     #[test]
     fn a_request_that_was_not_seen_is_refused() {
         assert_eq!(Framing::new(1, 1).take_verdict(), Err(Refusal::BadFraming));
+    }
+
+    #[test]
+    fn after_a_trailer_line_with_a_bare_line_feed_nothing_more_is_let_through() {
+        for (trailer, next) in [
+            ("t: x\r\n\r\n", Ok(())),
+            ("t: x\n\r\n", Err(Refusal::BadFraming)),
+            ("\n", Err(Refusal::BadFraming)),
+        ] {
+            let chunked = "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n0\r\n";
+            let bytes = format!("{chunked}{trailer}GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+            let mut framing = Framing::new(16 * 1024, 8 * 1024);
+            framing.saw(bytes.as_bytes());
+            assert_eq!(framing.take_verdict(), Ok(()));
+            assert_eq!(framing.take_verdict(), next, "{trailer:?}");
+            assert_eq!(framing.take_verdict(), Err(Refusal::BadFraming));
+        }
     }
 
     #[test]
