@@ -55,7 +55,7 @@ impl Machine {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             rustc: env!("OBOL_BENCH_RUSTC").to_owned(),
             profile: env!("OBOL_BENCH_PROFILE").to_owned(),
-            commit: program.parent().and_then(commit),
+            commit: fs::read_link(program).ok().and_then(|program| commit(program.parent()?)),
             load_average: read("/proc/loadavg")
                 .split(' ')
                 .next()

@@ -3,8 +3,8 @@
 mod args;
 
 use std::fs::{self, File};
-use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::io::IsTerminal;
+use std::path::Path;
 
 use anyhow::Context;
 use obol_bench::{BenchError, Plan, Report, Stop};
@@ -31,49 +31,35 @@ pub(crate) fn run(args: BenchArgs, output: Output) -> Result<End, Failure> {
             served.context("the bare server cannot run")?;
         }
         None => {
-            let files = Files::open(args.html.as_deref(), args.markdown.as_deref())?;
+            let (html, markdown) = (args.html.clone(), args.markdown.clone());
+            [&html, &markdown].into_iter().flatten().try_for_each(|file| must_be_writable(file))?;
             let report = measure(args.plan()?)?;
-            files.write(&report)?;
+            write_files(&report, html.as_deref(), markdown.as_deref())?;
             output.show(&Measured(report))?;
         }
     }
     Ok(End::Done)
 }
 
-/// Where the report goes beside the terminal. They are opened first: it would be a pity to find out at the end that
-/// one cannot be written.
-struct Files {
-    html: Option<(File, PathBuf)>,
-    markdown: Option<(PathBuf, String)>,
+/// Writes the report where it was wished beside the terminal.
+fn write_files(report: &Report, html: Option<&Path>, markdown: Option<&Path>) -> anyhow::Result<()> {
+    let write = |file: &Path, text: &str| {
+        fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+    };
+    if let Some(file) = html {
+        write(file, &report.html())?;
+    }
+    if let Some(file) = markdown {
+        let document = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        write(file, &report.put_into_markdown(&document))?;
+    }
+    Ok(())
 }
 
-impl Files {
-    fn open(html: Option<&Path>, markdown: Option<&Path>) -> anyhow::Result<Self> {
-        let open = |path: &Path| {
-            let mut options = File::options();
-            let file = options.write(true).create(true).truncate(false).open(path);
-            file.with_context(|| format!("cannot write {}", path.display()))
-        };
-        let html = html.map(|path| anyhow::Ok((open(path)?, path.to_owned()))).transpose()?;
-        let document = |path: &Path| {
-            open(path)?;
-            let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-            anyhow::Ok((path.to_owned(), text))
-        };
-        Ok(Self { html, markdown: markdown.map(document).transpose()? })
-    }
-
-    fn write(self, report: &Report) -> anyhow::Result<()> {
-        if let Some((mut file, path)) = self.html {
-            let written = file.set_len(0).and_then(|()| file.write_all(report.html().as_bytes()));
-            written.with_context(|| format!("cannot write {}", path.display()))?;
-        }
-        if let Some((path, document)) = self.markdown {
-            let written = fs::write(&path, report.put_into_markdown(&document));
-            written.with_context(|| format!("cannot write {}", path.display()))?;
-        }
-        Ok(())
-    }
+/// It would be a pity to find out after the measurement that a file cannot be written.
+fn must_be_writable(file: &Path) -> anyhow::Result<()> {
+    let opened = File::options().append(true).create(true).open(file);
+    opened.map(drop).with_context(|| format!("cannot write {}", file.display()))
 }
 
 /// Measures on a thread of its own, so that a signal can end it: then it ends its servers and takes its files away.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::cell::Cell;
 use super::tables::Table;
-use super::{Report, plot};
+use super::{Report, bars, curve};
 
 const STYLE: &str = include_str!("page.css");
 
@@ -29,11 +29,11 @@ impl Report {
     fn section(&self, table: &Table) -> String {
         let sweeps = &self.sweeps;
         let plot = match table.id {
-            "paths" => plot::paths(&self.paths),
-            "revocations" => plot::revocations(&sweeps.revocations),
-            "connections" => sweeps.connections.as_ref().map(plot::connections).unwrap_or_default(),
-            "storm" => sweeps.storm.as_ref().map(plot::storm).unwrap_or_default(),
-            "rate" => sweeps.rate.as_ref().map(plot::rate).unwrap_or_default(),
+            "paths" => bars::paths(&self.paths),
+            "revocations" => bars::revocations(&sweeps.revocations),
+            "connections" => sweeps.connections.as_ref().map(bars::connections).unwrap_or_default(),
+            "storm" => sweeps.storm.as_ref().map(bars::storm).unwrap_or_default(),
+            "rate" => sweeps.rate.as_ref().map(curve::rate).unwrap_or_default(),
             _ => String::new(),
         };
         let note = match table.note.is_empty() {

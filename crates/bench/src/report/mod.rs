@@ -1,9 +1,10 @@
 //! What was found: data first, then its forms for people.
 
+mod bars;
 mod cell;
+mod curve;
 mod html;
 mod markdown;
-mod plot;
 mod shown;
 mod sweeps;
 mod tables;

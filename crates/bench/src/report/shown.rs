@@ -16,10 +16,13 @@ pub struct Shown {
     pub measured: Spread,
     /// The unit; empty for a ratio.
     pub unit: &'static str,
-    /// Whether the median keeps the promise; `None` when what disturbed the measurement is a good part of it.
+    /// Whether the median keeps the promise; `None` when that is not clear: the generator came late, or the values lie
+    /// far apart on both sides of the promise.
     pub holds: Option<bool>,
 }
 
+/// Below this a flush can hardly have waited for a disk.
+const CHEAP_COMMIT_US: f64 = 200.0;
 const MIB: f64 = 1.0 / (1 << 20) as f64;
 const TEN_MILLION: u64 = 10_000_000;
 
@@ -130,6 +133,14 @@ impl Report {
                     .to_owned(),
             );
         }
+        let commit = self.sweeps.durability.as_ref().and_then(|durability| durability.commit_p50_us);
+        if let Some(commit) = commit.filter(|commit| commit.median < CHEAP_COMMIT_US) {
+            self.remarks.push(format!(
+                "A bare commit took {:.0} µs: this disk, or the machine beneath, says at once that it has flushed. \
+                 Where a flush costs nothing, sharing one gains nothing.",
+                commit.median
+            ));
+        }
         let limited: Vec<&str> = self
             .paths
             .iter()
@@ -148,6 +159,15 @@ impl Report {
             ));
         }
     }
+}
+
+/// Values that differ by more than this on both sides of a promise prove nothing.
+const FAR_APART: f64 = 3.0;
+
+fn verdict(measured: Spread, promise: f64, holds: bool) -> Option<bool> {
+    let on_both_sides = measured.min < promise && promise < measured.max;
+    let far_apart = measured.max > measured.min.abs() * FAR_APART;
+    (!(on_both_sides && far_apart)).then_some(holds)
 }
 
 /// Takes the last verdict back if the generator has disturbed what it is about.
@@ -169,7 +189,13 @@ fn at_least(
     least: f64,
 ) {
     let Some(measured) = measured else { return };
-    shown.push(Shown { figure, target, measured, unit: "", holds: Some(measured.median >= least) });
+    shown.push(Shown {
+        figure,
+        target,
+        measured,
+        unit: "",
+        holds: verdict(measured, least, measured.median >= least),
+    });
 }
 
 fn at_most(
@@ -180,5 +206,11 @@ fn at_most(
     most: f64,
 ) {
     let Some(measured) = measured else { return };
-    shown.push(Shown { figure, target, measured, unit, holds: Some(measured.median <= most) });
+    shown.push(Shown {
+        figure,
+        target,
+        measured,
+        unit,
+        holds: verdict(measured, most, measured.median <= most),
+    });
 }

@@ -173,6 +173,28 @@ fn a_latency_that_is_the_generators_own_proves_nothing() {
 }
 
 #[test]
+fn values_far_apart_on_both_sides_of_a_promise_prove_nothing() {
+    let mut report = sample();
+    for (min, max, holds) in
+        [(0.4, 4.0, None), (0.9, 1.9, Some(true)), (0.9, 2.1, Some(true)), (2.1, 9.0, Some(false))]
+    {
+        let median = if min > 2.0 { 3.0 } else { 1.5 };
+        report.sweeps.storm.as_mut().unwrap().p99_over_quiet = Some(Spread { median, min, max });
+        report.conclude();
+        let storm = report.shown.iter().find(|shown| shown.figure.contains("storm")).unwrap();
+        assert_eq!(storm.holds, holds, "{min} to {max}");
+    }
+}
+
+#[test]
+fn a_disk_that_does_not_wait_is_said() {
+    let mut report = sample();
+    report.sweeps.durability.as_mut().unwrap().commit_p50_us = Some(spread(20.0));
+    report.conclude();
+    assert!(report.remarks.last().unwrap().contains("20 µs"), "{:?}", report.remarks);
+}
+
+#[test]
 fn every_form_has_every_table() {
     let report = sample();
     let (text, html, markdown) = (report.text(), report.html(), report.put_into_markdown(""));

@@ -3,9 +3,10 @@
 use super::commits::Commits;
 use crate::bench::Bench;
 use crate::load::{Load, Tally};
-use crate::measure::{Stand, row};
-use crate::path::{HotPath, Site};
+use crate::measure::{Measured, Stand, row};
+use crate::path::{HotPath, Site, Workload};
 use crate::report::DurabilityFigures;
+use crate::target::Target;
 use crate::{BenchError, Spread};
 
 /// Revocations at a time, where they may share a flush.
@@ -22,43 +23,58 @@ impl Bench<'_> {
         let site = Site { target: &server, credentials: &installation.credentials, hands: self.hands() };
         let mut commits = Commits::in_folder(installation.folder())?;
         let (mut bare, mut one, mut many) = (Vec::new(), Vec::new(), Vec::new());
-        let timing = self.plan.timing;
-        let (alone, together) = (HotPath::Revoke.workload(&site)?, HotPath::Revoke.workload(&site)?);
-        let (mut stand_alone, mut stand_together) = (None, None);
-        for _ in 0..timing.repeats.max(1) {
-            bare.push(commits.run(timing.duration, &self.cores)?);
-            for (workload, connections, stand, runs) in
-                [(&alone, 1, &mut stand_alone, &mut one), (&together, MANY, &mut stand_together, &mut many)]
-            {
-                let run = timing.warm_up * 2 + timing.duration;
-                workload.source.as_deref().map_or(Ok(()), |source| source.refill(&site, connections, run))?;
-                if stand.is_none() {
-                    let scripts = workload.scripts(connections);
-                    *stand = Some(Stand::open(&server, scripts, timing, self.hands())?);
-                }
-                let Some(stand) = stand else { continue };
-                let measured = stand.run(Load::Closed, timing)?;
-                self.say_run(&format!("revoke, {connections} at a time"), "obol", &measured);
-                runs.push(measured);
+        {
+            let alone = self.revoker(&site, 1)?;
+            let together = self.revoker(&site, MANY)?;
+            for _ in 0..self.plan.timing.repeats.max(1) {
+                bare.push(commits.run(self.plan.timing.duration, &self.cores)?);
+                one.push(self.revoke(&site, &alone)?);
+                many.push(self.revoke(&site, &together)?);
             }
         }
-        let p50_us = |tally: &Tally| tally.percentile(50.0).as_secs_f64() * 1e6;
-        let figures = DurabilityFigures {
-            commit_p50_us: Spread::of(bare.iter().map(|tally| Some(p50_us(tally)))),
-            commits_per_sec: Spread::of(bare.iter().map(|tally| Some(tally.per_sec()))),
-            p50_over_commit_us: Spread::of(
-                one.iter().zip(&bare).map(|(one, bare)| Some(p50_us(&one.tally) - p50_us(bare))),
-            ),
-            times_commits_per_sec: Spread::of(
-                many.iter().zip(&bare).map(|(many, bare)| Some(many.tally.per_sec() / bare.per_sec())),
-            ),
-            one_at_a_time: row(&server, &one),
-            many_at_a_time: row(&server, &many),
-            many: MANY,
-        };
-        (stand_alone, stand_together) = (None, None);
-        drop((stand_alone, stand_together));
+        let figures = figures(&server, &bare, &one, &many);
         server.stop()?;
         Ok(figures)
+    }
+
+    /// So many open connections with tokens to revoke.
+    fn revoker<'t>(&self, site: &Site<'t>, connections: usize) -> Result<Revoker<'t>, BenchError> {
+        let workload = HotPath::Revoke.workload(site)?;
+        self.refill(site, &workload, connections)?;
+        let stand = Stand::open(site.target, workload.scripts(connections), self.plan.timing, self.hands())?;
+        Ok(Revoker { connections, workload, stand })
+    }
+
+    fn revoke(&self, site: &Site<'_>, revoker: &Revoker<'_>) -> Result<Measured, BenchError> {
+        self.refill(site, &revoker.workload, revoker.connections)?;
+        let measured = revoker.stand.run(Load::Closed, self.plan.timing)?;
+        self.say_run(&format!("revoke, {} at a time", revoker.connections), "obol", &measured);
+        Ok(measured)
+    }
+
+    fn refill(&self, site: &Site<'_>, workload: &Workload, connections: usize) -> Result<(), BenchError> {
+        let Some(source) = &workload.source else { return Ok(()) };
+        source.refill(site, connections, self.plan.timing.warm_up + self.plan.timing.duration)
+    }
+}
+
+struct Revoker<'a> {
+    connections: usize,
+    workload: Workload,
+    stand: Stand<'a>,
+}
+
+fn figures(server: &Target, bare: &[Tally], one: &[Measured], many: &[Measured]) -> DurabilityFigures {
+    let p50_us = |tally: &Tally| tally.percentile(50.0).as_secs_f64() * 1e6;
+    let over = one.iter().zip(bare).map(|(one, bare)| Some(p50_us(&one.tally) - p50_us(bare)));
+    let times = many.iter().zip(bare).map(|(many, bare)| Some(many.tally.per_sec() / bare.per_sec()));
+    DurabilityFigures {
+        commit_p50_us: Spread::of(bare.iter().map(|tally| Some(p50_us(tally)))),
+        commits_per_sec: Spread::of(bare.iter().map(|tally| Some(tally.per_sec()))),
+        p50_over_commit_us: Spread::of(over),
+        times_commits_per_sec: Spread::of(times),
+        one_at_a_time: row(server, one),
+        many_at_a_time: row(server, many),
+        many: MANY,
     }
 }

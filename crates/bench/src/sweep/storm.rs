@@ -3,8 +3,9 @@
 use crate::bench::Bench;
 use crate::load::{Crew, Load, Part, Tally};
 use crate::measure::{Measured, Stand, row};
-use crate::path::{HotPath, Site, Source, Workload};
+use crate::path::{HotPath, Site, Workload};
 use crate::report::StormFigures;
+use crate::target::Target;
 use crate::{BenchError, Spread, Timing};
 
 /// Which part of its capacity verify is asked for: the storm needs its part too.
@@ -48,28 +49,23 @@ impl Bench<'_> {
         let (connections, wished) = (self.plan.connections, self.plan.sizes.storm_per_sec);
         // A flush of the disk now and then has to meet many requests.
         let timing = Timing { duration: self.plan.timing.duration * 3, ..self.plan.timing };
-        let endpoint = &site.target.endpoint;
-        let part = |scripts| Part { target: &site.target.name, endpoint, scripts };
+        let part = |scripts| Part { target: &site.target.name, endpoint: &site.target.endpoint, scripts };
         let parts = vec![part(verify.scripts(connections)), part(revoke.scripts(connections))];
         let crew = Crew::open(parts, &self.cores, self.stop)?;
         let (verifying, revoking) = (Load::Open { per_sec: verify_per_sec }, Load::Open { per_sec: wished });
         crew.round(&[verifying, Load::Rest], timing.warm_up)?;
         let (mut quiet, mut stormy, mut revocations) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..timing.repeats.max(1) {
-            let before = site.target.cpu_time();
-            let mut tallies = crew.round(&[verifying, Load::Rest], timing.duration)?.into_iter();
-            let tally = tallies.next().unwrap_or_else(Tally::new);
-            quiet.push(Measured::of(site.target, tally, before.as_ref()));
-            revoke.source.as_deref().map_or(Ok(()), |source| fill(source, site, wished, timing))?;
-            let before = site.target.cpu_time();
-            let mut tallies = crew.round(&[verifying, revoking], timing.duration)?.into_iter();
-            let tally = tallies.next().unwrap_or_else(Tally::new);
-            stormy.push(Measured::of(site.target, tally, before.as_ref()));
-            revocations.push(tallies.next().map(|tally| tally.per_sec()));
-            if let Some((quiet, storm)) = quiet.last().zip(stormy.last()) {
-                let (quiet, storm) = (quiet.p99_us(), storm.p99_us());
-                (self.say)(&format!("storm: verify p99 {quiet:.0} µs without, {storm:.0} µs with"));
+            let (without, _) = side_by_side(site.target, &crew, [verifying, Load::Rest], timing)?;
+            if let Some(source) = &revoke.source {
+                source.fill(site, (wished * timing.duration.as_secs_f64()).ceil() as usize)?;
             }
+            let (with, revoked) = side_by_side(site.target, &crew, [verifying, revoking], timing)?;
+            let (before, after) = (without.p99_us(), with.p99_us());
+            (self.say)(&format!("storm: verify p99 {before:.0} µs without, {after:.0} µs with"));
+            quiet.push(without);
+            stormy.push(with);
+            revocations.push(Some(revoked.per_sec()));
         }
         let p99_ratio = quiet.iter().zip(&stormy).map(|(quiet, storm)| Some(storm.p99_us() / quiet.p99_us()));
         Ok(StormFigures {
@@ -83,7 +79,16 @@ impl Bench<'_> {
     }
 }
 
-/// Tokens enough for the storm at its full rate.
-fn fill(source: &dyn Source, site: &Site<'_>, per_sec: f64, timing: Timing) -> Result<(), BenchError> {
-    source.fill(site, (per_sec * timing.duration.as_secs_f64()).ceil() as usize)
+/// One round of two loads: the first measured, and what the second did.
+fn side_by_side(
+    target: &Target,
+    crew: &Crew,
+    loads: [Load; 2],
+    timing: Timing,
+) -> Result<(Measured, Tally), BenchError> {
+    let before = target.cpu_time();
+    let mut tallies = crew.round(&loads, timing.duration)?.into_iter();
+    let mut next = || tallies.next().unwrap_or_else(Tally::new);
+    let measured = Measured::of(target, next(), before.as_ref());
+    Ok((measured, next()))
 }

@@ -124,7 +124,8 @@ impl BenchArgs {
     /// # Errors
     /// When the server that runs already cannot be reached as it is named.
     pub(super) fn plan(self) -> Result<Plan, Failure> {
-        let program = std::env::current_exe().context("this program cannot find itself")?;
+        // The file that runs, also when it is built anew meanwhile: one report is about one build.
+        let program = PathBuf::from(format!("/proc/{}/exe", std::process::id()));
         let running = self.target.running_server()?;
         let http2_or_tls =
             self.tls || self.http2 || running.as_ref().is_some_and(|running| running.trust.is_some());

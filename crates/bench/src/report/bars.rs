@@ -1,10 +1,10 @@
-//! Plots for the page: bars that are plain HTML, so that they fit any width, and one line plot as inline SVG.
+//! Bars for the page: plain HTML, so that they fit any width.
 
 use std::fmt::Write;
 
 use super::cell::Cell;
 use super::html::escaped;
-use super::{Comparison, ConnectionsFigures, PathFigures, RateFigures, RevocationsRow, Row, StormFigures};
+use super::{Comparison, ConnectionsFigures, PathFigures, RevocationsRow, Row, StormFigures};
 use crate::Spread;
 
 /// One bar.
@@ -96,83 +96,4 @@ fn bars(caption: &str, bars: impl Iterator<Item = Bar>, full: f64) -> String {
         );
     }
     html + "</ul></figure>"
-}
-
-const WIDTH: f64 = 340.0;
-const HEIGHT: f64 = 220.0;
-const LEFT: f64 = 52.0;
-const RIGHT: f64 = 12.0;
-const TOP: f64 = 12.0;
-const BOTTOM: f64 = 40.0;
-
-/// p99 by rate, of the server and of the ceiling; latencies on a logarithmic scale.
-pub(super) fn rate(rate: &RateFigures) -> String {
-    let points = |of: fn(&Comparison) -> &Option<Row>| -> Vec<(f64, f64)> {
-        let point = |row: &super::RateRow| Some((row.per_sec, of(&row.figures).as_ref()?.p99_us.median));
-        rate.rows.iter().filter_map(point).collect()
-    };
-    let (server, ceiling) = (points(|figures| &figures.server), points(|figures| &figures.ceiling));
-    let all = || server.iter().chain(&ceiling);
-    let most = all().map(|point| point.0).fold(0.0, f64::max);
-    let decades =
-        |fold: fn(f64, f64) -> f64, start| all().map(|point| point.1.max(1.0).log10()).fold(start, fold);
-    let (low, high) = (decades(f64::min, f64::MAX).floor(), decades(f64::max, 0.0).ceil());
-    if server.len() < 2 || high <= low || most <= 0.0 {
-        return String::new();
-    }
-    let x = |per_sec: f64| LEFT + per_sec / most * (WIDTH - LEFT - RIGHT);
-    let y = |us: f64| TOP + (high - us.max(1.0).log10()) / (high - low) * (HEIGHT - TOP - BOTTOM);
-    let mut svg = format!(
-        "<figure><figcaption>p99 of verify by requests a second: <span class=\"key own\"></span> obol, \
-         <span class=\"key reference\"></span> ceiling</figcaption><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" \
-         aria-label=\"p99 latency by rate; the table below has the numbers\">"
-    );
-    for decade in low as i32..=high as i32 {
-        let (at, label) = (y(10_f64.powi(decade)), in_words(10_f64.powi(decade)));
-        let _ = write!(
-            svg,
-            "<path class=\"grid\" d=\"M{LEFT} {at:.1}H{:.1}\"/><text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{label}</text>",
-            WIDTH - RIGHT,
-            LEFT - 6.0,
-            at + 4.0
-        );
-    }
-    for part in [0.0, 0.5, 1.0] {
-        let (per_sec, anchor) = (most * part, if part == 1.0 { "end" } else { "middle" });
-        let _ = write!(
-            svg,
-            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{}</text>",
-            x(per_sec),
-            HEIGHT - BOTTOM + 18.0,
-            Cell::count(per_sec as u64).line()
-        );
-    }
-    let _ = write!(
-        svg,
-        "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">requests/s</text>",
-        (LEFT + WIDTH - RIGHT) / 2.0,
-        HEIGHT - 6.0
-    );
-    for (class, points) in [("reference", &ceiling), ("own", &server)] {
-        let at = |point: &(f64, f64)| format!("{:.1} {:.1}", x(point.0), y(point.1));
-        let line: Vec<String> = points.iter().map(at).collect();
-        let _ = write!(svg, "<path class=\"line {class}\" d=\"M{}\"/>", line.join("L"));
-        for (per_sec, us) in points {
-            let _ = write!(
-                svg,
-                "<circle class=\"{class}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"3\"/>",
-                x(*per_sec),
-                y(*us)
-            );
-        }
-    }
-    svg + "</svg></figure>"
-}
-
-fn in_words(us: f64) -> String {
-    match us {
-        us if us < 1e3 => format!("{us:.0} µs"),
-        us if us < 1e6 => format!("{:.0} ms", us / 1e3),
-        us => format!("{:.0} s", us / 1e6),
-    }
 }
