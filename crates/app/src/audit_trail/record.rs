@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use obol_store::AuditRecord;
+use obol_token::CredentialKind;
 use serde::Serialize;
 
 use crate::instant::rfc3339;
@@ -37,10 +38,14 @@ struct Line<'a> {
     request_id: Option<&'a str>,
 }
 
-/// The record with its values cut to their most: what waits in the queue is bounded, whatever was presented.
+/// The record with its values cut to their most and without credentials: what waits in the queue is bounded, whatever was presented.
 pub(super) fn shortened(mut record: AuditRecord) -> AuditRecord {
     let texts = [&mut record.client_id, &mut record.username, &mut record.source, &mut record.request_id];
     for text in texts.into_iter().flatten() {
+        // Somebody has sent a token or a secret in the wrong field.
+        if CredentialKind::claimed_by(text).is_some() {
+            "(a credential)".clone_into(text);
+        }
         if let Cow::Owned(short) = capped(text, MOST_CHARS) {
             *text = short;
         }
@@ -126,5 +131,14 @@ mod tests {
         let json: serde_json::Value = serde_json::from_str(&line).unwrap();
         let kept: String = hostile.chars().take(MOST_CHARS - 1).collect();
         assert_eq!(json["username"], format!("{kept}…"));
+    }
+
+    #[test]
+    fn a_credential_in_the_wrong_field_is_not_kept() {
+        let mut record = AuditRecord::new(AuditEvent::TokenRefused, Timestamp::from_secs(0));
+        record.client_id = Some("obs_not-to-be-kept".to_owned());
+        record.username = Some("obr_not-to-be-kept".to_owned());
+        let line = line(&shortened(record), None);
+        assert!(line.contains("(a credential)") && !line.contains("not-to-be-kept"), "{line}");
     }
 }
