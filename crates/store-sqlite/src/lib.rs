@@ -21,6 +21,7 @@ mod log_head;
 mod migrations;
 mod nodes;
 mod open;
+mod opened_files;
 mod readers;
 mod sealing_keys;
 mod server_lock;

@@ -1,8 +1,8 @@
 //! Opening the store.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, symlink_metadata};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use crate::connection::{enter_wal_mode, open_for_writing};
 use crate::log_head::LogHead;
 use crate::migrations::{self, MigrateError};
 use crate::nodes::ThisServer;
+use crate::opened_files::OpenedFiles;
 use crate::readers::{Readers, StartError};
 use crate::server_lock::ServerLock;
 use crate::watcher::Watcher;
@@ -45,6 +46,17 @@ pub enum OpenError {
         path: PathBuf,
         /// The system's reason.
         cause: String,
+    },
+    /// The database is a symbolic link, so that servers on two folders could use it without seeing each other.
+    #[error("{path} is a symbolic link: put the file itself there, or choose the folder that it is in", path = .0.display())]
+    SymbolicLink(PathBuf),
+    /// The database has more names than one, with the same danger.
+    #[error("{path} has {names} names (hard links): remove the others, or put a copy in its place", path = .path.display())]
+    HardLinks {
+        /// The database.
+        path: PathBuf,
+        /// How many names it has.
+        names: u64,
     },
     /// The file was not made by obol.
     #[error("{path} is not a database of obol: move it away, or choose another data folder", path = .0.display())]
@@ -99,27 +111,31 @@ impl SqliteStore {
     pub fn open(folder: &Path) -> Result<Self, OpenError> {
         let database = folder.join("obol.db");
         make_folder(folder)?;
+        refuse_links(&database)?;
         make_file(&database).map_err(|error| not_writable(&database, &error))?;
+        let unavailable = |cause: String| OpenError::Unavailable { path: database.clone(), cause };
+        let files = OpenedFiles::note_database(&database).map_err(|error| unavailable(error.to_string()))?;
         let db = prepare(&database)?;
         let head = LogHead::read(&db).map_err(|error| sqlite_failed(&database, &error))?;
         let head = Arc::new(LogHead::new(head));
+        let files = Arc::new(files.and_log().map_err(|error| unavailable(error.to_string()))?);
         let start = || -> Result<Self, StartError> {
             Ok(Self {
                 _watcher: Watcher::start(&database, head.clone())?,
-                readers: Readers::start(&database, "sqlite-reader", 2)?,
-                log_readers: Readers::start(&database, "sqlite-log-reader", 1)?,
-                writer: Writer::start(db, head.clone())?,
+                readers: Readers::start(&database, files.clone(), "sqlite-reader", 2)?,
+                log_readers: Readers::start(&database, files.clone(), "sqlite-log-reader", 1)?,
+                writer: Writer::start(db, files.clone(), head.clone())?,
                 head,
                 server_lock: ServerLock::new(folder),
                 this_server: ThisServer::default(),
             })
         };
-        start().map_err(|error| match error {
+        let store = start().map_err(|error| match error {
             StartError::Connection(error) => sqlite_failed(&database, &error),
-            StartError::Thread(error) => {
-                OpenError::Unavailable { path: database.clone(), cause: error.to_string() }
-            }
-        })
+            StartError::Thread(error) => unavailable(error.to_string()),
+        })?;
+        files.check().map_err(|error| unavailable(error.to_string()))?;
+        Ok(store)
     }
 
     /// How many transactions this store has committed. Many requests share one when they arrive together.
@@ -135,6 +151,18 @@ fn make_folder(folder: &Path) -> Result<(), OpenError> {
             Err(OpenError::NotAFolder(folder.to_owned()))
         }
         Err(error) => Err(not_writable(folder, &error)),
+    }
+}
+
+/// Two folders with one database would be two locks for it.
+fn refuse_links(database: &Path) -> Result<(), OpenError> {
+    match symlink_metadata(database) {
+        Ok(found) if found.is_symlink() => Err(OpenError::SymbolicLink(database.to_owned())),
+        Ok(found) if found.is_file() && found.nlink() > 1 => {
+            Err(OpenError::HardLinks { path: database.to_owned(), names: found.nlink() })
+        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(not_writable(database, &error)),
+        _ => Ok(()),
     }
 }
 
@@ -194,7 +222,7 @@ fn sqlite_failed(database: &Path, error: &rusqlite::Error) -> OpenError {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     use obol_store::{ChangeLog, Denials, Deny};
     use obol_token::{Position, Timestamp};
@@ -287,6 +315,33 @@ mod tests {
             assert!(matches!(error, OpenError::NotOurs(_)), "{error:?}");
             assert!(fs::read(&database).unwrap() == content);
         }
+    }
+
+    #[test]
+    fn a_database_that_is_a_symbolic_link_is_refused() {
+        let [folder, other] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        symlink(folder.path().join("obol.db"), other.path().join("obol.db")).unwrap();
+        let dangling = refusal(other.path());
+        drop(SqliteStore::open(folder.path()).unwrap());
+        for error in [dangling, refusal(other.path())] {
+            assert!(matches!(error, OpenError::SymbolicLink(_)), "{error:?}");
+            assert!(error.to_string().contains("put the file itself there"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_database_with_two_names_is_refused_under_both_until_one_is_removed() {
+        let [folder, other] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        drop(SqliteStore::open(folder.path()).unwrap());
+        let name = other.path().join("obol.db");
+        fs::hard_link(folder.path().join("obol.db"), &name).unwrap();
+        for folder in [&folder, &other] {
+            let error = refusal(folder.path());
+            assert!(matches!(error, OpenError::HardLinks { names: 2, .. }), "{error:?}");
+            assert!(error.to_string().contains("remove the others"), "{error}");
+        }
+        fs::remove_file(name).unwrap();
+        drop(SqliteStore::open(folder.path()).unwrap());
     }
 
     #[test]

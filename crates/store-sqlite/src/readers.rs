@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::connection::open_for_reading;
 use crate::error::store_error;
+use crate::opened_files::OpenedFiles;
 
 type Read = Box<dyn FnOnce(&Connection) + Send>;
 
@@ -18,6 +19,7 @@ type Read = Box<dyn FnOnce(&Connection) + Send>;
 pub(crate) struct Readers {
     queue: Option<SyncSender<Read>>,
     threads: Vec<JoinHandle<()>>,
+    files: Arc<OpenedFiles>,
 }
 
 impl Readers {
@@ -25,10 +27,15 @@ impl Readers {
     const QUEUE: usize = 4_096;
 
     /// Starts the threads, named `name` and a number, each with a connection to `database`: so many reads run at once.
-    pub(crate) fn start(database: &Path, name: &str, threads: usize) -> Result<Self, StartError> {
+    pub(crate) fn start(
+        database: &Path,
+        files: Arc<OpenedFiles>,
+        name: &str,
+        threads: usize,
+    ) -> Result<Self, StartError> {
         let (queue, reads) = sync_channel(Self::QUEUE);
         let reads = Arc::new(Mutex::new(reads));
-        let mut readers = Self { queue: Some(queue), threads: Vec::with_capacity(threads) };
+        let mut readers = Self { queue: Some(queue), threads: Vec::with_capacity(threads), files };
         for number in 1..=threads {
             let db = open_for_reading(database)?;
             let reads = reads.clone();
@@ -40,7 +47,7 @@ impl Readers {
         Ok(readers)
     }
 
-    /// Runs `work` on a reading connection.
+    /// Runs `work` on a reading connection, if the files are still in their places.
     ///
     /// # Errors
     /// [`StoreError`]; `Unavailable` at once when too many reads wait.
@@ -50,10 +57,12 @@ impl Readers {
         W: FnOnce(&Connection) -> Result<T> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
+        let files = self.files.clone();
         let read: Read = Box::new(move |db| {
             if !answer.is_closed() {
+                let outcome = files.check().and_then(|()| work(db).map_err(|error| store_error(&error)));
                 // The caller may have gone meanwhile.
-                let _ = answer.send(work(db).map_err(|error| store_error(&error)));
+                let _ = answer.send(outcome);
             }
         });
         let stopped = || StoreError::Unavailable("the reading threads have stopped".to_owned());

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use crate::error::store_error;
 use crate::group_commit::{Request, Undo, commit_together};
 use crate::log_head::LogHead;
+use crate::opened_files::OpenedFiles;
 
 /// The queue to the writing thread. Dropped, it lets the thread finish what waits and end.
 pub(crate) struct Writer {
@@ -28,14 +29,18 @@ impl Writer {
     /// The most requests in one commit.
     const BATCH: usize = 512;
 
-    /// Starts the thread on this connection.
-    pub(crate) fn start(db: Connection, head: Arc<LogHead>) -> std::io::Result<Self> {
+    /// Starts the thread on this connection to these files.
+    pub(crate) fn start(
+        db: Connection,
+        files: Arc<OpenedFiles>,
+        head: Arc<LogHead>,
+    ) -> std::io::Result<Self> {
         let (queue, requests) = sync_channel(Self::QUEUE);
         let commits = Arc::new(AtomicU64::new(0));
         let counter = commits.clone();
         let thread = std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
-            .spawn(move || write_batches(&db, &requests, &head, &counter))?;
+            .spawn(move || write_batches(&db, &files, &requests, &head, &counter))?;
         Ok(Self { queue: Some(queue), thread: Some(thread), commits, sweeping: AtomicBool::new(false) })
     }
 
@@ -123,6 +128,7 @@ where
 
 fn write_batches(
     db: &Connection,
+    files: &OpenedFiles,
     requests: &Receiver<Box<dyn Request>>,
     head: &LogHead,
     commits: &AtomicU64,
@@ -139,8 +145,11 @@ fn write_batches(
         if committed.is_ok() {
             commits.fetch_add(1, Ordering::Relaxed);
         }
+        let committed = committed.map_err(|error| StoreError::Unavailable(error.to_string()));
+        // What went to a file that has been moved away is lost to whoever starts next.
+        let committed = committed.and_then(|()| files.check());
         say_once(&committed, &mut failing);
-        let not_committed = committed.err().map(|error| StoreError::Unavailable(error.to_string()));
+        let not_committed = committed.err();
         for request in batch {
             request.answer(not_committed.as_ref());
         }
@@ -148,7 +157,7 @@ fn write_batches(
 }
 
 /// Logs the first failure of a row of failures, and its end.
-fn say_once(committed: &Result<()>, failing: &mut bool) {
+fn say_once(committed: &Result<(), StoreError>, failing: &mut bool) {
     let failed_before = std::mem::replace(failing, committed.is_err());
     match committed {
         Err(error) if !failed_before => tracing::error!(%error, "writes cannot be committed"),
