@@ -58,7 +58,7 @@ pub(crate) struct BenchArgs {
     /// than few long ones.
     #[arg(long, value_name = "COUNT", default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..=99))]
     repeats: u32,
-    /// Speak TLS.
+    /// Speak TLS, with a certificate made for this run.
     #[arg(long)]
     tls: bool,
     /// Speak HTTP/2, over TLS.
@@ -99,7 +99,7 @@ struct TargetArgs {
     /// Confidential client to ask as, with the grants of the paths to be measured and the right to introspect.
     #[arg(long, value_name = "ID", requires = "target")]
     client_id: Option<String>,
-    /// File with its secret.
+    /// File with the secret of that client.
     #[arg(long, value_name = "FILE", requires = "target")]
     client_secret_file: Option<PathBuf>,
     /// Person who signs in. Not given: tokens are the client's own, and refresh and password are left out.
