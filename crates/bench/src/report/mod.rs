@@ -122,10 +122,14 @@ pub struct Row {
 }
 
 impl Row {
-    /// In an open loop: whether much of the latency is the generator's own, or not all was sent.
-    pub fn was_disturbed(&self) -> bool {
-        let late = self.late_p99_us.is_some_and(|late| late.median > self.p99_us.median / 3.0);
-        late || self.unsent * 100 > self.answers
+    /// In an open loop: whether much of the latency is the generator's own.
+    pub fn was_late(&self) -> bool {
+        self.late_p99_us.is_some_and(|late| late.median > self.p99_us.median / 3.0)
+    }
+
+    /// In an open loop: whether answers came more slowly than requests were due.
+    pub fn fell_behind(&self, due_per_sec: f64) -> bool {
+        self.requests_per_sec.median < due_per_sec * 0.97 || self.unsent * 100 > self.answers
     }
 
     /// Whether the generator, and not the target, was at its end: then CPU time per request decides.

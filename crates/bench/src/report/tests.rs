@@ -173,6 +173,17 @@ fn a_latency_that_is_the_generators_own_proves_nothing() {
 }
 
 #[test]
+fn who_does_not_keep_up_with_a_rate_below_its_capacity_was_disturbed() {
+    let mut report = sample();
+    let ceiling = report.sweeps.rate.as_mut().unwrap().rows[1].figures.ceiling.as_mut().unwrap();
+    ceiling.requests_per_sec = spread(50_000.0);
+    report.conclude();
+    let unclear = report.shown.iter().filter(|shown| shown.holds.is_none()).map(|shown| shown.figure);
+    let expected = ["verify p99 at 70 % of its capacity over the ceiling's at that rate"];
+    assert_eq!(unclear.collect::<Vec<_>>(), expected);
+}
+
+#[test]
 fn values_far_apart_on_both_sides_of_a_promise_prove_nothing() {
     let mut report = sample();
     for (min, max, holds) in
