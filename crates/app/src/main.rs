@@ -19,10 +19,6 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// Chosen by measurement: docs/design/dependencies.md.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     match commands::run(cli::Cli::parse()) {
         Ok(end) => end.exit_code(),
