@@ -33,7 +33,7 @@ pub(crate) fn capped(text: &str, most_chars: usize) -> Cow<'_, str> {
     }
 }
 
-/// A line of JSON in which the characters that JSON lets stand, but a terminal obeys, are written as `\uXXXX`.
+/// A line of JSON in which the characters that JSON lets stand, but a terminal obeys, are written by their number, as `\u202e`.
 ///
 /// They can stand only inside the strings of `json`, where this spelling means the same.
 pub(crate) fn printable_json(json: String) -> String {

@@ -27,7 +27,7 @@ impl std::ops::Deref for AuthenticatedClient {
 
 /// Authenticates clients and slows down those who guess secrets, per client and source and per source.
 ///
-/// A throttled source is refused from that source only, so nobody can lock a client out by guessing; and a secret of
+/// A throttled source is refused from that source only, so one guesser does not lock a client out; and a secret of
 /// the form that we generate is always compared, for it cannot be guessed, and its owner may share the guesser's address.
 pub(crate) struct ClientAuthentication {
     by_client_and_source: Guesses,
@@ -185,4 +185,17 @@ fn presented<'a>(authorization: &'a Authorization, body: &'a Params) -> Result<P
 fn invalid_client() -> OAuthError {
     let sentence = "The client is not known here or did not authenticate; check client_id and client_secret.";
     OAuthError::new(ErrorCode::InvalidClient, sentence)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_one_ipv6_network_are_one_guesser() {
+        let network = |text: &str| network_of(text.parse().unwrap());
+        assert_eq!(network("2001:db8:1:2::1"), network("2001:db8:1:2:ffff:ffff:ffff:ffff"));
+        assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
+        assert_ne!(network("192.0.2.1"), network("192.0.2.2"));
+    }
 }

@@ -2,10 +2,11 @@
 
 mod rooms;
 
-use obol_oauth::administration::{ChosenSecret, add_client};
+use obol_oauth::administration::{ChosenSecret, ClientSpec, add_client};
 use obol_oauth::{Answer, ErrorCode, Introspection, Outcome};
 use obol_replica::Clock;
 use obol_store::AuditEvent;
+use obol_token::Scopes;
 use rooms::{GATEWAY_SECRET, INTROSPECT, Rooms, TOKEN};
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -93,7 +94,7 @@ async fn guessing_a_client_secret_is_throttled_for_the_guesser_only() {
         assert_eq!(refused.code(), ErrorCode::TooManyRequests);
         assert!(refused.retry_after_secs().is_some_and(|secs| (1..=30).contains(&secs)));
     }
-    assert!(rooms.ask(TOKEN, form, &right).await.is_ok(), "nobody can lock a client out");
+    assert!(rooms.ask(TOKEN, form, &right).await.is_ok(), "one guesser does not lock a client out");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,6 +113,25 @@ async fn a_generated_secret_is_never_throttled_away_from_its_owner() {
     assert_eq!(guess.unwrap_err().code(), ErrorCode::TooManyRequests);
     let own = rooms.ask(TOKEN, "grant_type=client_credentials", &basic("robot", secret.reveal())).await;
     assert!(own.is_ok(), "it cannot be guessed, so its owner may share the guesser's address");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_gets_no_more_scopes_than_its_tokens_can_say() {
+    let rooms = Rooms::open().await;
+    let scopes = |count: usize| (0..count).map(|n| format!("{n:064} ")).collect::<String>().parse().unwrap();
+    for (count, fits) in [(23, true), (24, false)] {
+        let spec = ClientSpec {
+            default_scopes: scopes(count),
+            optional_scopes: Scopes::default(),
+            ..rooms.spec(&format!("wide-{count}"), &["password", "refresh_token"], None)
+        };
+        let added = add_client(&*rooms.store, spec, rooms.clock.wall()).await;
+        assert_eq!(added.is_ok(), fits, "{count}");
+        if let Ok(added) = added {
+            let _ = rooms.replica.confirm(added.appended).await.unwrap();
+            assert!(!rooms.sign_in_at(&format!("wide-{count}")).await.access_token.is_empty());
+        }
+    }
 }
 
 fn basic(id: &str, secret: &str) -> String {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use obol_keys::MasterKey;
 use obol_replica::{
-    Boottime, Clock, LeaseOptions, Memory, Replica, Stale, SystemClock, confirm_from_outside,
+    Boottime, Clock, LeaseOptions, Memory, NotConfirmed, Replica, Stale, SystemClock, confirm_from_outside,
 };
 use obol_store::{ChangeLog, Denials, Deny, NodeId, Nodes, Store, StoreError};
 use obol_store_sqlite::SqliteStore;
@@ -220,4 +220,15 @@ async fn a_master_key_that_does_not_fit_is_a_clear_refusal() {
     let clock = Arc::new(SleepingClock::default());
     let refused = Replica::start(store, other, clock, LeaseOptions::default()).await.err().unwrap();
     assert!(refused.to_string().contains("put back the file that belongs to this database"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_never_told_of_the_others_confirms_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = store(folder.path());
+    let appended = other.deny(&deny_token(1), NOW).await.unwrap();
+    std::fs::rename(folder.path().join("obol.db"), folder.path().join("away")).unwrap();
+    let options = LeaseOptions { lease: Duration::from_millis(200), renew_every: Duration::from_millis(50) };
+    let refused = confirm_from_outside(&*other, &SystemClock, &options, appended).await;
+    assert_eq!(refused, Err(NotConfirmed(appended.position())));
 }

@@ -120,6 +120,19 @@ mod tests {
     }
 
     #[test]
+    fn the_files_belong_to_whom_the_folder_belongs() {
+        use std::os::unix::fs::MetadataExt;
+        let folder = tempfile::tempdir().unwrap();
+        // Only root may give a folder away; for others it is their own already.
+        std::os::unix::fs::chown(folder.path(), Some(65_534), Some(65_534)).ok();
+        let audit = start(folder.path(), NO_LIMIT);
+        audit.record(record(1));
+        drop(audit);
+        let owner = fs::metadata(folder.path()).unwrap().uid();
+        assert_eq!(fs::metadata(folder.path().join("audit.jsonl")).unwrap().uid(), owner);
+    }
+
+    #[test]
     fn what_is_refused_has_a_file_of_its_own() {
         let folder = tempfile::tempdir().unwrap();
         let audit = start(folder.path(), Rotation { max_bytes: 300, keep: 1 });
