@@ -1,0 +1,174 @@
+//! Making a cluster, and what can happen to its server: stopped, killed, paused, started again.
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::sync::atomic::AtomicU32;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::programs::{Programs, output};
+use super::{Postgres, PostgresBuilder};
+use crate::wait_until;
+
+/// Starting and stopping, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Who may connect how; the first line that fits counts.
+const ACCESS: &str = "\
+host all guarded 127.0.0.1/32 scram-sha-256
+local all all trust
+host all all 127.0.0.1/32 trust
+local replication all trust
+host replication all 127.0.0.1/32 trust
+";
+
+/// Makes a cluster with these settings and starts it.
+pub(super) fn make(settings: &[(String, String)]) -> Result<Postgres, String> {
+    let programs = Programs::find()?;
+    let folder = programs.folder()?;
+    let data = folder.path().join("data");
+    let mut initdb = programs.command("initdb");
+    initdb.args(["--no-sync", "-U", "postgres", "-E", "UTF8", "--locale=C", "--auth=trust", "-D"]).arg(&data);
+    output(initdb)?;
+    fs::write(data.join("pg_hba.conf"), ACCESS).map_err(|error| error.to_string())?;
+    configure(&data, settings)?;
+    let made = Postgres::in_folder(programs, folder)?;
+    made.start_server();
+    made.sql("postgres", &format!("CREATE ROLE {} LOGIN", Postgres::OWNER));
+    let (guarded, password) = (Postgres::GUARDED, Postgres::GUARDED_PASSWORD);
+    made.sql("postgres", &format!("CREATE ROLE {guarded} LOGIN PASSWORD '{password}'"));
+    Ok(made)
+}
+
+/// Appends settings to `postgresql.conf`; the last one of a name counts.
+pub(super) fn configure(data: &Path, settings: &[(String, String)]) -> Result<(), String> {
+    let file = data.join("postgresql.conf");
+    let read = |error: std::io::Error| format!("{}: {error}", file.display());
+    let mut text = fs::read_to_string(&file).map_err(read)?;
+    for (name, value) in settings {
+        text += &format!("\n{name} = '{}'", value.replace('\'', "''"));
+    }
+    fs::write(&file, text + "\n").map_err(read)
+}
+
+impl Postgres {
+    /// A server that is not running yet, for the cluster in `folder/data`.
+    pub(super) fn in_folder(programs: Programs, folder: tempfile::TempDir) -> Result<Self, String> {
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
+        let port = free.map_err(|error| error.to_string())?.port();
+        Ok(Self { programs, folder, port, postmaster: Mutex::default(), databases: AtomicU32::new(0) })
+    }
+
+    /// Starts the server, which must not be running, and waits until it answers.
+    #[track_caller]
+    pub fn start_server(&self) {
+        let log = fs::File::options().create(true).append(true).open(self.log());
+        let log = log.expect("the test may write its own folder");
+        let mut command = self.programs.command("postgres");
+        command.arg("-D").arg(self.data()).arg("-p").arg(self.port.to_string());
+        command.arg("-k").arg(self.folder.path()).args(["-c", "listen_addresses=127.0.0.1"]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let postmaster = command.spawn().expect("postgres can be started");
+        *self.postmaster() = Some(postmaster);
+        wait_until("PostgreSQL answers", PATIENCE, || {
+            let ended = self.postmaster().as_mut().and_then(|child| child.try_wait().ok()).flatten();
+            assert!(ended.is_none(), "PostgreSQL did not start:\n{}", self.log_text());
+            self.try_sql("postgres", "SELECT 1").ok()
+        });
+    }
+
+    /// Stops the server as an operator does (`fast`): open transactions are rolled back.
+    pub fn stop(&self) {
+        self.end(Signal::INT);
+    }
+
+    /// Kills every process of the server with SIGKILL.
+    pub fn kill(&self) {
+        self.signal_all(Signal::KILL);
+        self.end(Signal::KILL);
+    }
+
+    /// Kills one process of the server with SIGKILL, as the system does when it is out of memory: the others end too,
+    /// and the server recovers by itself.
+    #[track_caller]
+    pub fn kill_backend(&self, process: u32) {
+        let process = i32::try_from(process).ok().and_then(Pid::from_raw).expect("a process id");
+        kill_process(process, Signal::KILL).expect("the backend runs");
+    }
+
+    /// Pauses every process of the server.
+    pub fn pause(&self) {
+        self.signal_all(Signal::STOP);
+    }
+
+    /// Lets a paused server go on.
+    pub fn resume(&self) {
+        self.signal_all(Signal::CONT);
+    }
+
+    /// What the server has logged.
+    pub fn log_text(&self) -> String {
+        fs::read_to_string(self.log()).unwrap_or_default()
+    }
+
+    fn log(&self) -> std::path::PathBuf {
+        self.folder.path().join("log")
+    }
+
+    fn postmaster(&self) -> std::sync::MutexGuard<'_, Option<Child>> {
+        self.postmaster.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn end(&self, signal: Signal) {
+        self.resume();
+        if let Some(mut postmaster) = self.postmaster().take() {
+            let _gone = kill_process(Pid::from_child(&postmaster), signal);
+            let _ended = postmaster.wait();
+        }
+    }
+
+    /// The postmaster first, so that it starts no process meanwhile.
+    fn signal_all(&self, signal: Signal) {
+        let Some(postmaster) = self.postmaster().as_ref().map(Pid::from_child) else { return };
+        let mut processes = vec![postmaster];
+        let _gone = kill_process(postmaster, if signal == Signal::CONT { signal } else { Signal::STOP });
+        processes.extend(children(postmaster));
+        for process in processes {
+            let _gone = kill_process(process, signal);
+        }
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        // At once: what it holds is thrown away.
+        self.end(Signal::QUIT);
+    }
+}
+
+fn children(parent: Pid) -> Vec<Pid> {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let processes = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let is_child = |process: &i32| {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+        // The parent's id is the second word after the name, which stands in parentheses.
+        let after_name = stat.rsplit(')').next().unwrap_or_default();
+        after_name.split_ascii_whitespace().nth(1) == Some(parent.as_raw_nonzero().to_string().as_str())
+    };
+    processes.filter(is_child).filter_map(Pid::from_raw).collect()
+}
+
+impl PostgresBuilder {
+    /// Its server's certificate and key in PEM; TLS is on.
+    #[must_use]
+    pub fn tls(self, certificate: &Path, key: &Path) -> Self {
+        let path = |path: &Path| path.display().to_string();
+        self.setting("ssl", "on")
+            .setting("ssl_cert_file", &path(certificate))
+            .setting("ssl_key_file", &path(key))
+    }
+}
