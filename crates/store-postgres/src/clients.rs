@@ -1,0 +1,215 @@
+//! Clients.
+
+use async_trait::async_trait;
+use obol_store::{AddOutcome, Change, ChangeOutcome, Client, ClientKind, Clients, GrantType, StoreError};
+use obol_token::{ClientId, Expiry, SecretHash, Timestamp};
+use tokio_postgres::Row;
+
+use crate::change_log::{Thing, append};
+use crate::columns::{self, value};
+use crate::connection::{Connection, Values};
+use crate::error::{Error, Result};
+use crate::{PostgresStore, denials};
+
+macro_rules! columns {
+    () => {
+        "id, name, secret, enabled, grants, default_scopes, optional_scopes, redirect_uris, \
+         access_lifetime_secs, refresh_lifetime_secs, may_introspect, single_family, created_at"
+    };
+}
+
+/// How many columns that are.
+pub(crate) const COLUMNS: usize = 13;
+
+const ADD: &str = concat!(
+    "INSERT INTO clients (",
+    columns!(),
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (id) DO NOTHING"
+);
+const IS_DELETED: &str = "SELECT deleted_at IS NOT NULL FROM clients WHERE id = $1";
+const FIND: &str = concat!("SELECT ", columns!(), " FROM clients WHERE id = $1 AND deleted_at IS NULL");
+const LIST: &str = concat!("SELECT ", columns!(), " FROM clients WHERE deleted_at IS NULL ORDER BY id");
+const SET_ENABLED: &str = "UPDATE clients SET enabled = $1 WHERE id = $2 AND deleted_at IS NULL";
+const SET_SECRET: &str = "UPDATE clients SET secret = $1 \
+     WHERE id = $2 AND secret IS NOT NULL AND deleted_at IS NULL";
+const DELETE: &str = "UPDATE clients SET secret = NULL, enabled = FALSE, deleted_at = $1 \
+     WHERE id = $2 AND deleted_at IS NULL";
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[&str] = &[ADD, IS_DELETED, FIND, LIST, SET_ENABLED, SET_SECRET, DELETE];
+
+#[async_trait]
+impl Clients for PostgresStore {
+    async fn add_client(&self, client: &Client) -> Result<AddOutcome, StoreError> {
+        let client = client.clone();
+        let lists = Lists::of(&client)?;
+        let now = client.created_at;
+        self.writer.write(Some(now), move |db| Box::pin(async move { add(db, &client, &lists).await })).await
+    }
+
+    async fn find_client(&self, id: &ClientId) -> Result<Option<Client>, StoreError> {
+        let found = self.readers.read(async |db| {
+            let found = db.find(FIND, &[&id.as_str()]).await?;
+            found.map(|row| client(&row, 0)).transpose()
+        });
+        found.await
+    }
+
+    async fn list_clients(&self) -> Result<Vec<Client>, StoreError> {
+        let listed = self.readers.read_whole_table(async |db| {
+            let rows = db.query(LIST, &[]).await?;
+            rows.iter().map(|row| client(row, 0)).collect()
+        });
+        listed.await
+    }
+
+    async fn set_client_enabled(
+        &self,
+        id: &ClientId,
+        enabled: bool,
+        now: Timestamp,
+    ) -> Result<ChangeOutcome, StoreError> {
+        let id = id.clone();
+        self.writer
+            .write(Some(now), move |db| {
+                Box::pin(async move {
+                    if db.execute(SET_ENABLED, &[&enabled, &id.as_str()]).await? == 0 {
+                        return Ok(ChangeOutcome::Unknown);
+                    }
+                    let told = changed(db, &id).await?;
+                    if enabled { Ok(told) } else { denied(db, &id).await }
+                })
+            })
+            .await
+    }
+
+    async fn set_client_secret(
+        &self,
+        id: &ClientId,
+        secret: SecretHash,
+    ) -> Result<ChangeOutcome, StoreError> {
+        let id = id.clone();
+        self.writer
+            .write(None, move |db| {
+                Box::pin(async move {
+                    match db.execute(SET_SECRET, &[&secret.as_bytes().as_slice(), &id.as_str()]).await? {
+                        0 => Ok(ChangeOutcome::Unknown),
+                        _ => changed(db, &id).await,
+                    }
+                })
+            })
+            .await
+    }
+
+    async fn delete_client(&self, id: &ClientId, now: Timestamp) -> Result<ChangeOutcome, StoreError> {
+        let id = id.clone();
+        self.writer
+            .write(Some(now), move |db| {
+                Box::pin(async move {
+                    if db.execute(DELETE, &[&now.as_secs(), &id.as_str()]).await? == 0 {
+                        return Ok(ChangeOutcome::Unknown);
+                    }
+                    changed(db, &id).await?;
+                    denied(db, &id).await
+                })
+            })
+            .await
+    }
+}
+
+/// What the entry about this client tells the nodes; its columns begin at `first`, and `deleted` is the one after them.
+pub(crate) fn change(row: &Row, first: usize, id: ClientId) -> Result<Change> {
+    match value(row, first + COLUMNS)? {
+        Some(false) => Ok(Change::Client(Box::new(client(row, first)?))),
+        Some(true) => Ok(Change::ClientDeleted(id)),
+        None => Err(Error::Unreadable(format!("the client {id} of an entry is missing"))),
+    }
+}
+
+async fn add(db: &Connection, client: &Client, lists: &Lists) -> Result<AddOutcome> {
+    let secret = match &client.kind {
+        ClientKind::Public => None,
+        ClientKind::Confidential(hash) => Some(hash.as_bytes().as_slice()),
+    };
+    let values: Values<'_> = &[
+        &client.id.as_str(),
+        &client.name,
+        &secret,
+        &client.enabled,
+        &lists.grants,
+        &client.default_scopes.to_string(),
+        &client.optional_scopes.to_string(),
+        &lists.redirect_uris,
+        &columns::from_lifetime(client.access_token_lifetime),
+        &columns::from_lifetime(client.refresh_token_lifetime),
+        &client.may_introspect,
+        &client.single_family,
+        &client.created_at.as_secs(),
+    ];
+    let added = db.execute(ADD, values).await?;
+    match added {
+        0 if is_deleted(db, &client.id).await? => Ok(AddOutcome::NeverAgain),
+        0 => Ok(AddOutcome::Taken),
+        _ => append(db, &Thing::Client(&client.id), Expiry::Never).await.map(AddOutcome::Added),
+    }
+}
+
+async fn is_deleted(db: &Connection, id: &ClientId) -> Result<bool> {
+    value(&db.load(IS_DELETED, &[&id.as_str()]).await?, 0)
+}
+
+async fn changed(db: &Connection, id: &ClientId) -> Result<ChangeOutcome> {
+    append(db, &Thing::Client(id), Expiry::Never).await.map(ChangeOutcome::Changed)
+}
+
+/// After [`changed`]: who has read the log as far as the denial has to know that the client is gone.
+async fn denied(db: &Connection, id: &ClientId) -> Result<ChangeOutcome> {
+    denials::deny_client(db, id).await.map(ChangeOutcome::Changed)
+}
+
+fn client(row: &Row, first: usize) -> Result<Client> {
+    let list =
+        |index| -> Result<Vec<&str>> { Ok(value::<&str>(row, index)?.split_ascii_whitespace().collect()) };
+    let secret: Option<&[u8]> = value(row, first + 2)?;
+    Ok(Client {
+        id: columns::parsed(row, first)?,
+        name: value(row, first + 1)?,
+        kind: match secret {
+            Some(_) => ClientKind::Confidential(columns::secret_hash(row, first + 2)?),
+            None => ClientKind::Public,
+        },
+        enabled: value(row, first + 3)?,
+        grants: list(first + 4)?.into_iter().map(GrantType::new).collect(),
+        default_scopes: columns::parsed(row, first + 5)?,
+        optional_scopes: columns::parsed(row, first + 6)?,
+        redirect_uris: list(first + 7)?.into_iter().map(str::to_owned).collect(),
+        access_token_lifetime: columns::lifetime(row, first + 8)?,
+        refresh_token_lifetime: columns::lifetime(row, first + 9)?,
+        may_introspect: value(row, first + 10)?,
+        single_family: value(row, first + 11)?,
+        created_at: columns::timestamp(row, first + 12)?,
+    })
+}
+
+/// A client's lists as they stand in columns: blank-separated, since none of their values may hold a blank
+/// (RFC 6749 Appendix A.10, RFC 3986).
+struct Lists {
+    grants: String,
+    redirect_uris: String,
+}
+
+impl Lists {
+    fn of(client: &Client) -> Result<Self, StoreError> {
+        Ok(Self {
+            grants: joined("grant type", client.grants.iter().map(GrantType::as_str))?,
+            redirect_uris: joined("redirect URI", client.redirect_uris.iter().map(String::as_str))?,
+        })
+    }
+}
+
+fn joined<'a>(what: &str, values: impl Iterator<Item = &'a str>) -> Result<String, StoreError> {
+    let values: Vec<_> = values.collect();
+    match values.iter().find(|value| value.is_empty() || value.contains(|c: char| c.is_ascii_whitespace())) {
+        Some(value) => Err(StoreError::Conflict(format!("{value:?} is not a {what}"))),
+        None => Ok(values.join(" ")),
+    }
+}

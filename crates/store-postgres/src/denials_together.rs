@@ -1,0 +1,78 @@
+//! The denials that come most often, however many at once, in one statement each.
+
+use std::collections::HashMap;
+
+use obol_store::Appended;
+use tokio_postgres::Row;
+
+use crate::columns;
+use crate::connection::Connection;
+use crate::error::{Error, Result, store_error};
+use crate::request::{Pending, Request};
+
+/// Rows of one statement are seen by none of its parts: `log_head` and `change_log` are read as they were before.
+const DENY_TOKENS: &str = "WITH asked AS (SELECT id, leaves_at, ROW_NUMBER() OVER (ORDER BY number) AS nth \
+     FROM unnest(CAST($1 AS BYTEA[]), CAST($2 AS BIGINT[])) WITH ORDINALITY AS all_asked (id, leaves_at, number) \
+     WHERE NOT EXISTS (SELECT 1 FROM change_log WHERE kind = 1 AND change_log.id = all_asked.id)), \
+     denied AS (INSERT INTO change_log (position, kind, id, leaves_at) \
+     SELECT log_head.position + nth, 1, id, leaves_at FROM asked, log_head RETURNING id, position), \
+     advanced AS (UPDATE log_head SET position = position + (SELECT COUNT(*) FROM denied)) \
+     SELECT id, position FROM denied UNION ALL \
+     SELECT id, position FROM change_log WHERE kind = 1 AND id = ANY($1)";
+const END_FAMILIES: &str = "WITH live AS (SELECT families.id, access_expires_at, \
+     log_head.position + ROW_NUMBER() OVER (ORDER BY families.id) AS position FROM families, log_head \
+     WHERE families.id = ANY(CAST($1 AS BYTEA[])) AND ended IS NULL), \
+     denied AS (INSERT INTO change_log (position, kind, id, leaves_at) \
+     SELECT position, 2, id, access_expires_at FROM live \
+     ON CONFLICT (kind, id) DO UPDATE SET position = excluded.position, leaves_at = \
+     CASE WHEN change_log.leaves_at < excluded.leaves_at OR excluded.leaves_at IS NULL \
+     THEN excluded.leaves_at ELSE change_log.leaves_at END), \
+     now_ended AS (UPDATE families SET ended = live.position FROM live WHERE families.id = live.id), \
+     advanced AS (UPDATE log_head SET position = position + (SELECT COUNT(*) FROM live)) \
+     SELECT id, position FROM live UNION ALL \
+     SELECT id, ended FROM families WHERE id = ANY($1) AND ended IS NOT NULL";
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[&str] = &[DENY_TOKENS, END_FAMILIES];
+
+/// Denies each token that is asked for, unless it is denied, and keeps the answers.
+pub(crate) async fn deny_tokens(db: &Connection, requests: &mut [Pending]) -> Result<()> {
+    let mut asked = HashMap::new();
+    for pending in &*requests {
+        if let Request::Token { id, leaves_at, .. } = &pending.request {
+            asked.entry(*id.as_bytes()).or_insert(columns::from_expiry(*leaves_at));
+        }
+    }
+    let (ids, ends): (Vec<_>, Vec<_>) =
+        asked.iter().map(|(id, leaves_at)| (id.as_slice(), *leaves_at)).unzip();
+    let positions = positions(&db.query(DENY_TOKENS, &[&ids, &ends]).await?)?;
+    for pending in requests {
+        if let Request::Token { id, answer, .. } = &mut pending.request {
+            let denied = positions.get(id.as_bytes()).copied();
+            let missing = || store_error(&Error::Unreadable("a denial was not stored".to_owned()));
+            answer.keep(denied.ok_or_else(missing));
+        }
+    }
+    Ok(())
+}
+
+/// Ends each family that is asked for, unless it has ended, and keeps the answers.
+pub(crate) async fn end_families(db: &Connection, requests: &mut [Pending]) -> Result<()> {
+    let mut ids = Vec::new();
+    for pending in &*requests {
+        if let Request::Family { id, .. } = &pending.request {
+            ids.push(id.as_bytes().to_vec());
+        }
+    }
+    let positions = positions(&db.query(END_FAMILIES, &[&ids]).await?)?;
+    for pending in requests {
+        if let Request::Family { id, answer } = &mut pending.request {
+            answer.keep(Ok(positions.get(id.as_bytes()).copied()));
+        }
+    }
+    Ok(())
+}
+
+fn positions(rows: &[Row]) -> Result<HashMap<[u8; 16], Appended>> {
+    let position = |row| columns::position(row, 1).map(Appended::danger_committed);
+    rows.iter().map(|row| Ok((columns::bytes(row, 0)?, position(row)?))).collect()
+}

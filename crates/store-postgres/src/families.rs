@@ -1,0 +1,207 @@
+//! Families.
+
+use async_trait::async_trait;
+use obol_store::{Appended, BeginOutcome, Families, Family, NewFamily, RotateOutcome, Rotation, StoreError};
+use obol_token::{Denied, Expiry, FamilyId, SecretHash, SubjectId, Timestamp};
+use tokio_postgres::Row;
+
+use crate::change_log::{Thing, append};
+use crate::columns::value;
+use crate::connection::{Connection, Values};
+use crate::error::Result;
+use crate::log_head::LogHead;
+use crate::{PostgresStore, columns};
+
+const BEGIN: &str = "INSERT INTO families (id, client_id, subject, scopes, lineage, current_hash, issued_at, \
+     refresh_expires_at, access_expires_at, leaves_at) \
+     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 \
+     WHERE EXISTS (SELECT 1 FROM clients WHERE clients.id = $2 AND enabled AND deleted_at IS NULL) \
+     AND EXISTS (SELECT 1 FROM users WHERE users.id = $3 AND enabled AND deleted_at IS NULL) \
+     AND NOT EXISTS (SELECT 1 FROM change_log WHERE position > $11 \
+     AND ((kind = 3 AND change_log.id = $3) OR (kind = 4 AND change_log.id = $12) OR kind = 5))";
+const DENY_OTHERS: &str = "INSERT INTO change_log (position, kind, id, leaves_at) \
+     SELECT $1 + ROW_NUMBER() OVER (ORDER BY id), 2, id, access_expires_at FROM families \
+     WHERE subject = $2 AND client_id = $3 AND id <> $4 AND ended IS NULL \
+     AND (leaves_at > $5 OR leaves_at IS NULL)";
+const END_OTHERS: &str = "UPDATE families SET ended = \
+     (SELECT position FROM change_log WHERE kind = 2 AND change_log.id = families.id) \
+     WHERE subject = $1 AND client_id = $2 AND id <> $3 AND ended IS NULL \
+     AND (leaves_at > $4 OR leaves_at IS NULL)";
+const ADVANCE: &str = "UPDATE log_head SET position = position + $1 RETURNING position";
+const FIND: &str = "SELECT id, client_id, subject, scopes, current_hash, issued_at, refresh_expires_at, ended \
+     FROM families WHERE lineage = $1";
+const ROTATE: &str = "UPDATE families SET previous_hash = current_hash, current_hash = $1, sealed_answer = $2, \
+     rotated_at = $3, refresh_expires_at = $4, \
+     access_expires_at = CASE WHEN access_expires_at < $5 OR $5 IS NULL THEN $5 ELSE access_expires_at END, \
+     leaves_at = CASE WHEN access_expires_at < $6 OR $6 IS NULL THEN $6 ELSE access_expires_at END \
+     WHERE lineage = $7 AND client_id = $8 AND ended IS NULL \
+     AND (refresh_expires_at > $3 OR refresh_expires_at IS NULL) AND current_hash = $9";
+const FIND_ROTATED: &str = "SELECT id, ended, refresh_expires_at, previous_hash, rotated_at, sealed_answer \
+     FROM families WHERE lineage = $1 AND client_id = $2";
+const FIND_END: &str = "SELECT ended, access_expires_at FROM families WHERE id = $1";
+const END: &str = "UPDATE families SET ended = $1 WHERE id = $2";
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[&str] =
+    &[BEGIN, DENY_OTHERS, END_OTHERS, ADVANCE, FIND, ROTATE, FIND_ROTATED, FIND_END, END];
+
+#[async_trait]
+impl Families for PostgresStore {
+    async fn begin_family(&self, family: &NewFamily) -> Result<BeginOutcome, StoreError> {
+        let family = family.clone();
+        let now = family.issued_at;
+        self.writer.write(Some(now), move |db| Box::pin(async move { begin(db, &family).await })).await
+    }
+
+    async fn find_family(&self, lineage: SecretHash) -> Result<Option<Family>, StoreError> {
+        let found = self.readers.read(async |db| {
+            let found = db.find(FIND, &[&lineage.as_bytes().as_slice()]).await?;
+            found.as_ref().map(family).transpose()
+        });
+        found.await
+    }
+
+    async fn rotate_refresh(&self, rotation: &Rotation) -> Result<RotateOutcome, StoreError> {
+        let rotation = rotation.clone();
+        let now = rotation.now;
+        self.writer.write(Some(now), move |db| Box::pin(async move { rotate(db, &rotation).await })).await
+    }
+}
+
+/// Ends a family, unless it has ended, and denies its access tokens; `None` if there is none.
+pub(crate) async fn end(db: &Connection, id: FamilyId) -> Result<Option<Appended>> {
+    let Some(found) = db.find(FIND_END, &[&id.as_bytes().as_slice()]).await? else { return Ok(None) };
+    if let Some(ended) = ended(&found, 0)? {
+        return Ok(Some(ended));
+    }
+    let denial = append(db, &Thing::Denied(&Denied::Family(id)), columns::expiry(&found, 1)?).await?;
+    let position = columns::from_position(denial.position());
+    db.execute(END, &[&position, &id.as_bytes().as_slice()]).await?;
+    Ok(Some(denial))
+}
+
+async fn begin(db: &Connection, family: &NewFamily) -> Result<BeginOutcome> {
+    let leaves_at = family.refresh_expires_at.max(family.access_expires_at);
+    let values: Values<'_> = &[
+        &family.id.as_bytes().as_slice(),
+        &family.client_id.as_str(),
+        &family.subject.as_bytes().as_slice(),
+        &family.scopes.to_string(),
+        &family.lineage.as_bytes().as_slice(),
+        &family.current.as_bytes().as_slice(),
+        &family.issued_at.as_secs(),
+        &columns::from_expiry(family.refresh_expires_at),
+        &columns::from_expiry(family.access_expires_at),
+        &columns::from_expiry(leaves_at),
+        &columns::from_position(family.position),
+        &family.client_id.as_str().as_bytes(),
+    ];
+    let begun = db.execute(BEGIN, values).await?;
+    match begun {
+        0 => Ok(BeginOutcome::Gone),
+        _ if family.single => end_others(db, family).await.map(BeginOutcome::Begun),
+        _ => Ok(BeginOutcome::Begun(None)),
+    }
+}
+
+/// Ends the other families of this person at this client, however many, in three statements.
+async fn end_others(db: &Connection, family: &NewFamily) -> Result<Option<Appended>> {
+    let (subject, client_id) = (family.subject.as_bytes().as_slice(), family.client_id.as_str());
+    let (id, now) = (family.id.as_bytes().as_slice(), family.issued_at.as_secs());
+    let head = columns::from_position(LogHead::last_given(db).await?);
+    let denied = db.execute(DENY_OTHERS, &[&head, &subject, &client_id, &id, &now]).await?;
+    let denied = i64::try_from(denied).unwrap_or(i64::MAX);
+    if denied == 0 {
+        return Ok(None);
+    }
+    db.execute(END_OTHERS, &[&subject, &client_id, &id, &now]).await?;
+    let last = columns::position(&db.load(ADVANCE, &[&denied]).await?, 0)?;
+    Ok(Some(Appended::danger_committed(last)))
+}
+
+async fn rotate(db: &Connection, rotation: &Rotation) -> Result<RotateOutcome> {
+    let last_expiry = rotation.refresh_expires_at.max(rotation.access_expires_at);
+    let (lineage, client_id) = (rotation.lineage.as_bytes().as_slice(), rotation.client_id.as_str());
+    let values: Values<'_> = &[
+        &rotation.next.as_bytes().as_slice(),
+        &rotation.sealed_answer,
+        &rotation.now.as_secs(),
+        &columns::from_expiry(rotation.refresh_expires_at),
+        &columns::from_expiry(rotation.access_expires_at),
+        &columns::from_expiry(last_expiry),
+        &lineage,
+        &client_id,
+        &rotation.presented.as_bytes().as_slice(),
+    ];
+    let rotated = db.execute(ROTATE, values).await?;
+    if rotated > 0 {
+        return Ok(RotateOutcome::First);
+    }
+    let Some(found) = db.find(FIND_ROTATED, &[&lineage, &client_id]).await? else {
+        return Ok(RotateOutcome::Unknown);
+    };
+    let found = Rotated::read(&found)?;
+    if found.ended.is_some() {
+        return Ok(RotateOutcome::Ended);
+    }
+    if found.refresh_expires_at.is_over(rotation.now) {
+        return Ok(RotateOutcome::Expired);
+    }
+    let id = found.id;
+    if let Some(sealed_answer) = found.replay_of(rotation) {
+        return Ok(RotateOutcome::Replay(sealed_answer));
+    }
+    Ok(end(db, id).await?.map_or(RotateOutcome::Unknown, RotateOutcome::Reused))
+}
+
+/// A family whose current refresh token is not the presented one.
+struct Rotated {
+    id: FamilyId,
+    ended: Option<Appended>,
+    refresh_expires_at: Expiry,
+    previous: Option<Vec<u8>>,
+    rotated_at: Option<Timestamp>,
+    sealed_answer: Option<Vec<u8>>,
+}
+
+impl Rotated {
+    fn read(row: &Row) -> Result<Self> {
+        Ok(Self {
+            id: FamilyId::from_bytes(columns::bytes(row, 0)?),
+            ended: ended(row, 1)?,
+            refresh_expires_at: columns::expiry(row, 2)?,
+            previous: value(row, 3)?,
+            rotated_at: value::<Option<i64>>(row, 4)?.map(Timestamp::from_secs),
+            sealed_answer: value(row, 5)?,
+        })
+    }
+
+    /// The answer of the rotation that replaced the presented token, if that was within the grace window.
+    fn replay_of(self, rotation: &Rotation) -> Option<Vec<u8>> {
+        let just_replaced = self.previous.as_deref() == Some(rotation.presented.as_bytes().as_slice());
+        let (rotated_at, now) = (self.rotated_at?, rotation.now);
+        // One of the two is 0. A clock that was set back does not lengthen the window.
+        let apart_secs = rotated_at.secs_until(now).max(now.secs_until(rotated_at));
+        let within_grace = apart_secs < i64::from(rotation.grace_secs);
+        if just_replaced && within_grace { self.sealed_answer } else { None }
+    }
+}
+
+fn family(row: &Row) -> Result<Family> {
+    Ok(Family {
+        id: FamilyId::from_bytes(columns::bytes(row, 0)?),
+        client_id: columns::parsed(row, 1)?,
+        subject: SubjectId::from_bytes(columns::bytes(row, 2)?),
+        scopes: columns::parsed(row, 3)?,
+        current: columns::secret_hash(row, 4)?,
+        issued_at: columns::timestamp(row, 5)?,
+        refresh_expires_at: columns::expiry(row, 6)?,
+        ended: ended(row, 7)?,
+    })
+}
+
+fn ended(row: &Row, index: usize) -> Result<Option<Appended>> {
+    match value::<Option<i64>>(row, index)? {
+        None => Ok(None),
+        Some(_) => Ok(Some(Appended::danger_committed(columns::position(row, index)?))),
+    }
+}

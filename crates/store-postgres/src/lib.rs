@@ -1,0 +1,44 @@
+//! The traits of obol-store over PostgreSQL 15 and newer.
+//!
+//! One task writes, grouping the requests that wait into one commit; all writers of all nodes take turns by the lock of one
+//! row. Two pools read, one of them only the change log; one connection reads the nodes' rows, one announces and listens.
+//! `docs/design/postgres.md` says why.
+
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+mod announcer;
+mod back_off;
+mod change_log;
+mod clients;
+mod columns;
+mod connection;
+mod connector;
+mod denials;
+mod denials_together;
+mod durability;
+mod error;
+mod families;
+mod group_commit;
+mod log_head;
+mod migrations;
+mod node_rows;
+mod nodes;
+mod open;
+mod options;
+mod readers;
+mod request;
+mod sealing_keys;
+#[cfg(test)]
+mod statements;
+mod sweep;
+mod tls;
+mod users;
+mod writer;
+
+pub use change_log::{Page, Timeline};
+pub use durability::Durability;
+pub use open::{OpenError, PostgresStore};
+pub use options::{OptionsError, PostgresOptions};

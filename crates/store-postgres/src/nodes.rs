@@ -1,0 +1,175 @@
+//! Nodes: any number of them. `docs/design/postgres.md` says how the lease is kept here.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use obol_store::{NodeId, Nodes, Peer, StoreError};
+use obol_token::Position;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use crate::connection::Connection;
+use crate::error::Result;
+use crate::node_rows::NodeRows;
+use crate::{PostgresStore, columns};
+
+const ENTER: &str = "INSERT INTO nodes (id, applied, lease_ms, renewals) VALUES ($1, 0, $2, $3) \
+     ON CONFLICT (id) DO UPDATE SET applied = 0, lease_ms = excluded.lease_ms, renewals = excluded.renewals";
+const RENEW: &str = "UPDATE nodes SET applied = $1, lease_ms = $2, renewals = $3 WHERE id = $4";
+const LEAVE: &str = "DELETE FROM nodes WHERE id = $1";
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[&str] = &[ENTER, RENEW, LEAVE];
+
+/// What a node that has not renewed yet may hold at most.
+const FIRST_LEASE: Duration = Duration::from_secs(2);
+/// How often a node looks at the others, so that one that is dead is known to be dead before somebody has to wait for it.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// The node that runs in this process, if one does.
+#[derive(Default)]
+pub(crate) struct ThisNode(Mutex<Option<Registered>>);
+
+struct Registered {
+    node: NodeId,
+    /// The longest lease that the row is known to say, durably.
+    lease: Duration,
+    /// Counted here and not in the row: after a failover the row may be an older one, and a number must not come again.
+    renewals: i64,
+    look: JoinHandle<()>,
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.look.abort();
+    }
+}
+
+/// What a renewal writes.
+#[derive(Clone, Copy)]
+struct Renewal {
+    node: NodeId,
+    applied: Position,
+    lease: Duration,
+    renewals: i64,
+}
+
+impl ThisNode {
+    fn locked(&self) -> MutexGuard<'_, Option<Registered>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next renewal, and whether its lease is longer than the row is known to say.
+    fn next(&self, node: NodeId, applied: Position, lease: Duration) -> Option<(Renewal, bool)> {
+        let mut registered = self.locked();
+        let registered = registered.as_mut().filter(|registered| registered.node == node)?;
+        registered.renewals += 1;
+        let longer = lease > registered.lease;
+        // Never a shorter one: an earlier renewal may still run.
+        let lease = lease.max(registered.lease);
+        Some((Renewal { node, applied, lease, renewals: registered.renewals }, longer))
+    }
+
+    /// The row says this lease, durably.
+    fn says(&self, renewal: Renewal) {
+        if let Some(registered) = self.locked().as_mut().filter(|found| found.node == renewal.node) {
+            registered.lease = registered.lease.max(renewal.lease);
+        }
+    }
+}
+
+#[async_trait]
+impl Nodes for PostgresStore {
+    async fn register_node(&self, node: NodeId) -> Result<(), StoreError> {
+        self.enter(Renewal { node, applied: Position::START, lease: FIRST_LEASE, renewals: 0 }).await?;
+        let look = tokio::spawn(look(self.node_rows.clone(), node));
+        *self.this_node.locked() = Some(Registered { node, lease: FIRST_LEASE, renewals: 0, look });
+        self.writer.set_sweeping(true);
+        Ok(())
+    }
+
+    async fn renew_lease(&self, node: NodeId, applied: Position, lease: Duration) -> Result<(), StoreError> {
+        let Some((renewal, longer)) = self.this_node.next(node, applied, lease) else {
+            return Err(StoreError::Conflict("this node is not registered".to_owned()));
+        };
+        let renewed = match longer {
+            true => self.writer.write(None, move |db| Box::pin(renew(db, renewal))).await?,
+            false => self.log_readers.read(async |db| renew_without_flush(db, renewal).await).await?,
+        };
+        if renewed == 0 {
+            // Others have not waited for this node since its row went: what it read before does not count.
+            self.enter(renewal).await?;
+            return Err(StoreError::Unavailable("this node's row was gone; it is entered again".to_owned()));
+        }
+        if longer {
+            self.this_node.says(renewal);
+        }
+        Ok(())
+    }
+
+    async fn live_peers(&self, except: Option<NodeId>) -> Result<Vec<Peer>, StoreError> {
+        let rows = self.node_rows.read().await?;
+        let now = Instant::now();
+        let peers = rows.iter().filter_map(|row| row.peer(now));
+        Ok(peers.filter(|peer| Some(peer.node) != except).collect())
+    }
+
+    async fn leave(&self, node: NodeId) -> Result<(), StoreError> {
+        {
+            let mut registered = self.this_node.locked();
+            if registered.as_ref().is_some_and(|registered| registered.node == node) {
+                *registered = None;
+                self.writer.set_sweeping(false);
+            }
+        }
+        let id = node.as_bytes().as_slice();
+        self.log_readers.read(async |db| db.execute(LEAVE, &[&id]).await).await.map(drop)
+    }
+}
+
+impl PostgresStore {
+    /// Writes this node's row, durably: through the writer, which knows when the standby has it as well.
+    async fn enter(&self, renewal: Renewal) -> Result<(), StoreError> {
+        self.writer
+            .write(None, move |db| {
+                Box::pin(async move {
+                    let id = renewal.node.as_bytes().as_slice();
+                    db.execute(ENTER, &[&id, &millis(renewal.lease), &renewal.renewals]).await
+                })
+            })
+            .await?;
+        self.this_node.says(renewal);
+        Ok(())
+    }
+}
+
+async fn renew(db: &Connection, renewal: Renewal) -> Result<u64> {
+    let (id, applied) = (renewal.node.as_bytes().as_slice(), columns::from_position(renewal.applied));
+    db.execute(RENEW, &[&applied, &millis(renewal.lease), &renewal.renewals, &id]).await
+}
+
+/// One round trip. A renewal that a crash forgets only makes others wait longer: see [`crate::node_rows`].
+async fn renew_without_flush(db: &Connection, renewal: Renewal) -> Result<u64> {
+    let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL synchronous_commit = off";
+    let (begun, renewed, ended) = tokio::join!(biased; db.run(begin), renew(db, renewal), db.run("COMMIT"));
+    begun?;
+    let renewed = renewed?;
+    ended?;
+    Ok(renewed)
+}
+
+/// Looks at the nodes as long as this one runs.
+async fn look(rows: Arc<NodeRows>, this: NodeId) {
+    let mut turns = interval(LOOK_EVERY);
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        turns.tick().await;
+        if let Err(error) = rows.remove_long_over(this).await {
+            tracing::debug!(%error, "cannot look at the other nodes");
+        }
+    }
+}
+
+fn millis(lease: Duration) -> i64 {
+    i64::try_from(lease.as_millis()).unwrap_or(i64::MAX)
+}

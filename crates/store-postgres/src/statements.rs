@@ -1,0 +1,1 @@
+//! Every statement, tried as a list.

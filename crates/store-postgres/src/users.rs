@@ -1,0 +1,156 @@
+//! People.
+
+use async_trait::async_trait;
+use obol_store::{AddOutcome, Appended, ChangeOutcome, PasswordHash, StoreError, User, Username, Users};
+use obol_token::{SubjectId, Timestamp};
+use tokio_postgres::Row;
+
+use crate::connection::{Connection, Values};
+use crate::error::Result;
+use crate::log_head::LogHead;
+use crate::{PostgresStore, columns, denials};
+
+macro_rules! columns {
+    () => {
+        "id, username, email, password, enabled, created_at"
+    };
+}
+
+const ADD: &str = concat!(
+    "INSERT INTO users (",
+    columns!(),
+    ") VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (username) DO NOTHING"
+);
+const IS_DELETED: &str = "SELECT deleted_at IS NOT NULL FROM users WHERE username = $1";
+const FIND: &str = concat!("SELECT ", columns!(), " FROM users WHERE username = $1 AND deleted_at IS NULL");
+const FIND_BY_ID: &str = concat!("SELECT ", columns!(), " FROM users WHERE id = $1 AND deleted_at IS NULL");
+const LIST: &str = concat!("SELECT ", columns!(), " FROM users WHERE deleted_at IS NULL ORDER BY username");
+const SET_ENABLED: &str =
+    "UPDATE users SET enabled = $1 WHERE username = $2 AND deleted_at IS NULL RETURNING id";
+const SET_PASSWORD: &str =
+    "UPDATE users SET password = $1 WHERE username = $2 AND deleted_at IS NULL RETURNING id";
+const DELETE: &str = "UPDATE users SET email = NULL, password = '', enabled = FALSE, deleted_at = $1 \
+     WHERE username = $2 AND deleted_at IS NULL RETURNING id";
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[&str] =
+    &[ADD, IS_DELETED, FIND, FIND_BY_ID, LIST, SET_ENABLED, SET_PASSWORD, DELETE];
+
+#[async_trait]
+impl Users for PostgresStore {
+    async fn add_user(&self, user: &User) -> Result<AddOutcome, StoreError> {
+        let user = user.clone();
+        let now = user.created_at;
+        self.writer.write(Some(now), move |db| Box::pin(async move { add(db, &user).await })).await
+    }
+
+    async fn find_user(&self, username: &Username) -> Result<Option<User>, StoreError> {
+        self.readers.read(async |db| found(db, FIND, &[&username.as_str()]).await).await
+    }
+
+    async fn find_user_by_id(&self, id: SubjectId) -> Result<Option<User>, StoreError> {
+        self.readers.read(async |db| found(db, FIND_BY_ID, &[&id.as_bytes().as_slice()]).await).await
+    }
+
+    async fn list_users(&self) -> Result<Vec<User>, StoreError> {
+        self.readers.read_whole_table(async |db| db.query(LIST, &[]).await?.iter().map(user).collect()).await
+    }
+
+    async fn set_user_enabled(
+        &self,
+        username: &Username,
+        enabled: bool,
+        now: Timestamp,
+    ) -> Result<ChangeOutcome, StoreError> {
+        let name = username.clone();
+        self.writer
+            .write(Some(now), move |db| {
+                Box::pin(async move {
+                    match changed(db, SET_ENABLED, &[&enabled, &name.as_str()]).await? {
+                        None => Ok(ChangeOutcome::Unknown),
+                        Some(_) if enabled => at_head(db).await.map(ChangeOutcome::Changed),
+                        Some(id) => denials::deny_subject(db, id).await.map(ChangeOutcome::Changed),
+                    }
+                })
+            })
+            .await
+    }
+
+    async fn set_user_password(
+        &self,
+        username: &Username,
+        password: &PasswordHash,
+        now: Timestamp,
+    ) -> Result<ChangeOutcome, StoreError> {
+        let (name, password) = (username.clone(), password.clone());
+        self.writer
+            .write(Some(now), move |db| {
+                Box::pin(async move {
+                    let values: Values<'_> = &[&password.as_phc(), &name.as_str()];
+                    denied(db, changed(db, SET_PASSWORD, values).await?).await
+                })
+            })
+            .await
+    }
+
+    async fn delete_user(&self, username: &Username, now: Timestamp) -> Result<ChangeOutcome, StoreError> {
+        let name = username.clone();
+        self.writer
+            .write(Some(now), move |db| {
+                Box::pin(async move {
+                    let values: Values<'_> = &[&now.as_secs(), &name.as_str()];
+                    denied(db, changed(db, DELETE, values).await?).await
+                })
+            })
+            .await
+    }
+}
+
+async fn add(db: &Connection, user: &User) -> Result<AddOutcome> {
+    let values: Values<'_> = &[
+        &user.id.as_bytes().as_slice(),
+        &user.username.as_str(),
+        &user.email,
+        &user.password.as_phc(),
+        &user.enabled,
+        &user.created_at.as_secs(),
+    ];
+    let added = db.execute(ADD, values).await?;
+    if added > 0 {
+        return at_head(db).await.map(AddOutcome::Added);
+    }
+    let stored = db.load(IS_DELETED, &[&user.username.as_str()]).await?;
+    Ok(if columns::value(&stored, 0)? { AddOutcome::NeverAgain } else { AddOutcome::Taken })
+}
+
+async fn found(db: &Connection, statement: &'static str, values: Values<'_>) -> Result<Option<User>> {
+    db.find(statement, values).await?.as_ref().map(user).transpose()
+}
+
+/// Runs a change; the id of the person whom it found.
+async fn changed(db: &Connection, statement: &'static str, values: Values<'_>) -> Result<Option<SubjectId>> {
+    let found = db.find(statement, values).await?;
+    found.map(|row| columns::bytes(&row, 0).map(SubjectId::from_bytes)).transpose()
+}
+
+async fn denied(db: &Connection, found: Option<SubjectId>) -> Result<ChangeOutcome> {
+    match found {
+        None => Ok(ChangeOutcome::Unknown),
+        Some(id) => denials::deny_subject(db, id).await.map(ChangeOutcome::Changed),
+    }
+}
+
+/// The proof for a change of which the nodes need not learn.
+async fn at_head(db: &Connection) -> Result<Appended> {
+    LogHead::read(db).await.map(Appended::danger_committed)
+}
+
+fn user(row: &Row) -> Result<User> {
+    Ok(User {
+        id: SubjectId::from_bytes(columns::bytes(row, 0)?),
+        username: columns::parsed(row, 1)?,
+        email: columns::value(row, 2)?,
+        password: PasswordHash::from_phc(columns::value(row, 3)?),
+        enabled: columns::value(row, 4)?,
+        created_at: columns::timestamp(row, 5)?,
+    })
+}
