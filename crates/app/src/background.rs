@@ -25,28 +25,33 @@ struct Shared<T> {
     state: Mutex<State<T>>,
     changed: Condvar,
     capacity: usize,
+    gather: Duration,
 }
 
 struct State<T> {
     waiting: Vec<T>,
     turned_away: u64,
+    /// How many wait for the queue to be empty.
+    hurrying: usize,
     writing: bool,
     closed: bool,
 }
 
 impl<T: Send + 'static> Background<T> {
-    /// Starts the thread. `write` is called with what waits, and again after the time that it returns, if it returns
-    /// one, even if nothing waits then.
+    /// Starts the thread. It lets what is handed in gather for as long as `gather`, so that many things cost one
+    /// writing. `write` is called with what waits, and again after the time that it returns, if it returns one, even if
+    /// nothing waits then.
     ///
     /// # Errors
     /// When the system gives no thread.
     pub(crate) fn start(
         name: &str,
         capacity: usize,
+        gather: Duration,
         mut write: impl FnMut(Batch<T>) -> Option<Duration> + Send + 'static,
     ) -> io::Result<Self> {
-        let state = State { waiting: Vec::new(), turned_away: 0, writing: false, closed: false };
-        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new(), capacity });
+        let state = State { waiting: Vec::new(), turned_away: 0, hurrying: 0, writing: false, closed: false };
+        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new(), capacity, gather });
         let of_thread = Arc::clone(&shared);
         thread::Builder::new().name(name.to_owned()).spawn(move || {
             let mut call_again = None;
@@ -68,22 +73,25 @@ impl<T> Background<T> {
             true => state.waiting.push(thing),
             false => state.turned_away += 1,
         }
+        // The writer sleeps only while nothing waits, or lets it gather.
+        let wakes = state.waiting.len() == 1 || state.waiting.len() == self.shared.capacity / 2;
         drop(state);
-        self.shared.changed.notify_all();
+        if wakes {
+            self.shared.changed.notify_all();
+        }
     }
 
     /// Waits until all that was handed in is written or given up; `false` when that takes longer than `most`.
     pub(crate) fn flush(&self, most: Duration) -> bool {
         let until = Instant::now() + most;
         let mut state = self.shared.lock();
-        while !state.is_idle() {
-            let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
-            else {
-                return false;
-            };
-            state = self.shared.wait(state, Some(left));
+        state.hurrying += 1;
+        self.shared.changed.notify_all();
+        while !state.is_idle() && Instant::now() < until {
+            state = self.shared.wait(state, Some(until));
         }
-        true
+        state.hurrying -= 1;
+        state.is_idle()
     }
 }
 
@@ -98,11 +106,19 @@ impl<T> Drop for Background<T> {
 impl<T> Shared<T> {
     /// `None` when the queue is closed and empty.
     fn next(&self, call_again: Option<Duration>) -> Option<Batch<T>> {
-        let until = call_again.map(|after| Instant::now() + after);
+        let call_at = call_again.map(|after| Instant::now() + after);
+        let mut gathered_at = None;
         let mut state = self.lock();
         loop {
-            let due = until.is_some_and(|until| Instant::now() >= until);
-            if due || !state.waiting.is_empty() || state.turned_away > 0 {
+            let now = Instant::now();
+            let over = |at: Option<Instant>| at.is_some_and(|at| now >= at);
+            let some = !state.waiting.is_empty() || state.turned_away > 0;
+            if some {
+                gathered_at.get_or_insert(now + self.gather);
+            }
+            let hurried =
+                state.closed || state.hurrying > 0 || state.waiting.len() >= self.capacity.div_ceil(2);
+            if over(call_at) || some && (hurried || over(gathered_at)) {
                 state.writing = true;
                 let turned_away = std::mem::take(&mut state.turned_away);
                 return Some(Batch { things: std::mem::take(&mut state.waiting), turned_away });
@@ -110,8 +126,7 @@ impl<T> Shared<T> {
             if state.closed {
                 return None;
             }
-            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            state = self.wait(state, left);
+            state = self.wait(state, call_at.into_iter().chain(gathered_at).min());
         }
     }
 
@@ -119,9 +134,10 @@ impl<T> Shared<T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'a>(&self, state: MutexGuard<'a, State<T>>, most: Option<Duration>) -> MutexGuard<'a, State<T>> {
-        match most {
-            Some(most) => {
+    fn wait<'a>(&self, state: MutexGuard<'a, State<T>>, until: Option<Instant>) -> MutexGuard<'a, State<T>> {
+        match until {
+            Some(until) => {
+                let most = until.saturating_duration_since(Instant::now());
                 let waited = self.changed.wait_timeout(state, most);
                 waited.unwrap_or_else(PoisonError::into_inner).0
             }
@@ -147,7 +163,7 @@ mod tests {
     #[test]
     fn all_that_fits_is_written_in_order() {
         let (sender, written) = mpsc::channel();
-        let background = Background::start("test", 1_000, move |batch: Batch<u32>| {
+        let background = Background::start("test", 1_000, Duration::ZERO, move |batch: Batch<u32>| {
             batch.things.into_iter().for_each(|thing| sender.send(thing).unwrap());
             None
         });
@@ -162,7 +178,7 @@ mod tests {
         let (begun, has_begun) = mpsc::channel();
         let (go_on, may_go_on) = mpsc::channel::<()>();
         let (sender, written) = mpsc::channel();
-        let background = Background::start("test", 2, move |batch: Batch<u32>| {
+        let background = Background::start("test", 2, Duration::ZERO, move |batch: Batch<u32>| {
             begun.send(()).unwrap();
             let _ = may_go_on.recv();
             sender.send((batch.things, batch.turned_away)).unwrap();
@@ -179,9 +195,31 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_soon_after_the_first_is_written_with_it_and_a_flush_waits_for_no_more() {
+        let (sender, written) = mpsc::channel();
+        let background = Background::start("test", 1_000, LONG, move |batch: Batch<u32>| {
+            sender.send(batch.things).unwrap();
+            None
+        });
+        let background = background.unwrap();
+        (0..100).for_each(|thing| background.offer(thing));
+        let begun = Instant::now();
+        assert!(background.flush(LONG));
+        assert!(begun.elapsed() < LONG / 2);
+        assert_eq!(written.try_iter().collect::<Vec<_>>(), [(0..100).collect::<Vec<_>>()]);
+
+        background.offer(100);
+        std::thread::sleep(Duration::from_millis(1));
+        assert_eq!(written.try_iter().count(), 0, "it gathers");
+        (101..600).for_each(|thing| background.offer(thing));
+        let batch = written.recv_timeout(LONG / 2).expect("half of the room is enough");
+        assert!(batch.len() >= 500, "{}", batch.len());
+    }
+
+    #[test]
     fn dropping_writes_what_waits() {
         let (sender, written) = mpsc::channel();
-        let background = Background::start("test", 10, move |batch: Batch<u32>| {
+        let background = Background::start("test", 10, Duration::ZERO, move |batch: Batch<u32>| {
             sender.send(batch.things.len()).unwrap();
             None
         });
@@ -195,7 +233,7 @@ mod tests {
     fn a_writer_that_asks_for_it_is_called_again() {
         let (sender, calls) = mpsc::channel();
         let mut calls_left = 2_u32;
-        let background = Background::start("test", 10, move |batch: Batch<u32>| {
+        let background = Background::start("test", 10, Duration::ZERO, move |batch: Batch<u32>| {
             sender.send(batch.things.len()).unwrap();
             calls_left = calls_left.saturating_sub(1);
             (calls_left > 0).then_some(Duration::from_millis(1))

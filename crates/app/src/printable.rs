@@ -37,7 +37,8 @@ pub(crate) fn capped(text: &str, most_chars: usize) -> Cow<'_, str> {
 ///
 /// They can stand only inside the strings of `json`, where this spelling means the same.
 pub(crate) fn printable_json(json: String) -> String {
-    if !json.contains(is_unprintable) {
+    // Serialised JSON has no other controls.
+    if json.is_ascii() && !json.contains('\u{7f}') {
         return json;
     }
     let mut clean = String::with_capacity(json.len() + 16);

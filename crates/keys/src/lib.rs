@@ -13,6 +13,6 @@ pub use password::{
     PasswordHashError, PasswordLengthError, PlainPassword, check_password, decoy_hash, hash_password,
     needs_rehash,
 };
-pub use random::random_bytes;
+pub use random::{random_bytes, random_id_and_nonce};
 pub use sealing::{KeyRing, SealingKey};
 pub use secret::{PlainSecret, RefreshToken, SecretError, has_generated_form, is_client_secret, same_hash};

@@ -18,7 +18,7 @@ use obol_store::{Audit, AuditEvent, AuditRecord, ClientKind, Store};
 use obol_token::{Position, Scopes, Scratch, SubjectId};
 
 use crate::client_authentication::{AuthenticatedClient, ClientAuthentication};
-use crate::features::{ClientRule, Steps, password, verification};
+use crate::features::{ClientRule, Part, Steps, Waiting, password, verification};
 use crate::{
     Answer, Arrival, Authorization, Challenge, ErrorCode, Issuer, OAuthError, Request, Verification,
 };
@@ -102,6 +102,12 @@ pub enum PersonRefused {
     Store(obol_store::StoreError),
 }
 
+/// A request that is answered, or what remains to be waited for.
+enum Begun {
+    Answered(Result<Answer, OAuthError>),
+    Waiting(ClientRule, Waiting),
+}
+
 /// One request on its way through a feature.
 pub(crate) struct Call<'a> {
     pub(crate) engine: &'a Engine,
@@ -125,15 +131,35 @@ impl Engine {
     /// # Errors
     /// [`OAuthError`], to be shown in the dialect of the endpoint.
     pub async fn answer(&self, request: &Request) -> Result<Outcome, OAuthError> {
-        match &request.endpoint.steps {
-            Steps::Document(document) => Ok(Outcome::Done(Answer::Document(document(self)))),
-            Steps::Asked(handle) => handle(&self.vouched_call(request)?).map(Outcome::Done),
-            Steps::Authenticated { client, handle } => {
+        match self.begin(request) {
+            Begun::Answered(answered) => answered.map(Outcome::Done),
+            Begun::Waiting(rule, handle) => {
                 let call = self.vouched_call(request)?;
-                let client = self.authenticated(&call, *client)?;
+                let client = self.authenticated(&call, rule)?;
                 handle(&call, client).await
             }
         }
+    }
+
+    /// Answers a request from memory; `None`, and nothing is done, if its answer has to wait for something.
+    pub fn answer_at_once(&self, request: &Request) -> Option<Result<Answer, OAuthError>> {
+        match self.begin(request) {
+            Begun::Answered(answered) => Some(answered),
+            Begun::Waiting(..) => None,
+        }
+    }
+
+    fn begin(&self, request: &Request) -> Begun {
+        Begun::Answered(match &request.endpoint.steps {
+            Steps::Document(document) => Ok(Answer::Document(document(self))),
+            Steps::Asked(handle) => self.vouched_call(request).and_then(|call| handle(&call)),
+            Steps::Authenticated { client, part } => match part(request) {
+                Part::Waiting(handle) => return Begun::Waiting(*client, handle),
+                Part::AtOnce(handle) => self
+                    .vouched_call(request)
+                    .and_then(|call| handle(&call, &self.authenticated(&call, *client)?)),
+            },
+        })
     }
 
     /// The answer of `verify_token/` to this token and client, for a door that needs no parsed [`Request`] to see what

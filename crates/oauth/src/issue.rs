@@ -32,7 +32,8 @@ impl Issue<'_> {
     /// # Errors
     /// 503 without a lease, 500 when the token cannot be sealed.
     pub(crate) fn seal(&self, engine: &Engine) -> Result<AccessToken, OAuthError> {
-        let id = TokenId::from_bytes(obol_keys::random_bytes());
+        let (id, nonce) = obol_keys::random_id_and_nonce();
+        let id = TokenId::from_bytes(id);
         let scopes = self.scopes.to_string();
         let claims = Claims {
             token_id: id,
@@ -46,7 +47,7 @@ impl Issue<'_> {
             expires_at: self.client.access_token_lifetime.from(self.now),
             position: self.position,
         };
-        let text = engine.replica.vouch()?.memory().seal(&claims)?;
+        let text = engine.replica.vouch()?.memory().seal(&claims, nonce)?;
         Ok(AccessToken { id, text, expires_in: expires_in(self.client.access_token_lifetime) })
     }
 }

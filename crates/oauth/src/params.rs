@@ -47,7 +47,7 @@ impl Params {
     /// # Errors
     /// [`MalformedParams`]
     pub fn from_form(bytes: &[u8]) -> Result<Self, MalformedParams> {
-        let mut params = Self::default();
+        let mut params = Self(Vec::with_capacity(if bytes.is_empty() { 0 } else { 4 }));
         for pair in bytes.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
             let mut halves = pair.splitn(2, |byte| *byte == b'=');
             let name = decode_form(halves.next().unwrap_or_default())?;
@@ -132,6 +132,9 @@ pub(crate) fn decode_form(encoded: &[u8]) -> Result<String, MalformedParams> {
         .all(|after| matches!(after, [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit()));
     if !escapes_are_whole {
         return Err(MalformedParams::Form);
+    }
+    if !encoded.iter().any(|byte| b"%+".contains(byte)) {
+        return std::str::from_utf8(encoded).map(str::to_owned).map_err(|_| MalformedParams::Form);
     }
     let blanks: Vec<u8> = encoded.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
     let decoded = percent_decode(&blanks).decode_utf8().map_err(|_| MalformedParams::Form)?;

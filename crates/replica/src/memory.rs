@@ -101,14 +101,14 @@ impl Memory {
         obol_token::open(presented, &**self.keys.load(), scratch)
     }
 
-    /// Seals a token with the newest key.
+    /// Seals a token with the newest key. A nonce is 12 fresh random bytes.
     ///
     /// # Errors
     /// [`SealError`]
-    pub fn seal(&self, claims: &Claims<'_>) -> Result<String, SealError> {
+    pub fn seal(&self, claims: &Claims<'_>, nonce: [u8; 12]) -> Result<String, SealError> {
         let keys = self.keys.load();
         let key = keys.current().ok_or(SealError::NoKey)?;
-        Ok(obol_token::seal(claims, key, obol_keys::random_bytes())?)
+        Ok(obol_token::seal(claims, key, nonce)?)
     }
 
     /// Proof of an append at `position`, which this memory has applied; `None` if it has not got that far. What is

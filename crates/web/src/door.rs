@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use http::header::{ALLOW, HeaderName};
-use http::{HeaderValue, Request};
+use http::{HeaderMap, HeaderValue, Request};
 use obol_accounts::{PasswordCheck, Refused};
 use obol_oauth::{
     Answer as Answered, Endpoint, Engine, ErrorCode, Method, OAuthError, Outcome, PasswordNeeded, Person,
@@ -13,7 +13,9 @@ use obol_oauth::{
 };
 
 use crate::routes::{Route, Routes, surface_of};
-use crate::server::{Answer, Handler, Received, Refusal, Source, catch_panic};
+use crate::server::{
+    Answer, Fields, Handler, Received, Refusal, Source, Whole, catch_panic, catch_panic_at_once,
+};
 use crate::{dialect, fast_verify, health, intake};
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -26,12 +28,8 @@ impl Handler for OpenDoor {
         Arc::clone(&self.0).answer(received)
     }
 
-    fn answer_at_once<B>(&self, request: &Request<B>) -> Option<Answer> {
-        let door = &self.0;
-        let answered = fast_verify::answer(&door.engine, request)?;
-        let request_id = door.request_ids.next();
-        let refuse = |error| door.refuse(Surface::FortiAuthenticator, &error, &request_id);
-        Some(marked(answered.unwrap_or_else(refuse), request_id))
+    fn answer_at_once<F: Fields + ?Sized>(&self, request: &Whole<'_, F>) -> Option<Answer> {
+        self.0.answer_at_once(request)
     }
 }
 
@@ -55,6 +53,34 @@ impl Door {
         OpenDoor(Arc::new(self))
     }
 
+    /// Answers a request that has to wait for nothing.
+    fn answer_at_once<F: Fields + ?Sized>(&self, request: &Whole<'_, F>) -> Option<Answer> {
+        let surface = surface_of(request.path);
+        let request_id = self.request_ids.next();
+        let asked = || match fast_verify::answer(&self.engine, request) {
+            Some(answered) => Some(answered),
+            None => self.ask_at_once(request, &request_id),
+        };
+        let answered = catch_panic_at_once(asked, || Some(Err(panicked())))?;
+        let answer = answered.unwrap_or_else(|error| self.refuse(surface, &error, &request_id));
+        tracing::debug!(request_id, status = answer.status().as_u16(), "a request was answered at once");
+        Some(marked(answer, request_id))
+    }
+
+    fn ask_at_once<F: Fields + ?Sized>(
+        &self,
+        request: &Whole<'_, F>,
+        request_id: &str,
+    ) -> Option<Result<Answer, OAuthError>> {
+        let Route::Endpoint(endpoint) = self.routes.find(request.method, request.path) else { return None };
+        let arrival = self.engine.arrival(request.source.client, request_id.to_owned());
+        let answered = match intake::read(endpoint, request, arrival) {
+            Ok(request) => self.engine.answer_at_once(&request)?,
+            Err(error) => Err(error),
+        };
+        Some(answered.map(|answered| dialect::success(endpoint.surface, answered)))
+    }
+
     /// Answers one request. Every answer carries `X-Request-Id`, as do its log lines and audit records.
     async fn answer(self: Arc<Self>, received: Received) -> Answer {
         let request_id = self.request_ids.next();
@@ -63,11 +89,7 @@ impl Door {
             Received::Refused(head, _) => head.uri.path(),
         });
         let answering = self.dispatch(received, surface, &request_id);
-        let answer = catch_panic(answering, || {
-            let sentence = "The server failed on this request; its log says more under the request id.";
-            dialect::refusal(surface, &OAuthError::new(ErrorCode::ServerError, sentence))
-        })
-        .await;
+        let answer = catch_panic(answering, || dialect::refusal(surface, &panicked())).await;
         let status = answer.status();
         tracing::debug!(request_id, status = status.as_u16(), "a request was answered");
         marked(answer, request_id)
@@ -94,9 +116,7 @@ impl Door {
             Route::OtherMethod { allow } => {
                 let sentence = format!("This path takes {allow} only.");
                 let error = OAuthError::new(ErrorCode::MethodNotAllowed, sentence);
-                let mut answer = dialect::refusal(surface, &error);
-                answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
-                answer
+                dialect::refusal(surface, &error).with(ALLOW, HeaderValue::from_static(allow))
             }
             Route::NotFound => {
                 let sentence = "There is nothing at this path; check the URL.";
@@ -115,9 +135,7 @@ impl Door {
     ) -> Result<Answer, OAuthError> {
         let (door, request_id) = (Arc::clone(self), request_id.to_owned());
         let asked = tokio::spawn(async move { door.ask(endpoint, request, &request_id).await });
-        asked.await.unwrap_or_else(|_panicked| {
-            Err(OAuthError::new(ErrorCode::ServerError, "The server failed on this request."))
-        })
+        asked.await.unwrap_or_else(|_panicked| Err(panicked()))
     }
 
     async fn ask(
@@ -126,12 +144,12 @@ impl Door {
         request: Request<Bytes>,
         request_id: &str,
     ) -> Result<Answer, OAuthError> {
-        let source = request
+        let source = *request
             .extensions()
             .get::<Source>()
             .ok_or_else(|| OAuthError::new(ErrorCode::ServerError, "The request has no source."))?;
         let arrival = self.engine.arrival(source.client, request_id.to_owned());
-        let request = intake::read(endpoint, &request, arrival)?;
+        let request = intake::read(endpoint, &whole(&request, source), arrival)?;
         let answered = match self.engine.answer(&request).await? {
             Outcome::Done(answered) => answered,
             Outcome::PasswordNeeded(needed) => self.ask_person(*needed).await?,
@@ -166,11 +184,27 @@ impl Door {
     }
 }
 
-fn marked(mut answer: Answer, request_id: String) -> Answer {
-    if let Ok(value) = HeaderValue::try_from(request_id) {
-        answer.headers_mut().insert(REQUEST_ID.clone(), value);
+fn whole(request: &Request<Bytes>, source: Source) -> Whole<'_, HeaderMap> {
+    Whole {
+        method: request.method(),
+        path: request.uri().path(),
+        query: request.uri().query(),
+        fields: request.headers(),
+        body: request.body(),
+        source,
     }
-    answer
+}
+
+fn panicked() -> OAuthError {
+    let sentence = "The server failed on this request; its log says more under the request id.";
+    OAuthError::new(ErrorCode::ServerError, sentence)
+}
+
+fn marked(answer: Answer, request_id: String) -> Answer {
+    match HeaderValue::try_from(request_id) {
+        Ok(value) => answer.with(REQUEST_ID.clone(), value),
+        Err(_) => answer,
+    }
 }
 
 fn listener_refusal(refusal: Refusal) -> OAuthError {
@@ -187,16 +221,40 @@ fn listener_refusal(refusal: Refusal) -> OAuthError {
 
 /// Request ids: unlike any other of this and other processes, and cheap.
 struct RequestIds {
-    process: u64,
+    /// 16 hexadecimal digits of this process, and a hyphen.
+    process: String,
     last: AtomicU64,
 }
 
 impl RequestIds {
     fn new() -> Self {
-        Self { process: u64::from_be_bytes(obol_keys::random_bytes()), last: AtomicU64::new(0) }
+        let process = u64::from_be_bytes(obol_keys::random_bytes());
+        Self { process: format!("{process:016x}-"), last: AtomicU64::new(0) }
     }
 
+    /// Ends in the count of requests as 12 hexadecimal digits.
     fn next(&self) -> String {
-        format!("{:016x}-{:08x}", self.process, self.last.fetch_add(1, Ordering::Relaxed))
+        let count = self.last.fetch_add(1, Ordering::Relaxed);
+        let mut id = String::with_capacity(self.process.len() + 12);
+        id.push_str(&self.process);
+        let digits = (0..12).rev().map(|place| (count >> (4 * place)) as u32 & 0xf);
+        id.extend(digits.filter_map(|digit| char::from_digit(digit, 16)));
+        id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn request_ids_count_up_and_begin_alike() {
+        let ids = RequestIds::new();
+        ids.last.store(0xfe, Ordering::Relaxed);
+        let [first, second, third] = [ids.next(), ids.next(), ids.next()];
+        assert_eq!(first[17..], *"0000000000fe");
+        assert_eq!(second[17..], *"0000000000ff");
+        assert_eq!(third, format!("{}000000000100", &first[..17]));
+        assert_ne!(RequestIds::new().next()[..17], first[..17]);
     }
 }

@@ -1,14 +1,14 @@
-//! The short way of `verify_token/`: its plain form is recognised before the routes and answered without allocation
-//! where possible. Anything unusual goes the long way; the decision is the same, in `obol_oauth`.
+//! The short way of `verify_token/`: its plain form is recognised before the routes and read without allocation.
+//! Anything unusual goes the long way; the decision is the same, in `obol_oauth`.
 
+use http::Method;
 use http::header::AUTHORIZATION;
-use http::{Method, Request};
 use obol_oauth::{Engine, OAuthError};
 use obol_token::Scratch;
 
 use crate::dialect;
-use crate::intake::MIN_POSITION;
-use crate::server::Answer;
+use crate::intake::{MIN_POSITION, visible};
+use crate::server::{Answer, Fields, Whole};
 
 const PATH: &str = "/api/v1/oauth/verify_token";
 
@@ -20,7 +20,10 @@ struct Plain<'a> {
 }
 
 /// The answer to a plain request; `None` sends everything else the long way.
-pub(crate) fn answer<B>(engine: &Engine, request: &Request<B>) -> Option<Result<Answer, OAuthError>> {
+pub(crate) fn answer<F: Fields + ?Sized>(
+    engine: &Engine,
+    request: &Whole<'_, F>,
+) -> Option<Result<Answer, OAuthError>> {
     let Plain { client_id, token } = recognise(request)?;
     let mut scratch = Scratch::default();
     let verification = engine.verify(token, client_id, &mut scratch);
@@ -28,35 +31,46 @@ pub(crate) fn answer<B>(engine: &Engine, request: &Request<B>) -> Option<Result<
 }
 
 /// One `client_id` of letters that need no decoding, one Bearer header, no wish for a position.
-fn recognise<B>(request: &Request<B>) -> Option<Plain<'_>> {
-    let uri = request.uri();
-    if request.method() != Method::GET || uri.path().strip_suffix('/').unwrap_or(uri.path()) != PATH {
+fn recognise<'a, F: Fields + ?Sized>(request: &Whole<'a, F>) -> Option<Plain<'a>> {
+    let path = request.path;
+    if request.method != Method::GET || path.strip_suffix('/').unwrap_or(path) != PATH {
         return None;
     }
-    let client_id = uri.query()?.strip_prefix("client_id=")?;
+    let client_id = request.query?.strip_prefix("client_id=")?;
     let literal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     if client_id.is_empty() || !client_id.bytes().all(literal) {
         return None;
     }
-    let mut authorizations = request.headers().get_all(AUTHORIZATION).iter();
+    let mut authorizations = request.fields.values(&AUTHORIZATION);
     let (Some(authorization), None) = (authorizations.next(), authorizations.next()) else { return None };
-    let token = authorization.to_str().ok()?.strip_prefix("Bearer ")?;
-    let wants_position = request.headers().contains_key(&MIN_POSITION);
+    let token = visible(authorization)?.strip_prefix("Bearer ")?;
+    let wants_position = request.fields.values(&MIN_POSITION).next().is_some();
     (!wants_position && !token.is_empty() && !token.contains(' ')).then_some(Plain { client_id, token })
 }
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
+    use http::{HeaderMap, HeaderName, HeaderValue};
+
+    use crate::server::Source;
 
     use super::*;
 
-    fn request(method: Method, uri: &str, headers: &[(&str, &str)]) -> Request<Bytes> {
-        let mut request = Request::builder().method(method).uri(uri);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
+    /// The client and the token of what is recognised.
+    fn recognised(method: Method, target: &str, headers: &[(&str, &str)]) -> Option<(String, String)> {
+        let (path, query) =
+            target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+        let field = |(name, value): &(&str, &str)| {
+            (HeaderName::try_from(*name).unwrap(), HeaderValue::try_from(*value).unwrap())
+        };
+        let mut fields = HeaderMap::new();
+        for (name, value) in headers.iter().map(field) {
+            fields.append(name, value);
         }
-        request.body(Bytes::new()).unwrap()
+        let source =
+            Source { peer: "127.0.0.1:1".parse().unwrap(), client: "127.0.0.1".parse().unwrap(), tls: false };
+        let whole = Whole { method: &method, path, query, fields: &fields, body: b"", source };
+        recognise(&whole).map(|plain| (plain.client_id.to_owned(), plain.token.to_owned()))
     }
 
     #[test]
@@ -65,8 +79,9 @@ mod tests {
             "/api/v1/oauth/verify_token/?client_id=f-c.a_r~e",
             "/api/v1/oauth/verify_token?client_id=f-c.a_r~e",
         ] {
-            let request = request(Method::GET, uri, &[("authorization", "Bearer oba_x"), ("accept", "*/*")]);
-            assert_eq!(recognise(&request), Some(Plain { client_id: "f-c.a_r~e", token: "oba_x" }), "{uri}");
+            let headers = [("authorization", "Bearer oba_x"), ("accept", "*/*")];
+            let expected = Some(("f-c.a_r~e".to_owned(), "oba_x".to_owned()));
+            assert_eq!(recognised(Method::GET, uri, &headers), expected, "{uri}");
         }
     }
 
@@ -92,8 +107,7 @@ mod tests {
             (Method::GET, plain, &[("authorization", "Basic abc")]),
             (Method::GET, plain, &[bearer, ("obol-min-position", "1")]),
         ] {
-            let request = request(method, uri, headers);
-            assert_eq!(recognise(&request), None, "{uri} {headers:?}");
+            assert_eq!(recognised(method, uri, headers), None, "{uri} {headers:?}");
         }
     }
 

@@ -1,12 +1,13 @@
 //! From an HTTP request to the engine's [`obol_oauth::Request`].
 
-use bytes::Bytes;
+use http::HeaderName;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, Request};
 use obol_oauth::{
     Arrival, Authorization, Endpoint, ErrorCode, MalformedParams, Method, OAuthError, Params, Surface,
 };
 use obol_token::Position;
+
+use crate::server::{Fields, Whole};
 
 /// The header that asks for an answer at least that new.
 pub(crate) static MIN_POSITION: HeaderName = HeaderName::from_static("obol-min-position");
@@ -15,32 +16,33 @@ pub(crate) static MIN_POSITION: HeaderName = HeaderName::from_static("obol-min-p
 ///
 /// # Errors
 /// 415 for a body of another type, `invalid_request` for anything malformed or given twice.
-pub(crate) fn read(
+pub(crate) fn read<F: Fields + ?Sized>(
     endpoint: &'static Endpoint,
-    request: &Request<Bytes>,
+    request: &Whole<'_, F>,
     arrival: Arrival,
 ) -> Result<obol_oauth::Request, OAuthError> {
-    let query = request.uri().query().unwrap_or_default();
+    let query = request.query.unwrap_or_default();
     let body = match endpoint.method {
         // Every real client of verify sends a content type with no body.
         Method::Get => Params::default(),
-        Method::Post => read_body(endpoint.surface, request.headers(), request.body())?,
+        Method::Post => read_body(endpoint.surface, request.fields, request.body)?,
     };
     Ok(obol_oauth::Request {
         endpoint,
         query: Params::from_form(query.as_bytes()).map_err(malformed)?,
         body,
-        authorization: read_authorization(request.headers())?,
-        min_position: read_min_position(request.headers())?,
+        authorization: read_authorization(request.fields)?,
+        min_position: read_min_position(request.fields)?,
         arrival,
     })
 }
 
-fn read_body(surface: Surface, headers: &HeaderMap, body: &[u8]) -> Result<Params, OAuthError> {
-    if body.is_empty() && !headers.contains_key(CONTENT_TYPE) {
+fn read_body<F: Fields + ?Sized>(surface: Surface, fields: &F, body: &[u8]) -> Result<Params, OAuthError> {
+    let content_type = single(fields, &CONTENT_TYPE)?;
+    if body.is_empty() && content_type.is_none() {
         return Ok(Params::default());
     }
-    let content_type = single(headers, &CONTENT_TYPE)?.unwrap_or_default();
+    let content_type = content_type.unwrap_or_default();
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
     let form = media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded");
     let json = media_type.eq_ignore_ascii_case("application/json");
@@ -58,12 +60,12 @@ fn read_body(surface: Surface, headers: &HeaderMap, body: &[u8]) -> Result<Param
     }
 }
 
-fn read_authorization(headers: &HeaderMap) -> Result<Authorization, OAuthError> {
-    Ok(single(headers, &AUTHORIZATION)?.map_or(Authorization::None, Authorization::parse))
+fn read_authorization<F: Fields + ?Sized>(fields: &F) -> Result<Authorization, OAuthError> {
+    Ok(single(fields, &AUTHORIZATION)?.map_or(Authorization::None, Authorization::parse))
 }
 
-fn read_min_position(headers: &HeaderMap) -> Result<Option<Position>, OAuthError> {
-    let Some(text) = single(headers, &MIN_POSITION)? else { return Ok(None) };
+fn read_min_position<F: Fields + ?Sized>(fields: &F) -> Result<Option<Position>, OAuthError> {
+    let Some(text) = single(fields, &MIN_POSITION)? else { return Ok(None) };
     match text.parse() {
         Ok(number) => Ok(Some(Position::new(number))),
         Err(_) => Err(invalid_request(format!("The header `{MIN_POSITION}` must be a whole number."))),
@@ -71,15 +73,23 @@ fn read_min_position(headers: &HeaderMap) -> Result<Option<Position>, OAuthError
 }
 
 /// The one value of a header; bytes outside visible ASCII make it one that means nothing to us.
-fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, OAuthError> {
-    let mut values = headers.get_all(name).iter();
+fn single<'a, F: Fields + ?Sized>(
+    fields: &'a F,
+    name: &'a HeaderName,
+) -> Result<Option<&'a str>, OAuthError> {
+    let mut values = fields.values(name);
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
-        (Some(value), None) => Ok(Some(value.to_str().unwrap_or("?"))),
+        (Some(value), None) => Ok(Some(visible(value).unwrap_or("?"))),
         (Some(_), Some(_)) => {
             Err(invalid_request(format!("The header `{name}` is given twice; send it once.")))
         }
     }
+}
+
+/// The text of a header's value, if it is ASCII; no parser lets control characters through.
+pub(crate) fn visible(value: &[u8]) -> Option<&str> {
+    std::str::from_utf8(value).ok().filter(|text| text.is_ascii())
 }
 
 fn malformed(error: MalformedParams) -> OAuthError {

@@ -5,8 +5,7 @@ use std::fs::File;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use http::Response;
-use http_body_util::Full;
+use http::StatusCode;
 use obol_web::server::{
     Answer, Entrance, Listener, ListenerOptions, Received, Refusal, raise_descriptor_limit,
 };
@@ -20,10 +19,10 @@ const SOFT_LIMIT: u64 = 64;
 
 async fn answer(received: Received) -> Answer {
     match received {
-        Received::Request(_) => Response::new(Full::from("whole")),
+        Received::Request(_) => Answer::new(StatusCode::OK, "whole"),
         Received::Refused(_, refusal) => {
             assert_ne!(refusal, Refusal::InClear);
-            Response::builder().status(refusal.status()).body(Full::default()).unwrap()
+            Answer::new(refusal.status(), "")
         }
     }
 }

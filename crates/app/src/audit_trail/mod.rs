@@ -3,7 +3,7 @@
 //! neither push a revocation out of the files nor crowd it out of the queue.
 //!
 //! 1. Who records something hands it to a bounded queue and goes on.
-//! 2. One thread of the process takes what waits and appends it as whole lines, under a lock of the file, because the
+//! 2. One thread of the process lets records gather for 5 ms, takes what waits and appends it as whole lines, under a lock of the file, because the
 //!    command line and the server write to the same one.
 //! 3. A file that has grown too large becomes `audit.jsonl.1`, and older ones move up by one.
 //! 4. What did not fit or could not be written is counted, said in the log, and recorded as `audit.lost` later.
@@ -25,6 +25,9 @@ use crate::background::Background;
 /// The most records that wait for the disk; more are counted and dropped. At most 256 characters a value, usually 300
 /// bytes a record: about 5 MB.
 const CAPACITY_RECORDS: usize = 16_384;
+
+/// How long records gather before they are written: at many a second, one lock and one write for all of them.
+const GATHER: Duration = Duration::from_millis(5);
 
 /// When the file is put aside, and how many are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +57,7 @@ impl AuditTrail {
     ) -> anyhow::Result<Self> {
         let start = |name: &str| {
             let mut writer = Writer::new(folder.join(name), rotation, now.clone());
-            Background::start("audit", CAPACITY_RECORDS, move |batch| writer.write(batch))
+            Background::start("audit", CAPACITY_RECORDS, GATHER, move |batch| writer.write(batch))
                 .context("the system gives no thread for the audit files")
         };
         Ok(Self { done: start("audit.jsonl")?, refused: start("audit-refused.jsonl")? })

@@ -46,7 +46,7 @@ impl Logging {
             LogFormat::Auto if io::stderr().is_terminal() => Form::Text,
             LogFormat::Auto => Form::Json,
         };
-        let lines = Background::start("log", CAPACITY_LINES, move |batch| {
+        let lines = Background::start("log", CAPACITY_LINES, Duration::ZERO, move |batch| {
             write_lines(&mut io::stderr().lock(), batch, form);
             None
         });

@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 
 use crate::client_authentication::AuthenticatedClient;
 use crate::engine::Call;
-use crate::{Answer, Engine, OAuthError, Outcome, Surface};
+use crate::{Answer, Engine, OAuthError, Outcome, Request, Surface};
 
 /// Everything that the server can do. Routes, grants and the discovery document are derived from it.
 pub static FEATURES: [Feature; 8] = [
@@ -76,8 +76,8 @@ pub(crate) enum Steps {
     Authenticated {
         /// How the client must show itself.
         client: ClientRule,
-        /// The feature's part.
-        handle: Handle,
+        /// The feature's part, by what is asked.
+        part: fn(&Request) -> Part,
     },
 }
 
@@ -93,7 +93,16 @@ pub(crate) enum ClientRule {
 }
 
 /// The part of a feature after the client is known.
-pub(crate) type Handle = for<'a> fn(&'a Call<'a>, AuthenticatedClient) -> Pending<'a>;
+#[derive(Clone, Copy)]
+pub(crate) enum Part {
+    /// Answers from memory at once.
+    AtOnce(AtOnce),
+    /// Waits for storage or for people.
+    Waiting(Waiting),
+}
+
+pub(crate) type AtOnce = fn(&Call<'_>, &AuthenticatedClient) -> Result<Answer, OAuthError>;
+pub(crate) type Waiting = for<'a> fn(&'a Call<'a>, AuthenticatedClient) -> Pending<'a>;
 
 /// A future of an outcome.
 pub(crate) type Pending<'a> = Pin<Box<dyn Future<Output = Result<Outcome, OAuthError>> + Send + 'a>>;
@@ -107,7 +116,7 @@ pub struct Grant {
     /// Whether only a confidential client may have it.
     pub confidential_only: bool,
     /// The feature's part.
-    pub(crate) handle: Handle,
+    pub(crate) part: Part,
 }
 
 /// The names of all grant types.

@@ -5,10 +5,10 @@ mod rfc;
 
 pub(crate) use forti::verified;
 
-use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderName, HeaderValue, Response, StatusCode};
-use http_body_util::Full;
+use http::header::{
+    CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderName, HeaderValue, StatusCode};
 use obol_oauth::{Answer as Answered, OAuthError, RevocationDone, Surface};
 use serde::Serialize;
 
@@ -23,14 +23,14 @@ pub(crate) fn success(surface: Surface, answered: Answered) -> Answer {
         Answered::Revocation(RevocationDone::Revoked(revoked)) => Some(revoked.position()),
         _ => None,
     };
-    let mut answer = match surface {
+    let answer = match surface {
         Surface::FortiAuthenticator => forti::success(&answered),
         Surface::Rfc => rfc::success(&answered),
     };
-    if let Some(position) = position {
-        answer.headers_mut().insert(POSITION.clone(), HeaderValue::from(position.number()));
+    match position {
+        Some(position) => answer.with(POSITION.clone(), HeaderValue::from(position.number())),
+        None => answer,
     }
-    answer
 }
 
 /// The answer to a request that was refused.
@@ -42,34 +42,27 @@ pub(crate) fn refusal(surface: Surface, error: &OAuthError) -> Answer {
     };
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut answer = json_answer(status, &body);
-    let headers = answer.headers_mut();
     if let Some(value) = challenge.filter(|_| status == StatusCode::UNAUTHORIZED) {
-        headers.insert(WWW_AUTHENTICATE, value);
+        answer = answer.with(WWW_AUTHENTICATE, value);
     }
     if let Some(secs) = error.retry_after_secs() {
-        headers.insert(RETRY_AFTER, HeaderValue::from(secs));
+        answer = answer.with(RETRY_AFTER, HeaderValue::from(secs));
     }
     answer
 }
 
 /// A JSON answer that nobody may keep (RFC 6749 §5.1).
 pub(crate) fn json_answer(status: StatusCode, body: &impl Serialize) -> Answer {
-    match serde_json::to_vec(body) {
-        Ok(bytes) => {
-            let mut answer = bare_answer(status, bytes.into());
-            answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            answer
-        }
-        Err(_) => bare_answer(StatusCode::INTERNAL_SERVER_ERROR, Bytes::new()),
+    let mut bytes = Vec::with_capacity(512);
+    match serde_json::to_writer(&mut bytes, body) {
+        Ok(()) => bare_answer(status, bytes).with(CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        Err(_) => bare_answer(StatusCode::INTERNAL_SERVER_ERROR, Vec::new()),
     }
 }
 
-fn bare_answer(status: StatusCode, body: Bytes) -> Answer {
-    let mut answer = Response::new(Full::new(body));
-    *answer.status_mut() = status;
-    let headers = answer.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
-    headers.insert(http::header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    answer
+fn bare_answer(status: StatusCode, body: Vec<u8>) -> Answer {
+    Answer::new(status, body)
+        .with(CACHE_CONTROL, HeaderValue::from_static("no-store"))
+        .with(PRAGMA, HeaderValue::from_static("no-cache"))
+        .with(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"))
 }

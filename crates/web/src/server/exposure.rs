@@ -2,8 +2,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::{HeaderMap, HeaderValue};
+use http::HeaderName;
 use ipnet::IpNet;
+
+use super::Fields;
+
+static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Decides whether a listener may open: off this machine it needs TLS or a proxy that ends TLS.
 ///
@@ -47,12 +51,12 @@ impl Exposure {
     ///
     /// The header counts only when the peer is a trusted proxy. An entry that is no address ends the search at the
     /// last proxy known to be real. `Forwarded` and `X-Real-IP` are never read.
-    pub fn client_address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    pub fn client_address(&self, peer: IpAddr, fields: &(impl Fields + ?Sized)) -> IpAddr {
         let mut nearest = peer.to_canonical();
         if !self.is_proxy(nearest) {
             return nearest;
         }
-        for entry in forwarded_entries(headers) {
+        for entry in forwarded_entries(fields) {
             match entry {
                 Some(address) if self.is_proxy(address) => nearest = address,
                 Some(address) => return address,
@@ -73,12 +77,10 @@ fn is_loopback(address: IpAddr) -> bool {
 }
 
 /// The entries of all `X-Forwarded-For` lines, last first; `None` for one that is no address.
-fn forwarded_entries(headers: &HeaderMap) -> impl Iterator<Item = Option<IpAddr>> {
-    let mut lines: Vec<&HeaderValue> = headers.get_all("x-forwarded-for").iter().collect();
-    lines.reverse();
-    lines.into_iter().flat_map(|line| {
-        let entries = line.to_str().unwrap_or("not ascii").rsplit(',');
-        entries.map(str::trim).filter(|entry| !entry.is_empty()).map(parse_address).collect::<Vec<_>>()
+fn forwarded_entries(fields: &(impl Fields + ?Sized)) -> impl Iterator<Item = Option<IpAddr>> {
+    fields.values(&FORWARDED_FOR).rev().flat_map(|line| {
+        let entries = std::str::from_utf8(line).unwrap_or("not text").rsplit(',');
+        entries.map(str::trim).filter(|entry| !entry.is_empty()).map(parse_address)
     })
 }
 
@@ -93,6 +95,8 @@ fn parse_address(entry: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use http::{HeaderMap, HeaderValue};
+
     use super::*;
 
     fn proxies(nets: &[&str]) -> Vec<IpNet> {

@@ -2,7 +2,8 @@
 //!
 //! hyper drops the evidence before a service sees the request: a `Content-Length` beside `Transfer-Encoding`, two
 //! equal lengths, a bare LF. This reader uses the same parser and keeps a verdict per request. When it loses track,
-//! requests are refused: a fault in it cannot let one through that hyper would refuse.
+//! requests are refused: a fault in it cannot let one through that hyper would refuse. A request that is there as a
+//! whole, and plain, it can show where it lies ([`Framing::whole`]), and hyper need not see it.
 
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
@@ -17,6 +18,21 @@ const MAX_FIELDS: usize = 100;
 /// The most bytes kept of an unfinished head or chunk-size line. hyper refuses earlier, at its own buffer's size.
 const MAX_HELD_BYTES: usize = 2 * super::http1::BUFFER_BYTES;
 
+/// Room for the fields of one head.
+pub(super) type Slots<'b> = [MaybeUninit<Header<'b>>; MAX_FIELDS];
+
+/// Slots with nothing in them.
+pub(super) const fn empty_slots<'b>() -> Slots<'b> {
+    [const { MaybeUninit::uninit() }; MAX_FIELDS]
+}
+
+/// A request that is there as a whole, with where its head and its body end.
+pub(super) struct Lying<'h, 'b> {
+    pub(super) request: httparse::Request<'h, 'b>,
+    pub(super) head_bytes: usize,
+    pub(super) bytes: usize,
+}
+
 /// The reader's place in one connection's requests.
 pub(super) struct Framing {
     max_header_bytes: usize,
@@ -24,6 +40,7 @@ pub(super) struct Framing {
     at: At,
     held: Vec<u8>,
     verdicts: VecDeque<Result<(), Refusal>>,
+    judged: u64,
 }
 
 /// What the next byte belongs to.
@@ -50,7 +67,14 @@ impl TrailerLine {
 
 impl Framing {
     pub(super) fn new(max_header_bytes: usize, max_uri_bytes: usize) -> Self {
-        Self { max_header_bytes, max_uri_bytes, at: At::Head, held: Vec::new(), verdicts: VecDeque::new() }
+        Self {
+            max_header_bytes,
+            max_uri_bytes,
+            at: At::Head,
+            held: Vec::new(),
+            verdicts: VecDeque::new(),
+            judged: 0,
+        }
     }
 
     /// Follows bytes that hyper has just been given.
@@ -65,6 +89,34 @@ impl Framing {
                 At::Lost => return,
             };
         }
+    }
+
+    /// The request at the start of `bytes`, if a request begins there, all of it is there, it is within all limits, and
+    /// it asks for nothing but an answer. For bytes that hyper has not been given.
+    pub(super) fn whole<'h, 'b>(&self, bytes: &'b [u8], slots: &'h mut Slots<'b>) -> Option<Lying<'h, 'b>> {
+        if self.is_mid_request() {
+            return None;
+        }
+        let mut request = httparse::Request::new(&mut []);
+        let Ok(Status::Complete(head_bytes)) = request.parse_with_uninit_headers(bytes, slots) else {
+            return None;
+        };
+        let body_bytes = match self.decide(bytes.get(..head_bytes)?, &request).ok()? {
+            At::Head => 0,
+            At::Body { left } => usize::try_from(left).ok()?,
+            _ => return None,
+        };
+        let end = head_bytes.checked_add(body_bytes)?;
+        (end <= bytes.len() && asks_for_an_answer_only(&request)).then_some(Lying {
+            request,
+            head_bytes,
+            bytes: end,
+        })
+    }
+
+    /// How many verdicts there have been, and so requests that hyper has been given whole heads of.
+    pub(super) fn judged(&self) -> u64 {
+        self.judged
     }
 
     /// The verdict on the request that hyper hands over now: one per call, in order.
@@ -154,15 +206,23 @@ impl Framing {
     }
 
     fn judge(&mut self, block: &[u8]) {
-        let mut slots = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+        let mut slots = empty_slots();
         let mut request = httparse::Request::new(&mut []);
         let parsed = request.parse_with_uninit_headers(block, &mut slots);
         // What does not parse here does not parse in hyper either, which answers 400 or 431 itself.
-        let (Ok(Status::Complete(_)), Some(target)) = (parsed, request.path) else {
+        let Ok(Status::Complete(_)) = parsed else {
             self.at = At::Lost;
             return;
         };
-        let verdict = if target.len() > self.max_uri_bytes {
+        let verdict = self.decide(block, &request);
+        self.at = verdict.unwrap_or(At::Lost);
+        self.judged += 1;
+        self.verdicts.push_back(verdict.map(|_| ()));
+    }
+
+    /// What follows this head, or why the request is refused.
+    fn decide(&self, block: &[u8], request: &httparse::Request<'_, '_>) -> Result<At, Refusal> {
+        if request.path.is_none_or(|target| target.len() > self.max_uri_bytes) {
             Err(Refusal::UriTooLong)
         } else if block.len() > self.max_header_bytes {
             Err(Refusal::HeadersTooLarge)
@@ -170,9 +230,7 @@ impl Framing {
             Err(Refusal::BadFraming)
         } else {
             decide_body(request.headers)
-        };
-        self.at = verdict.unwrap_or(At::Lost);
-        self.verdicts.push_back(verdict.map(|_| ()));
+        }
     }
 }
 
@@ -214,6 +272,19 @@ fn decide_body(headers: &[Header<'_>]) -> Result<At, Refusal> {
     }
 }
 
+/// Nothing that hyper does beyond reading and answering: another protocol, an interim answer, closing, HTTP/1.0.
+fn asks_for_an_answer_only(request: &httparse::Request<'_, '_>) -> bool {
+    request.version == Some(1)
+        && request.headers.iter().all(|field| match field.name.len() {
+            6 => !field.name.eq_ignore_ascii_case("expect"),
+            7 => !field.name.eq_ignore_ascii_case("upgrade"),
+            10 if field.name.eq_ignore_ascii_case("connection") => {
+                field.value.eq_ignore_ascii_case(b"keep-alive")
+            }
+            _ => true,
+        })
+}
+
 fn decimal(value: &[u8]) -> Option<u64> {
     let digits = value.trim_ascii();
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
@@ -239,7 +310,7 @@ fn is_usual_host(host: &[u8]) -> bool {
     let mut parts = host.splitn(2, |&byte| byte == b':');
     let name = parts.next().unwrap_or_default();
     let letters = name.iter().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(byte));
-    let port = parts.next().is_none_or(|port| port.len() <= 4 && port.iter().all(u8::is_ascii_digit));
+    let port = parts.next().is_none_or(|port| port.len() <= 5 && port.iter().all(u8::is_ascii_digit));
     !name.is_empty() && letters && port
 }
 

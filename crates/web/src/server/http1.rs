@@ -1,22 +1,27 @@
-//! HTTP/1.1: hyper's settings, and the verdict of the tap for each request.
+//! HTTP/1.1: hyper's settings, and the verdict of the framing for each request that hyper hands over.
 
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::Request;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::Handler;
 use super::connection::{Ended, drive};
+use super::framing::Framing;
 use super::pace::Pace;
 use super::request::Caller;
-use super::wire::{Tap, Wire};
-use super::{Answer, Handler};
+use super::tap::{Seen, Tap};
+use super::wire::Wire;
 
 /// About where hyper stops reading a head that does not end, and answers a bare 431.
 pub(super) const BUFFER_BYTES: usize = 64 * 1024;
@@ -29,43 +34,56 @@ where
 {
     let options = &caller.door.options;
     let pace = Pace::new(options);
-    let tap = Tap::new(options, Arc::clone(&pace));
-    let wire = Wire::new(stream, Some(Arc::clone(&tap)), Arc::clone(&pace), options.answer_timeout);
+    let seen = Seen::new(Framing::new(options.max_header_bytes, options.max_uri_bytes));
+    let wire = Wire::new(stream, Arc::clone(&pace), options.answer_timeout);
     let patience = options.answer_timeout;
     let drain = caller.drain.clone();
     let caller = Arc::new(caller);
+    let tap = Tap::new(wire, Arc::clone(&seen), Arc::clone(&caller), Arc::clone(&pace));
     let busy_pace = Arc::clone(&pace);
     let service = service_fn(move |request: Request<Incoming>| {
         let busy = busy_pace.begin();
-        let verdict = tap.take_verdict();
-        if let Some(answer) = caller.answer_at_once(&request, verdict) {
-            return Answering::AtOnce(Some(answer));
-        }
-        let caller = Arc::clone(&caller);
+        let verdict = seen.take_verdict();
+        let (caller, seen) = (Arc::clone(&caller), Arc::clone(&seen));
         // Boxed: hyper keeps room for this future in every idle connection.
-        Answering::Later(Box::pin(async move {
+        Box::pin(async move {
             let answer = caller.answer(request, verdict).await;
             drop(busy);
-            answer
-        }))
+            Ok::<_, Infallible>(Response::from(answer).map(|body| BufferedBody { body, seen }))
+        })
     });
-    drive(builder().serve_connection(TokioIo::new(wire), service), &pace, drain, patience).await
+    drive(builder().serve_connection(TokioIo::new(tap), service), &pace, drain, patience).await
 }
 
-/// An answer that is there, or one that takes time.
-enum Answering<F> {
-    AtOnce(Option<Answer>),
-    Later(Pin<Box<F>>),
+/// A body that is dropped when hyper has all of it in its buffer.
+struct BufferedBody {
+    body: Full<Bytes>,
+    seen: Arc<Seen>,
 }
 
-impl<F: Future<Output = Answer>> Future for Answering<F> {
-    type Output = Result<Answer, Infallible>;
+impl Drop for BufferedBody {
+    fn drop(&mut self) {
+        self.seen.answered();
+    }
+}
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.get_mut() {
-            Self::AtOnce(answer) => answer.take().map_or(Poll::Pending, |answer| Poll::Ready(Ok(answer))),
-            Self::Later(answering) => answering.as_mut().poll(cx).map(Ok),
-        }
+impl Body for BufferedBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

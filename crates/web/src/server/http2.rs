@@ -7,8 +7,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, header};
+use http::{HeaderValue, Method, Request, Response, header};
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::server::conn::http2::Builder;
@@ -20,7 +21,7 @@ use super::connection::{Ended, drive};
 use super::pace::{Pace, Untaken};
 use super::request::Caller;
 use super::wire::Wire;
-use super::{Answer, Handler, ListenerOptions, Refusal};
+use super::{Handler, ListenerOptions, Refusal};
 
 const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;
@@ -36,7 +37,7 @@ where
 {
     let options = &caller.door.options;
     let pace = Pace::new(options);
-    let wire = Wire::new(stream, None, Arc::clone(&pace), options.answer_timeout);
+    let wire = Wire::new(stream, Arc::clone(&pace), options.answer_timeout);
     let patience = options.answer_timeout;
     let builder = builder(options, Streams(Arc::clone(&pace)));
     let drain = caller.drain.clone();
@@ -48,14 +49,16 @@ where
         Box::pin(async move {
             let verdict = decide_size(&request, &caller.door.options);
             let is_head = request.method() == Method::HEAD;
-            let mut answer = match caller.answer_at_once(&request, verdict) {
+            let at_once = verdict.ok().and_then(|()| caller.answer_bodiless(&request));
+            let answer = match at_once {
                 Some(answer) => answer,
                 None => caller.answer(request, verdict).await,
             };
+            let mut response = Response::from(answer);
             if is_head {
-                withhold_body(&mut answer);
+                withhold_body(&mut response);
             }
-            Ok::<_, Infallible>(answer.map(|body| TakenBody::new(body, pace.answer())))
+            Ok::<_, Infallible>(response.map(|body| TakenBody::new(body, pace.answer())))
         })
     });
     drive(builder.serve_connection(TokioIo::new(wire), service), &pace, drain, patience).await
@@ -93,9 +96,9 @@ fn decide_size<B>(request: &Request<B>, options: &ListenerOptions) -> Result<(),
 }
 
 /// HEAD: the length that GET would have, and no body. On HTTP/1.1 hyper does this.
-fn withhold_body(answer: &mut Answer) {
-    let body = std::mem::take(answer.body_mut()).into_inner().unwrap_or_default();
-    answer.headers_mut().entry(header::CONTENT_LENGTH).or_insert(HeaderValue::from(body.len()));
+fn withhold_body(response: &mut Response<Full<Bytes>>) {
+    let body = std::mem::take(response.body_mut()).into_inner().unwrap_or_default();
+    response.headers_mut().entry(header::CONTENT_LENGTH).or_insert(HeaderValue::from(body.len()));
 }
 
 /// Runs each request as a task and keeps the connection busy until its answer is sent.
@@ -120,7 +123,7 @@ struct TakenBody {
 }
 
 impl TakenBody {
-    fn new(body: http_body_util::Full<Bytes>, untaken: Untaken) -> Self {
+    fn new(body: Full<Bytes>, untaken: Untaken) -> Self {
         Self { left: body.into_inner().unwrap_or_default(), _untaken: untaken }
     }
 }

@@ -4,10 +4,12 @@
 //! 2. `accept` survives a lack of descriptors and closes what is over the cap.
 //! 3. `connection` makes the TLS handshake; ALPN picks HTTP/1.1 or HTTP/2, nothing is sniffed.
 //! 4. `wire` and `pace` hold the deadlines, `framing` judges an HTTP/1.1 head that hyper would forgive.
-//! 5. `request` collects the body and calls the handler with a [`Received`].
+//! 5. `tap` has a request that is there as a whole answered where it lies, if the handler need not wait for anything;
+//!    hyper reads all others, and `request` collects the body and calls the handler with a [`Received`].
 //! 6. `drain` ends it all: accepted requests finish, then the rest is cut.
 
 mod accept;
+mod answer;
 mod connection;
 mod descriptors;
 mod drain;
@@ -21,14 +23,16 @@ mod pace;
 mod panic;
 mod received;
 mod request;
+mod tap;
 mod tls;
 mod wire;
 
 pub use accept::ListenerCounts;
+pub use answer::Answer;
 pub use descriptors::raise_descriptor_limit;
 pub use exposure::{Exposed, Exposure, decide_exposure};
 pub use listener::{BindError, Entrance, Listener, ServeEnd};
 pub use options::ListenerOptions;
-pub use panic::catch_panic;
-pub use received::{Answer, Handler, Received, Refusal, Source};
+pub use panic::{catch_panic, catch_panic_at_once};
+pub use received::{Fields, Handler, Received, Refusal, Source, Whole};
 pub use tls::{TlsError, TlsIdentity};

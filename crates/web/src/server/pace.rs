@@ -65,6 +65,15 @@ impl Pace {
         self.hold()
     }
 
+    /// A request was answered as soon as it was there.
+    pub(super) fn answered_at_once(&self) {
+        let mut state = self.state();
+        (state.served, state.head_open) = (true, false);
+        if state.busy == 0 && !state.stopping {
+            state.deadline = Instant::now() + self.idle_timeout;
+        }
+    }
+
     /// Bytes are on their way to the peer: no deadline of the other direction counts meanwhile.
     pub(super) fn hold(self: &Arc<Self>) -> Busy {
         self.state().busy += 1;

@@ -14,13 +14,17 @@ pub async fn catch_panic<T>(future: impl Future<Output = T>, instead: impl FnOnc
         Ok(polled) => polled.map(Some),
         Err(_payload) => Poll::Ready(None),
     });
-    match caught.await {
-        Some(output) => output,
-        None => {
-            tracing::error!("a request handler panicked; its request is answered with an error");
-            instead()
-        }
-    }
+    caught.await.unwrap_or_else(|| log_panic(instead))
+}
+
+/// As [`catch_panic`], for what does not wait.
+pub fn catch_panic_at_once<T>(act: impl FnOnce() -> T, instead: impl FnOnce() -> T) -> T {
+    catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|_payload| log_panic(instead))
+}
+
+fn log_panic<T>(instead: impl FnOnce() -> T) -> T {
+    tracing::error!("a request handler panicked; its request is answered with an error");
+    instead()
 }
 
 #[cfg(test)]
@@ -31,6 +35,13 @@ mod tests {
     async fn a_panic_becomes_the_other_value() {
         let calm = catch_panic(async { 1 }, || 2).await;
         let panicked = catch_panic(async { panic!("on purpose, by the test") }, || 2).await;
+        assert_eq!((calm, panicked), (1, 2));
+    }
+
+    #[test]
+    fn a_panic_at_once_becomes_the_other_value() {
+        let calm = catch_panic_at_once(|| 1, || 2);
+        let panicked = catch_panic_at_once(|| panic!("on purpose, by the test"), || 2);
         assert_eq!((calm, panicked), (1, 2));
     }
 

@@ -4,21 +4,55 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Request, Response, StatusCode};
-use http_body_util::Full;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 
-/// What a handler answers with.
-pub type Answer = Response<Full<Bytes>>;
+use super::Answer;
 
 /// Who answers.
 pub trait Handler: Send + Sync + 'static {
     /// Answers what arrived. The future is dropped when its peer resets the stream.
     fn answer(&self, received: Received) -> impl Future<Output = Answer> + Send + 'static;
 
-    /// Answers a request from its head, if that needs neither the body nor a wait; else `None`, and [`Self::answer`]
-    /// is asked. Must not panic.
-    fn answer_at_once<B>(&self, _request: &Request<B>) -> Option<Answer> {
+    /// Answers a request where it lies, if that needs no wait; else `None`, having done nothing, and [`Self::answer`]
+    /// is asked.
+    fn answer_at_once<F: Fields + ?Sized>(&self, _request: &Whole<'_, F>) -> Option<Answer> {
         None
+    }
+}
+
+/// A whole request within all limits, read where it lies.
+#[derive(Debug)]
+pub struct Whole<'a, F: ?Sized> {
+    /// Its method.
+    pub method: &'a Method,
+    /// The path of its target.
+    pub path: &'a str,
+    /// The query of its target, without the question mark.
+    pub query: Option<&'a str>,
+    /// Its header fields.
+    pub fields: &'a F,
+    /// Its body.
+    pub body: &'a [u8],
+    /// Where it comes from.
+    pub source: Source,
+}
+
+/// Header fields, in whatever form they lie.
+pub trait Fields {
+    /// The values of the fields of this name, in their order.
+    fn values<'a>(&'a self, name: &'a HeaderName) -> impl DoubleEndedIterator<Item = &'a [u8]>;
+}
+
+impl Fields for HeaderMap {
+    fn values<'a>(&'a self, name: &'a HeaderName) -> impl DoubleEndedIterator<Item = &'a [u8]> {
+        self.get_all(name).iter().map(HeaderValue::as_bytes)
+    }
+}
+
+impl Fields for [httparse::Header<'_>] {
+    fn values<'a>(&'a self, name: &'a HeaderName) -> impl DoubleEndedIterator<Item = &'a [u8]> {
+        let same = move |field: &&httparse::Header<'_>| field.name.eq_ignore_ascii_case(name.as_str());
+        self.iter().filter(same).map(|field| field.value)
     }
 }
 

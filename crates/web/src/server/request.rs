@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body::Body;
 use http_body_util::BodyExt;
 
 use super::drain::Drain;
+use super::framing::Lying;
 use super::{
-    Answer, Exposure, Handler, ListenerCounts, ListenerOptions, Received, Refusal, Source, catch_panic,
+    Answer, Exposure, Fields, Handler, ListenerCounts, ListenerOptions, Received, Refusal, Source, Whole,
+    catch_panic,
 };
 
 /// What all connections of a listener share.
@@ -31,16 +33,48 @@ pub(super) struct Caller<H> {
 }
 
 impl<H: Handler> Caller<H> {
-    /// The answer to a request that the handler can answer from its head, without a body and without waiting.
-    pub(super) fn answer_at_once<B: Body>(
-        &self,
-        request: &Request<B>,
-        verdict: Result<(), Refusal>,
-    ) -> Option<Answer> {
-        let plain = verdict.is_ok() && request.body().is_end_stream() && !self.drain.has_begun();
-        (plain && self.door.exposure.admits(self.peer.ip()))
-            .then(|| self.door.handler.answer_at_once(request))
-            .flatten()
+    /// The answer to a request at the start of `bytes`, if the handler has it without waiting.
+    pub(super) fn answer_lying(&self, lying: &Lying<'_, '_>, bytes: &[u8]) -> Option<Answer> {
+        let request = &lying.request;
+        let (path, query) = split_target(request.path?)?;
+        self.answer_whole(&Whole {
+            method: &Method::from_bytes(request.method?.as_bytes()).ok()?,
+            path,
+            query,
+            fields: &*request.headers,
+            body: bytes.get(lying.head_bytes..lying.bytes)?,
+            source: self.source(&*request.headers),
+        })
+    }
+
+    /// The answer to a request without a body, if the handler has it without waiting.
+    pub(super) fn answer_bodiless<B: Body>(&self, request: &Request<B>) -> Option<Answer> {
+        let (uri, fields) = (request.uri(), request.headers());
+        let whole = request.body().is_end_stream().then(|| Whole {
+            method: request.method(),
+            path: uri.path(),
+            query: uri.query(),
+            fields,
+            body: &[],
+            source: self.source(fields),
+        });
+        self.answer_whole(&whole?)
+    }
+
+    fn answer_whole<F: Fields + ?Sized>(&self, request: &Whole<'_, F>) -> Option<Answer> {
+        let door = &*self.door;
+        // What answers HEAD is not to write its body; hyper sees to that.
+        let admitted = request.method != Method::HEAD
+            && door.exposure.admits(self.peer.ip())
+            && request.body.len() <= door.options.max_body_bytes
+            // The last answer of a connection says so; hyper writes that.
+            && !self.drain.has_begun();
+        admitted.then(|| door.handler.answer_at_once(request)).flatten()
+    }
+
+    fn source<F: Fields + ?Sized>(&self, fields: &F) -> Source {
+        let client = self.door.exposure.client_address(self.peer.ip(), fields);
+        Source { peer: self.peer, client, tls: self.tls }
     }
 
     /// Answers one request; `verdict` is what the protocol's own checks say of its head.
@@ -51,12 +85,12 @@ impl<H: Handler> Caller<H> {
         let received = self.receive(request, verdict).await;
         let refused = matches!(received, Received::Refused(..));
         let handled = async { self.door.handler.answer(received).await };
-        let mut answer = catch_panic(handled, bare_500).await;
-        // HTTP/2 has no such field; hyper removes it there.
-        if refused || self.drain.has_begun() {
-            answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        let answer = catch_panic(handled, bare_500).await;
+        match refused || self.drain.has_begun() {
+            // HTTP/2 has no such field; hyper removes it there.
+            true => answer.with(header::CONNECTION, HeaderValue::from_static("close")),
+            false => answer,
         }
-        answer
     }
 
     async fn receive<B>(&self, request: Request<B>, verdict: Result<(), Refusal>) -> Received
@@ -64,8 +98,8 @@ impl<H: Handler> Caller<H> {
         B: Body<Data = Bytes> + Unpin,
     {
         let (mut head, body) = request.into_parts();
-        let client = self.door.exposure.client_address(self.peer.ip(), &head.headers);
-        head.extensions.insert(Source { peer: self.peer, client, tls: self.tls });
+        let source = self.source(&head.headers);
+        head.extensions.insert(source);
         if let Err(refusal) = self.decide_admission(&head).and(verdict) {
             return Received::Refused(head, refusal);
         }
@@ -86,6 +120,15 @@ impl<H: Handler> Caller<H> {
             Ok(())
         }
     }
+}
+
+/// Path and query of a target in origin form (RFC 9112 §3.2.1).
+fn split_target(target: &str) -> Option<(&str, Option<&str>)> {
+    let (path, query) = match target.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (target, None),
+    };
+    path.starts_with('/').then_some((path, query))
 }
 
 /// The whole body, or why not. A length that is too large is refused unread.
@@ -117,13 +160,12 @@ where
 
 /// The net under handlers that do not catch their own panics.
 fn bare_500() -> Answer {
-    let mut answer = Response::default();
-    *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-    answer
+    Answer::new(StatusCode::INTERNAL_SERVER_ERROR, Vec::new())
 }
 
 #[cfg(test)]
 mod tests {
+    use http::Response;
     use http_body_util::Full;
 
     use super::super::{decide_exposure, drain};
@@ -137,11 +179,11 @@ mod tests {
             }
             Received::Refused(_, refusal) => (refusal.status(), refusal.to_string()),
         };
-        Response::builder().status(status).body(Full::from(text)).unwrap()
+        Answer::new(status, text)
     }
 
     /// Asks a plain listener on all addresses behind the proxy 10.0.0.1, from this peer.
-    async fn ask(peer: &str, request: Request<Full<Bytes>>) -> (Answer, String) {
+    async fn ask(peer: &str, request: Request<Full<Bytes>>) -> (Response<Full<Bytes>>, String) {
         let proxies = ["10.0.0.1/32".parse().unwrap()];
         let door = Door {
             handler: tell,
@@ -151,7 +193,7 @@ mod tests {
         };
         let (_stop, drain) = drain::channel();
         let caller = Caller { door: Arc::new(door), peer: peer.parse().unwrap(), tls: false, drain };
-        let mut answer = caller.answer(request, Ok(())).await;
+        let mut answer = Response::from(caller.answer(request, Ok(())).await);
         let text = answer.body_mut().collect().await.unwrap().to_bytes();
         (answer, String::from_utf8(text.to_vec()).unwrap())
     }

@@ -4,9 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::Response;
-use http_body_util::Full;
+use http::StatusCode;
 use obol_web::server::{
     Answer, Entrance, Listener, ListenerCounts, ListenerOptions, Received, ServeEnd, Source,
 };
@@ -135,7 +133,7 @@ async fn answer(received: Received, slow_arrived: Arc<Semaphore>, slow_may_end: 
             text(200, "slow".to_owned())
         }
         "/panic" => panic!("on purpose, by the test"),
-        "/big" => Response::new(Full::new(Bytes::from(vec![b'x'; BIG_BYTES]))),
+        "/big" => Answer::new(StatusCode::OK, vec![b'x'; BIG_BYTES]),
         path => text(
             200,
             format!(
@@ -150,7 +148,7 @@ async fn answer(received: Received, slow_arrived: Arc<Semaphore>, slow_may_end: 
 }
 
 fn text(status: u16, body: String) -> Answer {
-    Response::builder().status(status).body(Full::new(Bytes::from(body))).unwrap()
+    Answer::new(StatusCode::from_u16(status).unwrap(), body)
 }
 
 /// Waits until something is so.

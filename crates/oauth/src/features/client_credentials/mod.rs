@@ -2,12 +2,12 @@
 
 use obol_store::{AuditEvent, AuditRecord, ClientKind};
 
-use super::{Feature, Grant, Pending, nothing};
+use super::{Feature, Grant, Part, nothing};
 use crate::client_authentication::AuthenticatedClient;
 use crate::engine::Call;
 use crate::issue::Issue;
 use crate::scopes::{decide_granted, parse_requested};
-use crate::{Answer, ErrorCode, OAuthError, Outcome, Surface, TokenAnswer};
+use crate::{Answer, ErrorCode, OAuthError, Surface, TokenAnswer};
 
 /// RFC 6749 §4.4.
 pub(super) const FEATURE: Feature = Feature {
@@ -18,16 +18,12 @@ pub(super) const FEATURE: Feature = Feature {
         name: "client_credentials",
         surfaces: &[Surface::Rfc],
         confidential_only: true,
-        handle,
+        part: Part::AtOnce(issue),
     }],
     describe: nothing,
 };
 
-fn handle<'a>(call: &'a Call<'a>, client: AuthenticatedClient) -> Pending<'a> {
-    Box::pin(async move { issue(call, &client).map(Answer::Token).map(Outcome::Done) })
-}
-
-fn issue(call: &Call<'_>, client: &AuthenticatedClient) -> Result<TokenAnswer, OAuthError> {
+fn issue(call: &Call<'_>, client: &AuthenticatedClient) -> Result<Answer, OAuthError> {
     if client.kind == ClientKind::Public {
         let sentence = "A public client cannot act for itself; use a confidential one.";
         return Err(OAuthError::new(ErrorCode::UnauthorizedClient, sentence));
@@ -46,10 +42,10 @@ fn issue(call: &Call<'_>, client: &AuthenticatedClient) -> Result<TokenAnswer, O
             ..AuditRecord::new(AuditEvent::TokenIssued, now)
         },
     );
-    Ok(TokenAnswer {
+    Ok(Answer::Token(TokenAnswer {
         access_token: token.text,
         expires_in: token.expires_in,
         refresh_token: None,
         scope: scopes.to_string(),
-    })
+    }))
 }

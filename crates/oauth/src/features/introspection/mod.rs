@@ -7,11 +7,11 @@ use obol_keys::{RefreshToken, same_hash};
 use obol_token::{Asked, Claims, Expiry, Scratch};
 use serde_json::{Map, Value, json};
 
-use super::{ClientRule, Endpoint, Feature, Method, Pending, Steps};
+use super::{ClientRule, Endpoint, Feature, Method, Part, Pending, Steps};
 use crate::answer::username;
 use crate::client_authentication::AuthenticatedClient;
 use crate::engine::Call;
-use crate::{Answer, Engine, Introspection, OAuthError, Outcome, Surface};
+use crate::{Answer, Engine, Introspection, OAuthError, Outcome, Request, Surface};
 
 /// RFC 7662.
 pub(super) const FEATURE: Feature = Feature {
@@ -21,7 +21,7 @@ pub(super) const FEATURE: Feature = Feature {
         surface: Surface::Rfc,
         method: Method::Post,
         path: PATH,
-        steps: Steps::Authenticated { client: ClientRule::Confidential, handle },
+        steps: Steps::Authenticated { client: ClientRule::Confidential, part },
     }],
     grants: &[],
     describe,
@@ -29,12 +29,28 @@ pub(super) const FEATURE: Feature = Feature {
 
 const PATH: &str = "/oauth2/introspect";
 
-fn handle<'a>(call: &'a Call<'a>, client: AuthenticatedClient) -> Pending<'a> {
+/// Access tokens are answered from memory, refresh tokens from the store.
+fn part(request: &Request) -> Part {
+    match refresh_token(request) {
+        Some(_) => Part::Waiting(handle_refresh_token),
+        None => Part::AtOnce(handle_access_token),
+    }
+}
+
+fn refresh_token(request: &Request) -> Option<RefreshToken> {
+    RefreshToken::parse(request.body.required("token").ok()?)
+}
+
+fn handle_access_token(call: &Call<'_>, client: &AuthenticatedClient) -> Result<Answer, OAuthError> {
+    let token = call.request.body.required("token")?;
+    Ok(Answer::Introspection(Box::new(introspect_access_token(call, client, token))))
+}
+
+fn handle_refresh_token<'a>(call: &'a Call<'a>, client: AuthenticatedClient) -> Pending<'a> {
     Box::pin(async move {
-        let token = call.request.body.required("token")?;
-        let introspection = match RefreshToken::parse(token) {
-            Some(refresh_token) => introspect_refresh_token(call, &client, &refresh_token).await?,
-            None => introspect_access_token(call, &client, token),
+        let introspection = match refresh_token(call.request) {
+            Some(token) => introspect_refresh_token(call, &client, &token).await?,
+            None => Introspection::INACTIVE,
         };
         Ok(Outcome::Done(Answer::Introspection(Box::new(introspection))))
     })

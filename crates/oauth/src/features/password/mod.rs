@@ -7,7 +7,7 @@ use obol_keys::{PlainPassword, RefreshToken};
 use obol_store::{AuditEvent, AuditRecord, BeginOutcome, NewFamily};
 use obol_token::{Expiry, FamilyId, TokenId};
 
-use super::{Feature, Grant, Pending, nothing};
+use super::{Feature, Grant, Part, Pending, nothing};
 use crate::client_authentication::AuthenticatedClient;
 use crate::engine::{Call, PasswordNeeded};
 use crate::issue::{Issue, decide_refreshable};
@@ -23,7 +23,7 @@ pub(super) const FEATURE: Feature = Feature {
         name: "password",
         surfaces: &[Surface::FortiAuthenticator, Surface::Rfc],
         confidential_only: false,
-        handle,
+        part: Part::Waiting(handle),
     }],
     describe: nothing,
 };

@@ -8,7 +8,7 @@ use obol_store::{AuditEvent, AuditRecord, Family, RotateOutcome, Rotation};
 use obol_token::TokenId;
 use zeroize::Zeroizing;
 
-use super::{Feature, Grant, Pending, nothing};
+use super::{Feature, Grant, Part, Pending, nothing};
 use crate::client_authentication::AuthenticatedClient;
 use crate::engine::Call;
 use crate::issue::Issue;
@@ -24,7 +24,7 @@ pub(super) const FEATURE: Feature = Feature {
         name: "refresh_token",
         surfaces: &[Surface::FortiAuthenticator, Surface::Rfc],
         confidential_only: false,
-        handle,
+        part: Part::Waiting(handle),
     }],
     describe: nothing,
 };

@@ -13,7 +13,7 @@ use obol_token::Authority;
 use serde_json::{Map, Value, json};
 
 use self::rules::{Target, Verdict, carry_out, find_target};
-use super::{ClientRule, Endpoint, Feature, Method, Pending, Steps};
+use super::{ClientRule, Endpoint, Feature, Method, Part, Pending, Steps};
 use crate::client_authentication::AuthenticatedClient;
 use crate::engine::Call;
 use crate::{Answer, Engine, OAuthError, Outcome, RevocationDone, Surface};
@@ -27,13 +27,19 @@ pub(super) const FEATURE: Feature = Feature {
             surface: Surface::FortiAuthenticator,
             method: Method::Post,
             path: "/api/v1/oauth/revoke_token",
-            steps: Steps::Authenticated { client: ClientRule::Authenticated, handle },
+            steps: Steps::Authenticated {
+                client: ClientRule::Authenticated,
+                part: |_| Part::Waiting(handle),
+            },
         },
         Endpoint {
             surface: Surface::Rfc,
             method: Method::Post,
             path: PATH,
-            steps: Steps::Authenticated { client: ClientRule::Authenticated, handle },
+            steps: Steps::Authenticated {
+                client: ClientRule::Authenticated,
+                part: |_| Part::Waiting(handle),
+            },
         },
     ],
     grants: &[],

@@ -3,12 +3,13 @@
 //! It finds the grant and leaves the rest to it. Whatever a grant refuses is audited here, once.
 
 use obol_store::{AuditEvent, AuditRecord};
+use obol_token::ClientId;
 use serde_json::{Map, Value, json};
 
-use super::{ClientRule, Endpoint, Feature, Grant, Method, Pending, Steps, grant_types};
+use super::{ClientRule, Endpoint, Feature, Grant, Method, Part, Pending, Steps, grant_types};
 use crate::client_authentication::AuthenticatedClient;
 use crate::engine::Call;
-use crate::{Engine, ErrorCode, OAuthError, Surface};
+use crate::{Answer, Engine, ErrorCode, OAuthError, Outcome, Request, Surface};
 
 /// RFC 6749 §3.2 and §5.
 pub(super) const FEATURE: Feature = Feature {
@@ -19,13 +20,13 @@ pub(super) const FEATURE: Feature = Feature {
             surface: Surface::FortiAuthenticator,
             method: Method::Post,
             path: "/api/v1/oauth/token",
-            steps: Steps::Authenticated { client: ClientRule::Named, handle },
+            steps: Steps::Authenticated { client: ClientRule::Named, part },
         },
         Endpoint {
             surface: Surface::Rfc,
             method: Method::Post,
             path: PATH,
-            steps: Steps::Authenticated { client: ClientRule::Authenticated, handle },
+            steps: Steps::Authenticated { client: ClientRule::Authenticated, part },
         },
     ],
     grants: &[],
@@ -34,37 +35,60 @@ pub(super) const FEATURE: Feature = Feature {
 
 const PATH: &str = "/oauth2/token";
 
-fn handle<'a>(call: &'a Call<'a>, client: AuthenticatedClient) -> Pending<'a> {
+fn part(request: &Request) -> Part {
+    match named_grant(request) {
+        Ok(Grant { part: Part::AtOnce(_), .. }) => Part::AtOnce(handle_at_once),
+        Ok(Grant { part: Part::Waiting(_), .. }) => Part::Waiting(handle_waiting),
+        Err(_) => Part::AtOnce(handle_at_once),
+    }
+}
+
+fn handle_at_once(call: &Call<'_>, client: &AuthenticatedClient) -> Result<Answer, OAuthError> {
+    let answered = allowed_grant(call, client).and_then(|grant| match grant.part {
+        Part::AtOnce(issue) => issue(call, client),
+        Part::Waiting(_) => Err(OAuthError::new(ErrorCode::ServerError, "This grant waits.")),
+    });
+    answered.inspect_err(|error| audit_refused(call, &client.id, error))
+}
+
+fn handle_waiting<'a>(call: &'a Call<'a>, client: AuthenticatedClient) -> Pending<'a> {
     Box::pin(async move {
         let id = client.id.clone();
-        let outcome = match find_grant(call, &client) {
-            Ok(grant) => (grant.handle)(call, client).await,
+        let outcome = match allowed_grant(call, &client).map(|grant| grant.part) {
+            Ok(Part::Waiting(issue)) => issue(call, client).await,
+            Ok(Part::AtOnce(issue)) => issue(call, &client).map(Outcome::Done),
             Err(error) => Err(error),
         };
-        outcome.inspect_err(|error| {
-            let now = call.request.arrival.now;
-            let reason = error.reason().to_owned();
-            call.engine.audit(
-                &call.request.arrival,
-                AuditRecord {
-                    done: false,
-                    reason: Some(reason.into()),
-                    client_id: Some(id.as_str().to_owned()),
-                    ..AuditRecord::new(AuditEvent::TokenRefused, now)
-                },
-            );
-        })
+        outcome.inspect_err(|error| audit_refused(call, &id, error))
     })
 }
 
-fn find_grant(call: &Call<'_>, client: &AuthenticatedClient) -> Result<&'static Grant, OAuthError> {
-    let name = call.request.body.required("grant_type")?;
-    let surface = call.request.endpoint.surface;
+fn audit_refused(call: &Call<'_>, client: &ClientId, error: &OAuthError) {
+    let arrival = &call.request.arrival;
+    call.engine.audit(
+        arrival,
+        AuditRecord {
+            done: false,
+            reason: Some(error.reason().to_owned().into()),
+            client_id: Some(client.as_str().to_owned()),
+            ..AuditRecord::new(AuditEvent::TokenRefused, arrival.now)
+        },
+    );
+}
+
+/// The grant that a request names.
+fn named_grant(request: &Request) -> Result<&'static Grant, OAuthError> {
+    let name = request.body.required("grant_type")?;
+    let surface = request.endpoint.surface;
     let grant = grant_types().find(|grant| grant.name == name && grant.surfaces.contains(&surface));
-    let Some(grant) = grant else {
+    grant.ok_or_else(|| {
         let sentence = "The value of `grant_type` is not one that this endpoint knows.";
-        return Err(OAuthError::new(ErrorCode::UnsupportedGrantType, sentence));
-    };
+        OAuthError::new(ErrorCode::UnsupportedGrantType, sentence)
+    })
+}
+
+fn allowed_grant(call: &Call<'_>, client: &AuthenticatedClient) -> Result<&'static Grant, OAuthError> {
+    let grant = named_grant(call.request)?;
     match client.grants.iter().any(|allowed| allowed.as_str() == grant.name) {
         true => Ok(grant),
         false => {

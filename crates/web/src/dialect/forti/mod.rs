@@ -11,14 +11,13 @@ use crate::server::Answer;
 
 /// The answer to a request that was granted.
 pub(super) fn success(answered: &Answered) -> Answer {
-    let body = match answered {
-        Answered::Verification(verification) => return verified(verification),
-        Answered::Token(token) => token_body(token),
-        Answered::Revocation(_done) => json!({ "status": "success" }),
-        Answered::Introspection(introspection) => json!(introspection),
-        Answered::Document(document) => document.clone(),
-    };
-    json_answer(StatusCode::OK, &body)
+    match answered {
+        Answered::Verification(verification) => verified(verification),
+        Answered::Token(token) => json_answer(StatusCode::OK, &TokenBody::of(token)),
+        Answered::Revocation(_done) => json_answer(StatusCode::OK, &json!({ "status": "success" })),
+        Answered::Introspection(introspection) => json_answer(StatusCode::OK, introspection),
+        Answered::Document(document) => json_answer(StatusCode::OK, document),
+    }
 }
 
 /// The answer to `verify_token/`: the one that must be fast, so it is written from its fields.
@@ -36,19 +35,30 @@ pub(crate) fn verified(verification: &Verification<'_>) -> Answer {
     json_answer(StatusCode::OK, &body)
 }
 
-fn token_body(token: &TokenAnswer) -> Value {
-    let mut body = json!({
-        "access_token": token.access_token,
-        "expires_in": token.expires_in,
-        "message": "successfully authenticated",
-        "scope": token.scope,
-        "status": "success",
-        "token_type": "Bearer",
-    });
-    if let (Some(refresh_token), Some(body)) = (&token.refresh_token, body.as_object_mut()) {
-        body.insert("refresh_token".into(), json!(refresh_token));
+#[derive(Serialize)]
+struct TokenBody<'a> {
+    access_token: &'a str,
+    expires_in: u64,
+    message: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'a str>,
+    scope: &'a str,
+    status: &'static str,
+    token_type: &'static str,
+}
+
+impl<'a> TokenBody<'a> {
+    fn of(token: &'a TokenAnswer) -> Self {
+        Self {
+            access_token: &token.access_token,
+            expires_in: token.expires_in,
+            message: "successfully authenticated",
+            refresh_token: token.refresh_token.as_deref(),
+            scope: &token.scope,
+            status: "success",
+            token_type: "Bearer",
+        }
     }
-    body
 }
 
 /// The body of a refusal: the sentence twice, for clients that read `message`, and a status that is never `success`.

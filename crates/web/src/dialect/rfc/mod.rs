@@ -1,8 +1,8 @@
 //! The dialect of the RFCs: their bodies and codes, and nothing else.
 
-use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use obol_oauth::{Answer as Answered, Challenge, ErrorCode, OAuthError, TokenAnswer};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{bare_answer, json_answer};
@@ -11,26 +11,36 @@ use crate::server::Answer;
 /// The answer to a request that was granted.
 pub(super) fn success(answered: &Answered) -> Answer {
     match answered {
-        Answered::Token(token) => json_answer(StatusCode::OK, &token_body(token)),
+        Answered::Token(token) => json_answer(StatusCode::OK, &TokenBody::of(token)),
         // RFC 7009 §2.2: the content of the body is ignored by the client, so there is none.
-        Answered::Revocation(_done) => bare_answer(StatusCode::OK, Bytes::new()),
+        Answered::Revocation(_done) => bare_answer(StatusCode::OK, Vec::new()),
         Answered::Introspection(introspection) => json_answer(StatusCode::OK, introspection),
         Answered::Verification(verification) => json_answer(StatusCode::OK, verification),
         Answered::Document(document) => json_answer(StatusCode::OK, document),
     }
 }
 
-fn token_body(token: &TokenAnswer) -> Value {
-    let mut body = json!({
-        "access_token": token.access_token,
-        "expires_in": token.expires_in,
-        "scope": token.scope,
-        "token_type": "Bearer",
-    });
-    if let (Some(refresh_token), Some(body)) = (&token.refresh_token, body.as_object_mut()) {
-        body.insert("refresh_token".into(), json!(refresh_token));
+/// RFC 6749 §5.1.
+#[derive(Serialize)]
+struct TokenBody<'a> {
+    access_token: &'a str,
+    expires_in: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'a str>,
+    scope: &'a str,
+    token_type: &'static str,
+}
+
+impl<'a> TokenBody<'a> {
+    fn of(token: &'a TokenAnswer) -> Self {
+        Self {
+            access_token: &token.access_token,
+            expires_in: token.expires_in,
+            refresh_token: token.refresh_token.as_deref(),
+            scope: &token.scope,
+            token_type: "Bearer",
+        }
     }
-    body
 }
 
 /// The body of a refusal (RFC 6749 §5.2).

@@ -1,0 +1,128 @@
+//! An answer, and its two ways to the wire: as hyper's response, or written as HTTP/1.1 here.
+
+use std::cell::RefCell;
+use std::io::Write;
+use std::time::{Duration, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http_body_util::Full;
+use rustix::time::{ClockId, clock_gettime};
+
+/// What a handler answers with. Length and date come by themselves.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    status: StatusCode,
+    fields: Vec<(HeaderName, HeaderValue)>,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    /// An answer without header fields.
+    pub fn new(status: StatusCode, body: impl Into<Vec<u8>>) -> Self {
+        Self { status, fields: Vec::with_capacity(8), body: body.into() }
+    }
+
+    /// This answer with one more header field. Each name is to be given once.
+    #[must_use]
+    pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.fields.push((name, value));
+        self
+    }
+
+    /// Its status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Appends the whole answer to `out`, as HTTP/1.1 writes it (RFC 9112 §4, §6.2).
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        let fields_bytes: usize = self.fields.iter().map(|(_, value)| value.len() + 40).sum();
+        out.reserve(128 + fields_bytes + self.body.len());
+        out.extend_from_slice(b"HTTP/1.1 ");
+        out.extend_from_slice(self.status.as_str().as_bytes());
+        out.push(b' ');
+        out.extend_from_slice(self.status.canonical_reason().unwrap_or_default().as_bytes());
+        for (name, value) in &self.fields {
+            write_field(name.as_str(), value.as_bytes(), out);
+        }
+        out.extend_from_slice(b"\r\ncontent-length: ");
+        // Writing to a Vec does not fail.
+        let _ = write!(out, "{}", self.body.len());
+        with_date(|date| write_field("date", date, out));
+        out.extend_from_slice(b"\r\n\r\n");
+        out.extend_from_slice(&self.body);
+    }
+}
+
+impl From<Answer> for Response<Full<Bytes>> {
+    fn from(answer: Answer) -> Self {
+        let mut response = Self::new(Full::from(answer.body));
+        *response.status_mut() = answer.status;
+        response.headers_mut().extend(answer.fields.into_iter().map(|(name, value)| (Some(name), value)));
+        response
+    }
+}
+
+fn write_field(name: &str, value: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+}
+
+/// The date as a field says it (RFC 9110 §5.6.7), written once a second.
+fn with_date(act: impl FnOnce(&[u8])) {
+    thread_local! {
+        static DATE: RefCell<(u64, String)> = const { RefCell::new((u64::MAX, String::new())) };
+    }
+    let secs = u64::try_from(clock_gettime(ClockId::RealtimeCoarse).tv_sec).unwrap_or(0);
+    DATE.with_borrow_mut(|(written, text)| {
+        if *written != secs {
+            (*written, *text) = (secs, httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(secs)));
+        }
+        act(text.as_bytes());
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer() -> Answer {
+        Answer::new(StatusCode::UNAUTHORIZED, "{}")
+            .with(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
+            .with(HeaderName::from_static("x-odd"), HeaderValue::from_bytes(b"\xff").unwrap())
+    }
+
+    #[test]
+    fn an_answer_is_written_whole() {
+        let mut out = b"before".to_vec();
+        answer().write(&mut out);
+        let text = String::from_utf8_lossy(&out);
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let lines: Vec<_> = head.split("\r\n").collect();
+        assert_eq!(
+            lines[..4],
+            [
+                "beforeHTTP/1.1 401 Unauthorized",
+                "content-type: application/json",
+                "x-odd: \u{fffd}",
+                "content-length: 2"
+            ]
+        );
+        let date = lines[4].strip_prefix("date: ").unwrap();
+        let age = httpdate::parse_http_date(date).unwrap().elapsed().unwrap();
+        assert!(age.as_secs() < 60, "{date}");
+        assert_eq!((lines.len(), body), (5, "{}"));
+    }
+
+    #[test]
+    fn hyper_is_given_the_same() {
+        let response = Response::from(answer());
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+        assert_eq!(response.headers()["content-type"], "application/json");
+        assert_eq!(response.headers()["x-odd"].as_bytes(), b"\xff");
+        assert_eq!(response.into_body().into_inner().unwrap(), "{}");
+    }
+}
