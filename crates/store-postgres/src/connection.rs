@@ -100,7 +100,19 @@ impl Connection {
         self.client.is_closed()
     }
 
-    async fn prepared(&self, statement: &'static str) -> Result<Statement> {
+    /// The lines of text that a statement without values gives.
+    #[cfg(test)]
+    pub(crate) async fn lines(&self, statement: &str) -> Result<Vec<String>> {
+        let messages = self.client.simple_query(statement).await?;
+        let line = |message| match message {
+            tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        };
+        Ok(messages.into_iter().filter_map(line).collect())
+    }
+
+    /// The statement, prepared here once.
+    pub(crate) async fn prepared(&self, statement: &'static str) -> Result<Statement> {
         let known = |statements: &HashMap<_, Statement>| statements.get(statement).cloned();
         if let Some(known) = known(&self.statements.lock().unwrap_or_else(PoisonError::into_inner)) {
             return Ok(known);

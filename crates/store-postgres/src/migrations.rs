@@ -109,3 +109,130 @@ fn last(migrations: &[&str]) -> u32 {
 fn checksum(migration: &str) -> u32 {
     crc32fast::hash(migration.as_bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use obol_testkit::Postgres;
+    use tokio::task::JoinSet;
+    use tokio::time::{Duration, Instant};
+
+    use super::*;
+    use crate::connector::{Connector, Use};
+    use crate::{OpenError, PostgresOptions, PostgresStore};
+
+    const MIGRATIONS: [&str; 3] =
+        ["CREATE TABLE a (x BIGINT)", "CREATE TABLE b (x BIGINT)", "CREATE TABLE c (x BIGINT)"];
+
+    async fn connected(url: &str) -> Connection {
+        let connector = Connector::new(&PostgresOptions::new(url)).unwrap();
+        connector.connect(Use::Migrate, Instant::now() + Duration::from_secs(20)).await.unwrap()
+    }
+
+    /// Tables with their columns, and indexes.
+    const SCHEMA: &str = "SELECT concat_ws(' ', table_name, ordinal_position, column_name, data_type, \
+         'COLLATE ' || collation_name, CASE is_nullable WHEN 'NO' THEN 'NOT NULL' END) AS line \
+         FROM information_schema.columns WHERE table_schema = 'obol' \
+         UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'obol' ORDER BY line";
+
+    #[tokio::test]
+    async fn migrating_from_zero_gives_the_full_schema() {
+        let server = Postgres::shared();
+        let db = connected(&server.database()).await;
+        migrate(&db).await.unwrap();
+        let schema = db.lines(SCHEMA).await.unwrap().join("\n") + "\n";
+        assert_eq!(schema, include_str!("migrations/schema.txt"), "write what migrating gives to schema.txt");
+    }
+
+    #[tokio::test]
+    async fn migrating_again_does_not_write() {
+        let server = Postgres::shared();
+        let url = server.database();
+        let db = connected(&url).await;
+        migrate(&db).await.unwrap();
+        db.run("SET default_transaction_read_only = on").await.unwrap();
+        migrate(&db).await.unwrap();
+        check(&db).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_interrupted_migration_is_completed_by_the_next_start() {
+        let server = Postgres::shared();
+        let db = connected(&server.database()).await;
+        let first = "CREATE TABLE a (x BIGINT); INSERT INTO a VALUES (1)";
+        let broken =
+            "CREATE TABLE b (x BIGINT); INSERT INTO a VALUES (2); INSERT INTO no_such_table VALUES (1)";
+        let whole = "CREATE TABLE b (x BIGINT); INSERT INTO a VALUES (2)";
+        assert!(matches!(migrate_through(&db, &[first, broken]).await, Err(MigrateError::Postgres(_))));
+        assert_eq!(list(&db).await.unwrap().len(), 1);
+        migrate_through(&db, &[first, whole]).await.unwrap();
+        assert_eq!(db.lines("SELECT SUM(x) FROM a").await.unwrap(), ["3"]);
+        assert_eq!(list(&db).await.unwrap().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn nodes_that_start_together_migrate_once() {
+        let server = Postgres::shared();
+        for _ in 0..5 {
+            let url = server.database();
+            let mut starts = JoinSet::new();
+            for _ in 0..3 {
+                let url = url.clone();
+                starts.spawn(async move {
+                    let db = connected(&url).await;
+                    migrate_through(&db, &MIGRATIONS).await.unwrap();
+                    list(&db).await.unwrap().len()
+                });
+            }
+            assert_eq!(starts.join_all().await, [3; 3]);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_database_of_a_newer_version_is_left_alone() {
+        let server = Postgres::shared();
+        let url = server.database();
+        let db = connected(&url).await;
+        migrate(&db).await.unwrap();
+        db.run("INSERT INTO migrations (number, checksum) VALUES (2, 7)").await.unwrap();
+        let newer = OpenError::Newer { found: 2, known: 1 };
+        assert_eq!(PostgresStore::migrate(&PostgresOptions::new(&url)).await, Err(newer.clone()));
+        assert_eq!(PostgresStore::open(&PostgresOptions::new(&url)).await.err(), Some(newer));
+    }
+
+    #[tokio::test]
+    async fn a_database_of_an_older_version_is_to_be_migrated() {
+        let server = Postgres::shared();
+        let db = connected(&server.database()).await;
+        migrate_through(&db, &MIGRATIONS[..1]).await.unwrap();
+        let looked = next(&db, &MIGRATIONS).await.unwrap();
+        assert_eq!(looked, Some((2, MIGRATIONS[1])));
+    }
+
+    #[tokio::test]
+    async fn a_database_with_another_text_of_a_migration_is_left_alone() {
+        let server = Postgres::shared();
+        let url = server.database();
+        let db = connected(&url).await;
+        migrate_through(&db, &MIGRATIONS[..1]).await.unwrap();
+        let refused = PostgresStore::migrate(&PostgresOptions::new(&url)).await;
+        assert_eq!(refused, Err(OpenError::OtherMigration { number: 1 }));
+    }
+
+    #[tokio::test]
+    async fn a_schema_of_another_program_is_left_alone() {
+        let server = Postgres::shared();
+        let url = server.database();
+        connected(&url).await.run("CREATE SCHEMA obol; CREATE TABLE obol.theirs (x BIGINT)").await.unwrap();
+        let options = PostgresOptions::new(&url);
+        assert_eq!(PostgresStore::migrate(&options).await, Err(OpenError::NotOurs));
+        assert_eq!(PostgresStore::open(&options).await.err(), Some(OpenError::NotOurs));
+    }
+
+    #[tokio::test]
+    async fn a_database_without_a_schema_is_refused_and_the_command_is_named() {
+        let server = Postgres::shared();
+        let refused = PostgresStore::open(&PostgresOptions::new(&server.database())).await.err().unwrap();
+        assert_eq!(refused, OpenError::NoSchema);
+        assert!(refused.to_string().contains("obol migrate"), "{refused}");
+    }
+}

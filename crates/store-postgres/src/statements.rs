@@ -1,1 +1,149 @@
-//! Every statement, tried as a list.
+//! Every statement, tried as a list: that the server accepts it, the house rules for SQL, and that the text is the one of
+//! the other store wherever both databases accept it.
+
+use std::collections::BTreeMap;
+
+use obol_testkit::Postgres;
+use tokio::time::Instant;
+
+use crate::connection::Connection;
+use crate::connector::{Connector, Use};
+use crate::{
+    PostgresOptions, PostgresStore, announcer, change_log, clients, denials, denials_together, durability,
+    families, log_head, migrations, node_rows, nodes, open, sealing_keys, sweep, users,
+};
+
+/// The statements of each module, and its source.
+const MODULES: [(&[&str], &str); 14] = [
+    (announcer::STATEMENTS, include_str!("announcer.rs")),
+    (change_log::STATEMENTS, include_str!("change_log.rs")),
+    (clients::STATEMENTS, include_str!("clients.rs")),
+    (denials::STATEMENTS, include_str!("denials.rs")),
+    (denials_together::STATEMENTS, include_str!("denials_together.rs")),
+    (durability::STATEMENTS, include_str!("durability.rs")),
+    (families::STATEMENTS, include_str!("families.rs")),
+    (log_head::STATEMENTS, include_str!("log_head.rs")),
+    (node_rows::STATEMENTS, include_str!("node_rows.rs")),
+    (nodes::STATEMENTS, include_str!("nodes.rs")),
+    (open::STATEMENTS, include_str!("open.rs")),
+    (sealing_keys::STATEMENTS, include_str!("sealing_keys.rs")),
+    (sweep::STATEMENTS, include_str!("sweep.rs")),
+    (users::STATEMENTS, include_str!("users.rs")),
+];
+
+/// Modules that both stores have, each with the names of the statements whose text differs.
+const SHARED: [(&str, &str, &[&str]); 5] = [
+    // One statement reads all that a page needs, in one round trip.
+    (include_str!("change_log.rs"), include_str!("../../store-sqlite/src/change_log.rs"), &["READ_AFTER"]),
+    (include_str!("clients.rs"), include_str!("../../store-sqlite/src/clients.rs"), &[]),
+    (include_str!("denials.rs"), include_str!("../../store-sqlite/src/denials.rs"), &[]),
+    (include_str!("families.rs"), include_str!("../../store-sqlite/src/families.rs"), &[]),
+    // The last position given may be ahead of the newest entry here.
+    (include_str!("sweep.rs"), include_str!("../../store-sqlite/src/sweep.rs"), &["REMOVE_ENTRIES"]),
+];
+
+fn statements() -> impl Iterator<Item = &'static str> {
+    MODULES
+        .iter()
+        .flat_map(|(statements, _)| statements.iter().copied())
+        .chain(migrations::STATEMENTS.iter().copied())
+}
+
+async fn migrated(server: &Postgres) -> Connection {
+    let options = PostgresOptions::new(&server.database());
+    PostgresStore::migrate(&options).await.unwrap();
+    let connector = Connector::new(&options).unwrap();
+    connector.connect(Use::Read, Instant::now() + crate::readers::DEADLINE).await.unwrap()
+}
+
+/// Declared statements by name, without line breaks.
+fn declared(source: &str) -> BTreeMap<&str, String> {
+    let declarations = source.split("\nconst ").skip(1).filter_map(|rest| rest.split_once(": &str ="));
+    declarations
+        .map(|(name, rest)| {
+            let text = rest.split(";\n").next().unwrap();
+            (name, text.replace('\\', " ").split_whitespace().collect::<Vec<_>>().join(" "))
+        })
+        .collect()
+}
+
+#[test]
+fn every_statement_is_in_the_list() {
+    for (statements, source) in MODULES {
+        let declared = declared(source);
+        assert_eq!(declared.len(), statements.len(), "{:?}", declared.keys());
+    }
+}
+
+#[test]
+fn the_text_is_the_other_store_s_wherever_both_databases_accept_it() {
+    for (here, there, different) in SHARED {
+        let (here, there) = (declared(here), declared(there));
+        let shared = here.iter().filter(|(name, _)| there.contains_key(*name)).count();
+        assert!(shared >= 4, "{:?}", here.keys());
+        for (name, text) in &here {
+            let same = there.get(name).is_none_or(|other| other == text);
+            assert_eq!(same, !different.contains(name), "{name}: {text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_statement_can_be_prepared() {
+    let server = Postgres::shared();
+    let db = migrated(&server).await;
+    for statement in statements() {
+        db.prepared(statement).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
+    }
+}
+
+#[test]
+fn parameters_are_first_used_in_ascending_order() {
+    for statement in statements() {
+        let mut highest = 0;
+        for rest in statement.split('$').skip(1) {
+            let digits = rest.split(|c: char| !c.is_ascii_digit()).next().unwrap();
+            let number: u32 = digits.parse().unwrap();
+            assert!((1..=highest + 1).contains(&number), "${number} in {statement}");
+            highest = highest.max(number);
+        }
+        assert!(!statement.contains("::"), "{statement}");
+    }
+}
+
+/// Statements about all clients, people, families or nodes: they read the table, and say so in their name.
+const WHOLE_TABLES: [&str; 5] = [
+    "SELECT COUNT(*) FROM families WHERE ended IS NULL AND (leaves_at > $1 OR leaves_at IS NULL)",
+    "UPDATE families SET ended = $1 WHERE ended IS NULL",
+    "FROM clients WHERE deleted_at IS NULL ORDER BY id",
+    "FROM users WHERE deleted_at IS NULL ORDER BY username",
+    "SELECT id, applied, lease_ms, renewals FROM nodes",
+];
+
+#[tokio::test]
+async fn no_statement_reads_a_whole_table_where_it_need_not() {
+    let server = Postgres::shared();
+    let db = migrated(&server).await;
+    // What an index cannot answer is read all the same, and then stands in the plan.
+    db.run("SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan").await.unwrap();
+    let planned = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"];
+    let statements = statements().filter(|statement| planned.iter().any(|word| statement.starts_with(word)));
+    for (number, statement) in statements.enumerate() {
+        if WHOLE_TABLES.iter().any(|all| statement.ends_with(all)) {
+            continue;
+        }
+        let parameters = (1..).take_while(|number| statement.contains(&format!("${number}"))).count();
+        let values =
+            if parameters == 0 { String::new() } else { format!("({})", vec!["NULL"; parameters].join(",")) };
+        db.run(&format!("PREPARE s{number} AS {statement}"))
+            .await
+            .unwrap_or_else(|error| panic!("{statement}: {error}"));
+        for line in db.lines(&format!("EXPLAIN EXECUTE s{number}{values}")).await.unwrap() {
+            let big = ["families", "change_log", "clients", "users"];
+            assert!(
+                !big.iter().any(|table| line.contains(&format!("Seq Scan on {table}"))),
+                "{line} in {statement}"
+            );
+        }
+    }
+}
