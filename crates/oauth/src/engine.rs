@@ -173,7 +173,8 @@ impl Engine {
         client_id: &str,
         scratch: &'a mut Scratch,
     ) -> Result<Verification<'a>, OAuthError> {
-        verification::verify(self.replica.vouch()?, token, client_id, self.replica.now(), scratch)
+        let (vouched, now) = self.replica.vouch_now()?;
+        verification::verify(vouched, token, client_id, now, scratch)
     }
 
     /// The steps person and issue of the password grant, after the accounts room has checked the password.
@@ -190,7 +191,8 @@ impl Engine {
 
     /// An arrival at this moment; the door makes one per request, after it arrived.
     pub fn arrival(&self, source: IpAddr, request_id: String) -> Arrival {
-        Arrival { now: self.replica.now(), since_boot: self.replica.since_boot(), source, request_id }
+        let (now, since_boot) = self.replica.now();
+        Arrival { now, since_boot, source, request_id }
     }
 
     /// The base of every URL that is printed.

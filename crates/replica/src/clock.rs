@@ -54,7 +54,8 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn wall(&self) -> Timestamp {
-        Timestamp::from_secs(clock_gettime(ClockId::Realtime).tv_sec)
+        // Whole seconds: a few milliseconds late are nothing beside the cost of the fine clock.
+        Timestamp::from_secs(clock_gettime(ClockId::RealtimeCoarse).tv_sec)
     }
 
     fn boottime(&self) -> Boottime {
@@ -124,9 +125,10 @@ impl SteadyClock {
     }
 }
 
-impl Clock for SteadyClock {
-    fn wall(&self) -> Timestamp {
-        let (machine, boottime) = (self.machine.wall(), self.machine.boottime());
+impl SteadyClock {
+    /// The wall time at this time since boot, which was read just now.
+    pub(crate) fn wall_at(&self, boottime: Boottime) -> Timestamp {
+        let machine = self.machine.wall();
         let found = ahead_secs(machine, boottime);
         let known = self.ahead_secs.load(Ordering::Relaxed);
         let jump_secs = found.saturating_sub(known);
@@ -139,6 +141,12 @@ impl Clock for SteadyClock {
             let _ = self.ahead_secs.compare_exchange(known, found, Ordering::Relaxed, Ordering::Relaxed);
         }
         self.not_before(machine)
+    }
+}
+
+impl Clock for SteadyClock {
+    fn wall(&self) -> Timestamp {
+        self.wall_at(self.machine.boottime())
     }
 
     fn boottime(&self) -> Boottime {

@@ -107,7 +107,20 @@ impl Replica {
     /// # Errors
     /// [`Stale`]: answer 503.
     pub fn vouch(&self) -> Result<Vouched<'_>, Stale> {
-        self.lease.check(self.clock.boottime())?;
+        self.vouch_at(self.clock.boottime())
+    }
+
+    /// As [`Self::vouch`], with the moment by the wall clock.
+    ///
+    /// # Errors
+    /// [`Stale`]: answer 503.
+    pub fn vouch_now(&self) -> Result<(Vouched<'_>, Timestamp), Stale> {
+        let boottime = self.clock.boottime();
+        Ok((self.vouch_at(boottime)?, self.clock.wall_at(boottime)))
+    }
+
+    fn vouch_at(&self, boottime: Boottime) -> Result<Vouched<'_>, Stale> {
+        self.lease.check(boottime)?;
         Ok(Vouched { memory: &self.memory, position: self.memory.applied() })
     }
 
@@ -131,14 +144,11 @@ impl Replica {
         self.memory.applied()
     }
 
-    /// The moment by this node's wall clock; read once per request.
-    pub fn now(&self) -> Timestamp {
-        self.clock.wall()
-    }
-
-    /// Seconds since the machine started, by a clock that nobody sets; for delays, not for what tokens say.
-    pub fn since_boot(&self) -> Timestamp {
-        Timestamp::from_secs(self.clock.boottime().as_secs())
+    /// The moment by this node's wall clock, and in seconds since the machine started, by a clock that nobody sets: for
+    /// delays, not for what tokens say. Read once per request.
+    pub fn now(&self) -> (Timestamp, Timestamp) {
+        let boottime = self.clock.boottime();
+        (self.clock.wall_at(boottime), Timestamp::from_secs(boottime.as_secs()))
     }
 
     /// Stops answering and takes this node out, so that nobody waits for it.

@@ -1,11 +1,13 @@
 //! One connection: TLS handshake, protocol, requests, end.
 
 use std::error::Error;
-use std::io;
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
+use std::{io, mem};
 
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::net::TcpStream;
@@ -67,9 +69,8 @@ async fn shake_hands<H>(
     identity: &TlsIdentity,
     caller: &Caller<H>,
 ) -> io::Result<(TlsStream, Protocol)> {
-    let mut drain = caller.drain.clone();
     let stopped = async {
-        drain.last_call().await;
+        caller.drain.last_call().await;
         sleep(FAREWELL).await;
     };
     tokio::select! {
@@ -82,23 +83,33 @@ async fn shake_hands<H>(
 
 /// Runs hyper's connection until it ends, a deadline passes, or the listener stops. `patience` is how long a goodbye
 /// may take.
-pub(super) async fn drive<C>(conn: C, pace: &Pace, mut drain: Drain, patience: Duration) -> Ended
+pub(super) async fn drive<C>(conn: C, pace: &Pace, drain: Drain, patience: Duration) -> Ended
 where
     C: GracefulConnection<Error = hyper::Error>,
 {
     let mut conn = pin!(conn);
     let mut lapse = pin!(pace.lapse());
     let mut last_call = pin!(drain.last_call());
-    let mut called = false;
+    let (mut waits, mut called) = (false, false);
     loop {
-        tokio::select! {
-            biased;
-            ended = conn.as_mut() => return closed(ended),
-            lapse = lapse.as_mut() => match lapse {
-                Lapse::Cut => return Ended::Cut,
-                Lapse::Idle => break,
-            },
-            () = last_call.as_mut(), if !called => {
+        let event = poll_fn(|cx| {
+            if let Poll::Ready(ended) = conn.as_mut().poll(cx) {
+                return Poll::Ready(Event::Ended(ended));
+            }
+            if let Poll::Ready(lapse) = lapse.as_mut().poll(cx) {
+                return Poll::Ready(Event::Lapse(lapse));
+            }
+            // Asked once, so that it wakes this task, and then not with every request.
+            if !called && (drain.has_begun() || !mem::replace(&mut waits, true)) {
+                return last_call.as_mut().poll(cx).map(|()| Event::LastCall);
+            }
+            Poll::Pending
+        });
+        match event.await {
+            Event::Ended(ended) => return closed(ended),
+            Event::Lapse(Lapse::Cut) => return Ended::Cut,
+            Event::Lapse(Lapse::Idle) => break,
+            Event::LastCall => {
                 called = true;
                 pace.stop();
                 conn.as_mut().graceful_shutdown();
@@ -107,6 +118,13 @@ where
     }
     conn.as_mut().graceful_shutdown();
     timeout(patience, conn).await.map_or(Ended::Cut, closed)
+}
+
+/// What happens to a connection while it is served.
+enum Event {
+    Ended(Result<(), hyper::Error>),
+    Lapse(Lapse),
+    LastCall,
 }
 
 /// A peer that did not take its answer shows as a timed-out write.

@@ -33,13 +33,13 @@ impl Stop {
 impl Drain {
     /// Whether the listener stops: every answer from now on is its connection's last.
     pub(super) fn has_begun(&self) -> bool {
-        *self.0.borrow()
+        // Nobody marks this end as having seen the one change there is. A vanished sender is a stop too.
+        !matches!(self.0.has_changed(), Ok(false))
     }
 
     /// Waits until idle connections are to be closed.
-    pub(super) async fn last_call(&mut self) {
-        // A vanished sender is a stop too.
-        let _ = self.0.wait_for(|stopping| *stopping).await;
+    pub(super) async fn last_call(&self) {
+        let _ = self.0.clone().wait_for(|stopping| *stopping).await;
         tokio::time::sleep(LAST_CALL).await;
     }
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Poll, ready};
+use std::task::{Poll, Waker, ready};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
@@ -18,6 +19,10 @@ pub(super) struct Pace {
     idle_timeout: Duration,
     answer_timeout: Duration,
     state: Mutex<State>,
+    /// Whether requests were answered at once since somebody looked. Such a request costs no more than this.
+    answered_at_once: AtomicBool,
+    /// Whether a deadline may have come nearer since [`Self::lapse`] looked.
+    moved: AtomicBool,
 }
 
 struct State {
@@ -56,6 +61,8 @@ impl Pace {
                 untaken: BTreeMap::new(),
                 next_answer: 0,
             }),
+            answered_at_once: AtomicBool::new(false),
+            moved: AtomicBool::new(false),
         })
     }
 
@@ -65,13 +72,10 @@ impl Pace {
         self.hold()
     }
 
-    /// A request was answered as soon as it was there.
+    /// A request was answered as soon as it was there. The idle time after it is counted from when somebody looks: it is
+    /// between one and two times as long.
     pub(super) fn answered_at_once(&self) {
-        let mut state = self.state();
-        (state.served, state.head_open) = (true, false);
-        if state.busy == 0 && !state.stopping {
-            state.deadline = Instant::now() + self.idle_timeout;
-        }
+        self.answered_at_once.store(true, Ordering::Relaxed);
     }
 
     /// Bytes are on their way to the peer: no deadline of the other direction counts meanwhile.
@@ -86,6 +90,7 @@ impl Pace {
         let answer = state.next_answer;
         state.next_answer += 1;
         state.untaken.insert(answer, Instant::now() + self.answer_timeout);
+        self.moved.store(true, Ordering::Relaxed);
         Untaken { pace: Arc::clone(self), answer }
     }
 
@@ -97,6 +102,7 @@ impl Pace {
         // The first head has its deadline from the start of the connection.
         if opened && state.served && state.busy == 0 {
             state.deadline = Instant::now() + self.header_timeout;
+            self.moved.store(true, Ordering::Relaxed);
         }
     }
 
@@ -105,12 +111,21 @@ impl Pace {
         let mut state = self.state();
         state.stopping = true;
         state.deadline = state.deadline.min(Instant::now() + FAREWELL);
+        self.moved.store(true, Ordering::Relaxed);
     }
 
     /// Waits for the first deadline that passes. To be polled in the task that polls the connection, after it.
     pub(super) async fn lapse(&self) -> Lapse {
         let mut sleep = pin!(sleep_until(Instant::now() + self.header_timeout));
+        let mut woken: Option<Waker> = None;
         poll_fn(|cx| {
+            // The timer wakes this task already, and nothing has changed for it.
+            let waits = woken.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+            if waits && !sleep.is_elapsed() && !self.moved.load(Ordering::Relaxed) {
+                return Poll::Pending;
+            }
+            woken = Some(cx.waker().clone());
+            self.moved.store(false, Ordering::Relaxed);
             loop {
                 // A later deadline leaves the timer alone: it finds out when it fires.
                 if let Some(at) = self.deadline()
@@ -147,8 +162,16 @@ impl Pace {
         }
     }
 
+    /// The state, with what was answered at once accounted for.
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.answered_at_once.swap(false, Ordering::Relaxed) {
+            state.served = true;
+            if state.busy == 0 && !state.head_open && !state.stopping {
+                state.deadline = Instant::now() + self.idle_timeout;
+            }
+        }
+        state
     }
 }
 
@@ -167,6 +190,7 @@ impl Drop for Busy {
                 (false, false) => pace.idle_timeout,
             };
             state.deadline = Instant::now() + patience;
+            pace.moved.store(true, Ordering::Relaxed);
         }
     }
 }
@@ -227,6 +251,33 @@ mod tests {
         let pace = pace();
         drop(pace.begin());
         assert_eq!(lapse_of(&pace).await, (75, Lapse::Idle));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_an_answer_at_once_the_idle_time_counts_from_the_next_look() {
+        let pace = pace();
+        pace.answered_at_once();
+        assert_eq!(lapse_of(&pace).await, (75, Lapse::Idle));
+        pace.answered_at_once();
+        let again = async {
+            tokio::time::sleep(40 * SECOND).await;
+            pace.answered_at_once();
+        };
+        let (lapse, ()) = tokio::join!(lapse_of(&pace), again);
+        assert_eq!(lapse, (150, Lapse::Idle));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_drips_after_an_answer_at_once_is_cut() {
+        let pace = pace();
+        let drips = async {
+            tokio::time::sleep(30 * SECOND).await;
+            pace.answered_at_once();
+            pace.head(true);
+        };
+        pace.answered_at_once();
+        let ((), lapse) = tokio::join!(drips, lapse_of(&pace));
+        assert_eq!(lapse, (40, Lapse::Cut));
     }
 
     #[tokio::test(start_paused = true)]
