@@ -23,7 +23,7 @@ pub(crate) struct Announcer(JoinHandle<()>);
 
 impl Announcer {
     /// The shortest time between two announcements of this node.
-    const INTERVAL: Duration = Duration::from_millis(3);
+    const INTERVAL: Duration = Duration::from_millis(5);
     /// How often the connection is tried when nothing is heard.
     const PING: Duration = Duration::from_secs(5);
     const ANSWER_WITHIN: Duration = Duration::from_secs(1);

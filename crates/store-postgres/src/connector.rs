@@ -172,6 +172,11 @@ async fn connect_to(
     }
 }
 
+/// Each statement has its index. Plans that are made anew from statistics that are old would now and then read a whole table
+/// instead, and a lease would end over that.
+const PLANS: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; \
+     SET enable_mergejoin = off; SET jit = off;";
+
 /// A role or a database may have other defaults: those that the promise hangs on are set for each session. The session
 /// of a node that is paused inside a transaction ends, so that the others can write.
 fn settings(purpose: Use) -> String {
@@ -185,7 +190,7 @@ fn settings(purpose: Use) -> String {
         "SET search_path = obol; SET client_min_messages = warning; \
          SET default_transaction_isolation = 'read committed'; SET default_transaction_deferrable = off; \
          SET statement_timeout = {statement_ms}; SET lock_timeout = {lock_ms}; \
-         SET idle_in_transaction_session_timeout = 1000; \
+         SET idle_in_transaction_session_timeout = 1000; {PLANS} \
          SELECT set_config('synchronous_commit', CASE WHEN current_setting('synchronous_commit') = \
          'remote_apply' AND '{flush}' = 'on' THEN 'remote_apply' ELSE '{flush}' END, false)"
     )

@@ -1,6 +1,6 @@
 //! The denials that come most often, however many at once, in one statement each.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use obol_store::Appended;
 use tokio_postgres::Row;
@@ -11,17 +11,18 @@ use crate::error::{Error, Result, store_error};
 use crate::request::{Pending, Request};
 
 /// Rows of one statement are seen by none of its parts: `log_head` and `change_log` are read as they were before.
-const DENY_TOKENS: &str = "WITH asked AS (SELECT id, leaves_at, ROW_NUMBER() OVER (ORDER BY number) AS nth \
-     FROM unnest(CAST($1 AS BYTEA[]), CAST($2 AS BIGINT[])) WITH ORDINALITY AS all_asked (id, leaves_at, number) \
-     WHERE NOT EXISTS (SELECT 1 FROM change_log WHERE kind = 1 AND change_log.id = all_asked.id)), \
-     denied AS (INSERT INTO change_log (position, kind, id, leaves_at) \
-     SELECT log_head.position + nth, 1, id, leaves_at FROM asked, log_head RETURNING id, position), \
-     advanced AS (UPDATE log_head SET position = position + (SELECT COUNT(*) FROM denied)) \
-     SELECT id, position FROM denied UNION ALL \
-     SELECT id, position FROM change_log WHERE kind = 1 AND id = ANY($1)";
+const DENY_TOKENS: &str = "WITH denied AS (INSERT INTO change_log (position, kind, id, leaves_at) \
+     SELECT log_head.position + number, 1, id, leaves_at FROM log_head, \
+     unnest(CAST($1 AS BYTEA[]), CAST($2 AS BIGINT[])) WITH ORDINALITY AS asked (id, leaves_at, number) \
+     ON CONFLICT (kind, id) DO NOTHING RETURNING id, position), \
+     advanced AS (UPDATE log_head SET position = (SELECT MAX(position) FROM denied) \
+     WHERE EXISTS (SELECT 1 FROM denied)) \
+     SELECT id, position FROM denied UNION ALL SELECT change_log.id, position \
+     FROM unnest($1) AS known (id) JOIN change_log ON kind = 1 AND change_log.id = known.id";
 const END_FAMILIES: &str = "WITH live AS (SELECT families.id, access_expires_at, \
-     log_head.position + ROW_NUMBER() OVER (ORDER BY families.id) AS position FROM families, log_head \
-     WHERE families.id = ANY(CAST($1 AS BYTEA[])) AND ended IS NULL), \
+     log_head.position + ROW_NUMBER() OVER (ORDER BY families.id) AS position \
+     FROM log_head, unnest(CAST($1 AS BYTEA[])) AS asked (id) JOIN families ON families.id = asked.id \
+     WHERE ended IS NULL), \
      denied AS (INSERT INTO change_log (position, kind, id, leaves_at) \
      SELECT position, 2, id, access_expires_at FROM live \
      ON CONFLICT (kind, id) DO UPDATE SET position = excluded.position, leaves_at = \
@@ -29,8 +30,8 @@ const END_FAMILIES: &str = "WITH live AS (SELECT families.id, access_expires_at,
      THEN excluded.leaves_at ELSE change_log.leaves_at END), \
      now_ended AS (UPDATE families SET ended = live.position FROM live WHERE families.id = live.id), \
      advanced AS (UPDATE log_head SET position = position + (SELECT COUNT(*) FROM live)) \
-     SELECT id, position FROM live UNION ALL \
-     SELECT id, ended FROM families WHERE id = ANY($1) AND ended IS NOT NULL";
+     SELECT id, position FROM live UNION ALL SELECT families.id, ended \
+     FROM unnest($1) AS known (id) JOIN families ON families.id = known.id WHERE ended IS NOT NULL";
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[DENY_TOKENS, END_FAMILIES];
 
@@ -57,12 +58,13 @@ pub(crate) async fn deny_tokens(db: &Connection, requests: &mut [Pending]) -> Re
 
 /// Ends each family that is asked for, unless it has ended, and keeps the answers.
 pub(crate) async fn end_families(db: &Connection, requests: &mut [Pending]) -> Result<()> {
-    let mut ids = Vec::new();
+    let mut ids = BTreeSet::new();
     for pending in &*requests {
         if let Request::Family { id, .. } = &pending.request {
-            ids.push(id.as_bytes().to_vec());
+            ids.insert(id.as_bytes().as_slice());
         }
     }
+    let ids: Vec<_> = ids.into_iter().map(<[u8]>::to_vec).collect();
     let positions = positions(&db.query(END_FAMILIES, &[&ids]).await?)?;
     for pending in requests {
         if let Request::Family { id, answer } = &mut pending.request {

@@ -107,7 +107,8 @@ fn parameters_are_first_used_in_ascending_order() {
             assert!((1..=highest + 1).contains(&number), "${number} in {statement}");
             highest = highest.max(number);
         }
-        assert!(!statement.contains("::"), "{statement}");
+        // `= ANY` filters all rows of a kind where a join would look each of them up.
+        assert!(!statement.contains("::") && !statement.contains("ANY("), "{statement}");
     }
 }
 
