@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use obol_web::server::{
-    Answer, Entrance, Listener, ListenerOptions, Received, Refusal, raise_descriptor_limit,
+    Answer, Entrance, Listener, ListenerOptions, Received, Refusal, UsualFields, raise_descriptor_limit,
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -19,10 +19,10 @@ const SOFT_LIMIT: u64 = 64;
 
 async fn answer(received: Received) -> Answer {
     match received {
-        Received::Request(_) => Answer::new(StatusCode::OK, "whole"),
+        Received::Request(_) => Answer::new(StatusCode::OK, UsualFields::default(), "whole"),
         Received::Refused(_, refusal) => {
             assert_ne!(refusal, Refusal::InClear);
-            Answer::new(refusal.status(), "")
+            Answer::new(refusal.status(), UsualFields::default(), "")
         }
     }
 }

@@ -5,14 +5,12 @@ mod rfc;
 
 pub(crate) use forti::verified;
 
-use http::header::{
-    CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
-};
+use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use obol_oauth::{Answer as Answered, OAuthError, RevocationDone, Surface};
 use serde::Serialize;
 
-use crate::server::Answer;
+use crate::server::{Answer, UsualFields};
 
 /// The header with the place of a revocation in the change log.
 static POSITION: HeaderName = HeaderName::from_static("obol-position");
@@ -55,14 +53,24 @@ pub(crate) fn refusal(surface: Surface, error: &OAuthError) -> Answer {
 pub(crate) fn json_answer(status: StatusCode, body: &impl Serialize) -> Answer {
     let mut bytes = Vec::with_capacity(512);
     match serde_json::to_writer(&mut bytes, body) {
-        Ok(()) => bare_answer(status, bytes).with(CONTENT_TYPE, HeaderValue::from_static("application/json")),
-        Err(_) => bare_answer(StatusCode::INTERNAL_SERVER_ERROR, Vec::new()),
+        Ok(()) => Answer::new(status, JSON, bytes),
+        Err(_) => bare_answer(StatusCode::INTERNAL_SERVER_ERROR),
     }
 }
 
-fn bare_answer(status: StatusCode, body: Vec<u8>) -> Answer {
-    Answer::new(status, body)
-        .with(CACHE_CONTROL, HeaderValue::from_static("no-store"))
-        .with(PRAGMA, HeaderValue::from_static("no-cache"))
-        .with(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"))
+fn bare_answer(status: StatusCode) -> Answer {
+    Answer::new(status, NOT_STORED, Vec::new())
 }
+
+/// What says that nobody may keep an answer.
+const NOT_STORED: UsualFields = UsualFields::written(concat!(
+    "\r\ncache-control: no-store",
+    "\r\npragma: no-cache",
+    "\r\nx-content-type-options: nosniff"
+));
+const JSON: UsualFields = UsualFields::written(concat!(
+    "\r\ncache-control: no-store",
+    "\r\npragma: no-cache",
+    "\r\nx-content-type-options: nosniff",
+    "\r\ncontent-type: application/json"
+));

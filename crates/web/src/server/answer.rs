@@ -13,14 +13,32 @@ use rustix::time::{ClockId, clock_gettime};
 #[derive(Debug, Clone)]
 pub struct Answer {
     status: StatusCode,
+    usual: UsualFields,
     fields: Vec<(HeaderName, HeaderValue)>,
     body: Vec<u8>,
 }
 
+/// Header fields that many answers share, written once: each a line as in HTTP/1.1, beginning with its line break.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct UsualFields(&'static str);
+
+impl UsualFields {
+    /// Of `\r\nname: value\r\nname: value`, names in lower case.
+    pub const fn written(lines: &'static str) -> Self {
+        Self(lines)
+    }
+
+    /// Those that can be header fields: all, if they were written rightly.
+    fn each(self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+        let pairs = self.0.split("\r\n").filter_map(|line| line.split_once(": "));
+        pairs.filter_map(|(name, value)| Some((name.parse().ok()?, HeaderValue::from_static(value))))
+    }
+}
+
 impl Answer {
-    /// An answer without header fields.
-    pub fn new(status: StatusCode, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, fields: Vec::with_capacity(8), body: body.into() }
+    /// An answer with these header fields.
+    pub fn new(status: StatusCode, usual: UsualFields, body: impl Into<Vec<u8>>) -> Self {
+        Self { status, usual, fields: Vec::new(), body: body.into() }
     }
 
     /// This answer with one more header field. Each name is to be given once.
@@ -37,12 +55,11 @@ impl Answer {
 
     /// Appends the whole answer to `out`, as HTTP/1.1 writes it (RFC 9112 §4, §6.2).
     pub(super) fn write(&self, out: &mut Vec<u8>) {
-        let fields_bytes: usize = self.fields.iter().map(|(_, value)| value.len() + 40).sum();
-        out.reserve(128 + fields_bytes + self.body.len());
         out.extend_from_slice(b"HTTP/1.1 ");
         out.extend_from_slice(self.status.as_str().as_bytes());
         out.push(b' ');
         out.extend_from_slice(self.status.canonical_reason().unwrap_or_default().as_bytes());
+        out.extend_from_slice(self.usual.0.as_bytes());
         for (name, value) in &self.fields {
             write_field(name.as_str(), value.as_bytes(), out);
         }
@@ -59,7 +76,8 @@ impl From<Answer> for Response<Full<Bytes>> {
     fn from(answer: Answer) -> Self {
         let mut response = Self::new(Full::from(answer.body));
         *response.status_mut() = answer.status;
-        response.headers_mut().extend(answer.fields.into_iter().map(|(name, value)| (Some(name), value)));
+        let fields = answer.usual.each().chain(answer.fields);
+        response.headers_mut().extend(fields.map(|(name, value)| (Some(name), value)));
         response
     }
 }
@@ -90,8 +108,8 @@ mod tests {
     use super::*;
 
     fn answer() -> Answer {
-        Answer::new(StatusCode::UNAUTHORIZED, "{}")
-            .with(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
+        let usual = UsualFields::written("\r\ncontent-type: application/json\r\npragma: no-cache");
+        Answer::new(StatusCode::UNAUTHORIZED, usual, "{}")
             .with(HeaderName::from_static("x-odd"), HeaderValue::from_bytes(b"\xff").unwrap())
     }
 
@@ -103,18 +121,19 @@ mod tests {
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         let lines: Vec<_> = head.split("\r\n").collect();
         assert_eq!(
-            lines[..4],
+            lines[..5],
             [
                 "beforeHTTP/1.1 401 Unauthorized",
                 "content-type: application/json",
+                "pragma: no-cache",
                 "x-odd: \u{fffd}",
                 "content-length: 2"
             ]
         );
-        let date = lines[4].strip_prefix("date: ").unwrap();
+        let date = lines[5].strip_prefix("date: ").unwrap();
         let age = httpdate::parse_http_date(date).unwrap().elapsed().unwrap();
         assert!(age.as_secs() < 60, "{date}");
-        assert_eq!((lines.len(), body), (5, "{}"));
+        assert_eq!((lines.len(), body), (6, "{}"));
     }
 
     #[test]
@@ -122,6 +141,7 @@ mod tests {
         let response = Response::from(answer());
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
         assert_eq!(response.headers()["content-type"], "application/json");
+        assert_eq!(response.headers()["pragma"], "no-cache");
         assert_eq!(response.headers()["x-odd"].as_bytes(), b"\xff");
         assert_eq!(response.into_body().into_inner().unwrap(), "{}");
     }

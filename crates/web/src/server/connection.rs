@@ -132,8 +132,13 @@ fn closed(ended: Result<(), hyper::Error>) -> Ended {
     let Err(error) = ended else { return Ended::Closed };
     tracing::debug!(%error, "connection ended");
     let cause = error.source().and_then(|source| source.downcast_ref::<io::Error>());
-    match cause.map(io::Error::kind) {
-        Some(io::ErrorKind::TimedOut) => Ended::Cut,
+    cause.map_or(Ended::Closed, closed_by)
+}
+
+/// How a connection ended that failed with this.
+pub(super) fn closed_by(error: &io::Error) -> Ended {
+    match error.kind() {
+        io::ErrorKind::TimedOut => Ended::Cut,
         _ => Ended::Closed,
     }
 }

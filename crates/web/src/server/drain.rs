@@ -37,9 +37,14 @@ impl Drain {
         !matches!(self.0.has_changed(), Ok(false))
     }
 
+    /// Waits until the listener stops.
+    pub(super) async fn begun(&self) {
+        let _ = self.0.clone().wait_for(|stopping| *stopping).await;
+    }
+
     /// Waits until idle connections are to be closed.
     pub(super) async fn last_call(&self) {
-        let _ = self.0.clone().wait_for(|stopping| *stopping).await;
+        self.begun().await;
         tokio::time::sleep(LAST_CALL).await;
     }
 }

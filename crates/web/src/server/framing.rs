@@ -3,7 +3,7 @@
 //! hyper drops the evidence before a service sees the request: a `Content-Length` beside `Transfer-Encoding`, two
 //! equal lengths, a bare LF. This reader uses the same parser and keeps a verdict per request. When it loses track,
 //! requests are refused: a fault in it cannot let one through that hyper would refuse. A request that is there as a
-//! whole, and plain, it can show where it lies ([`Framing::whole`]), and hyper need not see it.
+//! whole, and plain, is shown where it lies ([`Limits::whole`]), and hyper need not see it.
 
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
@@ -33,10 +33,16 @@ pub(super) struct Lying<'h, 'b> {
     pub(super) bytes: usize,
 }
 
+/// How large a head may be, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) header: usize,
+    pub(super) uri: usize,
+}
+
 /// The reader's place in one connection's requests.
 pub(super) struct Framing {
-    max_header_bytes: usize,
-    max_uri_bytes: usize,
+    limits: Limits,
     at: At,
     held: Vec<u8>,
     verdicts: VecDeque<Result<(), Refusal>>,
@@ -65,38 +71,10 @@ impl TrailerLine {
     const EMPTY: Self = Self { bytes: 0, ends_in_cr: false };
 }
 
-impl Framing {
-    pub(super) fn new(max_header_bytes: usize, max_uri_bytes: usize) -> Self {
-        Self {
-            max_header_bytes,
-            max_uri_bytes,
-            at: At::Head,
-            held: Vec::new(),
-            verdicts: VecDeque::new(),
-            judged: 0,
-        }
-    }
-
-    /// Follows bytes that hyper has just been given.
-    pub(super) fn saw(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
-            bytes = match self.at {
-                At::Head => self.see_head(bytes),
-                At::Body { left } => self.skip(bytes, left, |left| At::Body { left }, At::Head),
-                At::ChunkSize => self.see_chunk_size(bytes),
-                At::Chunk { left } => self.skip(bytes, left, |left| At::Chunk { left }, At::ChunkSize),
-                At::Trailer(line) => self.see_trailer(bytes, line),
-                At::Lost => return,
-            };
-        }
-    }
-
+impl Limits {
     /// The request at the start of `bytes`, if a request begins there, all of it is there, it is within all limits, and
-    /// it asks for nothing but an answer. For bytes that hyper has not been given.
+    /// it asks for nothing but an answer.
     pub(super) fn whole<'h, 'b>(&self, bytes: &'b [u8], slots: &'h mut Slots<'b>) -> Option<Lying<'h, 'b>> {
-        if self.is_mid_request() {
-            return None;
-        }
         let mut request = httparse::Request::new(&mut []);
         let Ok(Status::Complete(head_bytes)) = request.parse_with_uninit_headers(bytes, slots) else {
             return None;
@@ -112,6 +90,39 @@ impl Framing {
             head_bytes,
             bytes: end,
         })
+    }
+
+    /// What follows this head, or why the request is refused.
+    fn decide(&self, block: &[u8], request: &httparse::Request<'_, '_>) -> Result<At, Refusal> {
+        if request.path.is_none_or(|target| target.len() > self.uri) {
+            Err(Refusal::UriTooLong)
+        } else if block.len() > self.header {
+            Err(Refusal::HeadersTooLarge)
+        } else if has_bare_line_feed(block) || !host_is_clear(request.headers, request.version == Some(1)) {
+            Err(Refusal::BadFraming)
+        } else {
+            decide_body(request.headers)
+        }
+    }
+}
+
+impl Framing {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self { limits, at: At::Head, held: Vec::new(), verdicts: VecDeque::new(), judged: 0 }
+    }
+
+    /// Follows bytes that hyper has just been given.
+    pub(super) fn saw(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            bytes = match self.at {
+                At::Head => self.see_head(bytes),
+                At::Body { left } => self.skip(bytes, left, |left| At::Body { left }, At::Head),
+                At::ChunkSize => self.see_chunk_size(bytes),
+                At::Chunk { left } => self.skip(bytes, left, |left| At::Chunk { left }, At::ChunkSize),
+                At::Trailer(line) => self.see_trailer(bytes, line),
+                At::Lost => return,
+            };
+        }
     }
 
     /// How many verdicts there have been, and so requests that hyper has been given whole heads of.
@@ -214,23 +225,10 @@ impl Framing {
             self.at = At::Lost;
             return;
         };
-        let verdict = self.decide(block, &request);
+        let verdict = self.limits.decide(block, &request);
         self.at = verdict.unwrap_or(At::Lost);
         self.judged += 1;
         self.verdicts.push_back(verdict.map(|_| ()));
-    }
-
-    /// What follows this head, or why the request is refused.
-    fn decide(&self, block: &[u8], request: &httparse::Request<'_, '_>) -> Result<At, Refusal> {
-        if request.path.is_none_or(|target| target.len() > self.max_uri_bytes) {
-            Err(Refusal::UriTooLong)
-        } else if block.len() > self.max_header_bytes {
-            Err(Refusal::HeadersTooLarge)
-        } else if has_bare_line_feed(block) || !host_is_clear(request.headers, request.version == Some(1)) {
-            Err(Refusal::BadFraming)
-        } else {
-            decide_body(request.headers)
-        }
     }
 }
 
@@ -321,9 +319,11 @@ mod tests {
 
     use super::*;
 
+    const LIMITS: Limits = Limits { header: 16 * 1024, uri: 8 * 1024 };
+
     /// The verdicts on these bytes, given in these pieces, and where the reader stands after them.
     fn read<'b>(pieces: impl IntoIterator<Item = &'b [u8]>) -> (Vec<Result<(), Refusal>>, String) {
-        let mut framing = Framing::new(16 * 1024, 8 * 1024);
+        let mut framing = Framing::new(LIMITS);
         for piece in pieces {
             framing.saw(piece);
         }
@@ -372,7 +372,7 @@ mod tests {
 
     #[test]
     fn a_request_that_was_not_seen_is_refused() {
-        assert_eq!(Framing::new(1, 1).take_verdict(), Err(Refusal::BadFraming));
+        assert_eq!(Framing::new(LIMITS).take_verdict(), Err(Refusal::BadFraming));
     }
 
     #[test]
@@ -384,7 +384,7 @@ mod tests {
         ] {
             let chunked = "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n0\r\n";
             let bytes = format!("{chunked}{trailer}GET / HTTP/1.1\r\nhost: a\r\n\r\n");
-            let mut framing = Framing::new(16 * 1024, 8 * 1024);
+            let mut framing = Framing::new(LIMITS);
             framing.saw(bytes.as_bytes());
             assert_eq!(framing.take_verdict(), Ok(()));
             assert_eq!(framing.take_verdict(), next, "{trailer:?}");
@@ -394,7 +394,7 @@ mod tests {
 
     #[test]
     fn an_endless_head_is_not_kept() {
-        let mut framing = Framing::new(16 * 1024, 8 * 1024);
+        let mut framing = Framing::new(LIMITS);
         for _ in 0..100 {
             framing.saw(&[b'a'; 4096]);
         }

@@ -1,4 +1,5 @@
-//! HTTP/1.1: hyper's settings, and the verdict of the framing for each request that hyper hands over.
+//! HTTP/1.1: the two parts of a connection's life, hyper's settings, and the verdict of the framing for each request that
+//! hyper hands over.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -18,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::Handler;
 use super::connection::{Ended, drive};
 use super::framing::Framing;
+use super::front::{Early, Front, Next};
 use super::pace::Pace;
 use super::request::Caller;
 use super::tap::{Seen, Tap};
@@ -34,12 +36,25 @@ where
 {
     let options = &caller.door.options;
     let pace = Pace::new(options);
-    let seen = Seen::new(Framing::new(options.max_header_bytes, options.max_uri_bytes));
     let wire = Wire::new(stream, Arc::clone(&pace), options.answer_timeout);
-    let patience = options.answer_timeout;
-    let drain = caller.drain.clone();
     let caller = Arc::new(caller);
-    let tap = Tap::new(wire, Arc::clone(&seen), Arc::clone(&caller), Arc::clone(&pace));
+    let front = Front::new(wire, Arc::clone(&caller), Arc::clone(&pace));
+    match front.serve(caller.drain.clone()).await {
+        Next::Ended(ended) => ended,
+        // Boxed: most connections never come here.
+        Next::Hyper(wire, early) => Box::pin(serve_by_hyper(wire, early, caller, pace)).await,
+    }
+}
+
+async fn serve_by_hyper<S, H>(wire: Wire<S>, early: Early, caller: Arc<Caller<H>>, pace: Arc<Pace>) -> Ended
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    H: Handler,
+{
+    let options = &caller.door.options;
+    let (patience, drain) = (options.answer_timeout, caller.drain.clone());
+    let seen = Seen::new(Framing::new(options.head_limits()));
+    let tap = Tap::new(wire, early, Arc::clone(&seen), Arc::clone(&caller), Arc::clone(&pace));
     let busy_pace = Arc::clone(&pace);
     let service = service_fn(move |request: Request<Incoming>| {
         let busy = busy_pace.begin();

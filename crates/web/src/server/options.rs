@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::framing::Limits;
+
 /// Deadlines and limits. All of them apply to every connection; there is no way to switch one off.
 #[derive(Debug, Clone)]
 pub struct ListenerOptions {
@@ -29,6 +31,12 @@ pub struct ListenerOptions {
     pub max_uri_bytes: usize,
     /// Requests at the same time on one HTTP/2 connection. Default 100.
     pub max_streams: u32,
+}
+
+impl ListenerOptions {
+    pub(super) fn head_limits(&self) -> Limits {
+        Limits { header: self.max_header_bytes, uri: self.max_uri_bytes }
+    }
 }
 
 impl Default for ListenerOptions {

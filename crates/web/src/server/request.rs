@@ -10,10 +10,10 @@ use http_body::Body;
 use http_body_util::BodyExt;
 
 use super::drain::Drain;
-use super::framing::Lying;
+use super::framing::{Lying, empty_slots};
 use super::{
-    Answer, Exposure, Fields, Handler, ListenerCounts, ListenerOptions, Received, Refusal, Source, Whole,
-    catch_panic,
+    Answer, Exposure, Fields, Handler, ListenerCounts, ListenerOptions, Received, Refusal, Source,
+    UsualFields, Whole, catch_panic,
 };
 
 /// What all connections of a listener share.
@@ -33,8 +33,22 @@ pub(super) struct Caller<H> {
 }
 
 impl<H: Handler> Caller<H> {
-    /// The answer to a request at the start of `bytes`, if the handler has it without waiting.
-    pub(super) fn answer_lying(&self, lying: &Lying<'_, '_>, bytes: &[u8]) -> Option<Answer> {
+    /// Answers the requests at the start of `bytes`, which begins with a request, that are there as a whole and that the
+    /// handler answers without waiting. Tells how many bytes they were.
+    pub(super) fn answer_at_once(&self, bytes: &[u8], answers: &mut Vec<u8>) -> usize {
+        let limits = self.door.options.head_limits();
+        let mut done = 0;
+        while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
+            let mut slots = empty_slots();
+            let Some(lying) = limits.whole(rest, &mut slots) else { break };
+            let Some(answer) = self.answer_lying(&lying, rest) else { break };
+            answer.write(answers);
+            done += lying.bytes;
+        }
+        done
+    }
+
+    fn answer_lying(&self, lying: &Lying<'_, '_>, bytes: &[u8]) -> Option<Answer> {
         let request = &lying.request;
         let (path, query) = split_target(request.path?)?;
         self.answer_whole(&Whole {
@@ -160,7 +174,7 @@ where
 
 /// The net under handlers that do not catch their own panics.
 fn bare_500() -> Answer {
-    Answer::new(StatusCode::INTERNAL_SERVER_ERROR, Vec::new())
+    Answer::new(StatusCode::INTERNAL_SERVER_ERROR, UsualFields::default(), Vec::new())
 }
 
 #[cfg(test)]
@@ -179,7 +193,7 @@ mod tests {
             }
             Received::Refused(_, refusal) => (refusal.status(), refusal.to_string()),
         };
-        Answer::new(status, text)
+        Answer::new(status, UsualFields::default(), text)
     }
 
     /// Asks a plain listener on all addresses behind the proxy 10.0.0.1, from this peer.

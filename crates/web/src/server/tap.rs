@@ -1,7 +1,7 @@
 //! An HTTP/1.1 connection's bytes between hyper and the socket.
 //!
-//! Shows each head to [`Framing`]; answers a request that is there as a whole at once, where it lies, while hyper has
-//! nothing in work; and closes without destroying the last answer.
+//! Shows each head to [`Framing`]; answers what can be answered where it lies, while hyper has nothing in work; and
+//! closes without destroying the last answer.
 
 use std::io;
 use std::pin::Pin;
@@ -13,9 +13,11 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-use super::framing::{Framing, empty_slots};
+use super::framing::Framing;
+use super::front::Early;
 use super::pace::Pace;
 use super::request::Caller;
+use super::unsent::Unsent;
 use super::wire::Wire;
 use super::{Handler, Refusal};
 
@@ -57,18 +59,13 @@ pub(super) struct Tap<S, H> {
     seen: Arc<Seen>,
     caller: Arc<Caller<H>>,
     pace: Arc<Pace>,
-    /// Answers that the socket has not taken yet; hyper's own come after them.
+    /// Read before hyper was there.
+    unread: Vec<u8>,
     unsent: Unsent,
     /// Whether hyper has nothing in work: no part of a request, and no answer to send.
     hyper_rests: bool,
     ended: bool,
     farewell: Option<Farewell>,
-}
-
-#[derive(Default)]
-struct Unsent {
-    bytes: Vec<u8>,
-    sent: usize,
 }
 
 struct Farewell {
@@ -77,26 +74,32 @@ struct Farewell {
 }
 
 impl<S, H> Tap<S, H> {
-    pub(super) fn new(wire: Wire<S>, seen: Arc<Seen>, caller: Arc<Caller<H>>, pace: Arc<Pace>) -> Self {
-        let unsent = Unsent::default();
-        Self { wire, seen, caller, pace, unsent, hyper_rests: true, ended: false, farewell: None }
+    pub(super) fn new(
+        wire: Wire<S>,
+        early: Early,
+        seen: Arc<Seen>,
+        caller: Arc<Caller<H>>,
+        pace: Arc<Pace>,
+    ) -> Self {
+        let Early { unread, unsent } = early;
+        Self { wire, seen, caller, pace, unread, unsent, hyper_rests: true, ended: false, farewell: None }
+    }
+}
+
+impl<S: AsyncRead + Unpin, H> Tap<S, H> {
+    fn poll_read_more(&mut self, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.unread.is_empty() {
+            return Pin::new(&mut self.wire).poll_read(cx, into);
+        }
+        let fits = self.unread.len().min(into.remaining());
+        let rest = self.unread.split_off(fits);
+        into.put_slice(&self.unread);
+        self.unread = rest;
+        Poll::Ready(Ok(()))
     }
 }
 
 impl<S, H: Handler> Tap<S, H> {
-    /// Answers the requests at the start of `bytes` that can be answered at once; tells how many bytes they were.
-    fn answer_at_once(&mut self, bytes: &[u8]) -> usize {
-        let mut done = 0;
-        while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
-            let mut slots = empty_slots();
-            let Some(lying) = self.seen.framing(|framing| framing.whole(rest, &mut slots)) else { break };
-            let Some(answer) = self.caller.answer_lying(&lying, rest) else { break };
-            answer.write(&mut self.unsent.bytes);
-            done += lying.bytes;
-        }
-        done
-    }
-
     /// Takes note of bytes that hyper is given.
     fn hand_over(&mut self, bytes: &[u8]) {
         self.hyper_rests = false;
@@ -112,24 +115,6 @@ impl<S, H: Handler> Tap<S, H> {
         let answered = self.seen.answered.load(Ordering::Relaxed);
         self.hyper_rests =
             self.seen.framing(|framing| framing.judged() == answered && !framing.is_mid_request());
-    }
-}
-
-impl<S: AsyncWrite + Unpin, H> Tap<S, H> {
-    /// Sends the answers that were made at once.
-    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.unsent.bytes.is_empty() {
-            return Poll::Ready(Ok(()));
-        }
-        while let Some(left) = self.unsent.bytes.get(self.unsent.sent..).filter(|left| !left.is_empty()) {
-            match ready!(Pin::new(&mut self.wire).poll_write(cx, left))? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                sent => self.unsent.sent += sent,
-            }
-        }
-        ready!(Pin::new(&mut self.wire).poll_flush(cx))?;
-        self.unsent = Unsent::default();
-        Poll::Ready(Ok(()))
     }
 }
 
@@ -159,21 +144,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Handler> AsyncRead for Tap<S, H> {
         let before = into.filled().len();
         loop {
             // Who does not take answers is asked for no more requests.
-            ready!(this.poll_send(cx))?;
-            let read = ready!(Pin::new(&mut this.wire).poll_read(cx, into));
+            ready!(this.unsent.poll_send(&mut this.wire, cx))?;
+            let read = ready!(this.poll_read_more(cx, into));
             let new = into.filled().len() - before;
             this.ended = read.is_err() || new == 0;
             if this.ended {
                 return Poll::Ready(read);
             }
+            let mut answers = Vec::new();
             let answered = match this.hyper_rests {
-                true => this.answer_at_once(&into.filled()[before..]),
+                true => this.caller.answer_at_once(&into.filled()[before..], &mut answers),
                 false => 0,
             };
             if answered > 0 {
                 this.pace.answered_at_once();
                 into.filled_mut().copy_within(before + answered.., before);
                 into.set_filled(before + new - answered);
+                if let Poll::Ready(sent) = this.unsent.poll_send_new(&mut this.wire, cx, &answers) {
+                    sent?;
+                }
             }
             if answered < new {
                 this.hand_over(&into.filled()[before..]);
@@ -186,7 +175,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Handler> AsyncRead for Tap<S, H> {
 impl<S: AsyncRead + AsyncWrite + Unpin, H: Handler> AsyncWrite for Tap<S, H> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        ready!(this.poll_send(cx))?;
+        ready!(this.unsent.poll_send(&mut this.wire, cx))?;
         Pin::new(&mut this.wire).poll_write(cx, bytes)
     }
 
@@ -196,7 +185,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Handler> AsyncWrite for Tap<S, H> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        ready!(this.poll_send(cx))?;
+        ready!(this.unsent.poll_send(&mut this.wire, cx))?;
         Pin::new(&mut this.wire).poll_write_vectored(cx, slices)
     }
 
@@ -207,7 +196,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Handler> AsyncWrite for Tap<S, H> {
     /// hyper flushes only when its own buffer is empty.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        ready!(this.poll_send(cx))?;
+        ready!(this.unsent.poll_send(&mut this.wire, cx))?;
         ready!(Pin::new(&mut this.wire).poll_flush(cx))?;
         if !this.hyper_rests {
             this.look_whether_hyper_rests();
@@ -218,7 +207,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Handler> AsyncWrite for Tap<S, H> {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.farewell.is_none() {
-            ready!(this.poll_send(cx))?;
+            ready!(this.unsent.poll_send(&mut this.wire, cx))?;
             ready!(Pin::new(&mut this.wire).poll_shutdown(cx))?;
         }
         let still_sending = this.seen.framing(|framing| framing.is_mid_request());

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use obol_web::server::{
-    Answer, Entrance, Listener, ListenerCounts, ListenerOptions, Received, ServeEnd, Source,
+    Answer, Entrance, Listener, ListenerCounts, ListenerOptions, Received, ServeEnd, Source, UsualFields,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -133,7 +133,7 @@ async fn answer(received: Received, slow_arrived: Arc<Semaphore>, slow_may_end: 
             text(200, "slow".to_owned())
         }
         "/panic" => panic!("on purpose, by the test"),
-        "/big" => Answer::new(StatusCode::OK, vec![b'x'; BIG_BYTES]),
+        "/big" => Answer::new(StatusCode::OK, UsualFields::default(), vec![b'x'; BIG_BYTES]),
         path => text(
             200,
             format!(
@@ -148,7 +148,7 @@ async fn answer(received: Received, slow_arrived: Arc<Semaphore>, slow_may_end: 
 }
 
 fn text(status: u16, body: String) -> Answer {
-    Answer::new(StatusCode::from_u16(status).unwrap(), body)
+    Answer::new(StatusCode::from_u16(status).unwrap(), UsualFields::default(), body)
 }
 
 /// Waits until something is so.

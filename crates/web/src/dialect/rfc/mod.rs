@@ -13,7 +13,7 @@ pub(super) fn success(answered: &Answered) -> Answer {
     match answered {
         Answered::Token(token) => json_answer(StatusCode::OK, &TokenBody::of(token)),
         // RFC 7009 §2.2: the content of the body is ignored by the client, so there is none.
-        Answered::Revocation(_done) => bare_answer(StatusCode::OK, Vec::new()),
+        Answered::Revocation(_done) => bare_answer(StatusCode::OK),
         Answered::Introspection(introspection) => json_answer(StatusCode::OK, introspection),
         Answered::Verification(verification) => json_answer(StatusCode::OK, verification),
         Answered::Document(document) => json_answer(StatusCode::OK, document),
