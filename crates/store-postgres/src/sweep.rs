@@ -7,11 +7,11 @@ use crate::connection::{Connection, Values};
 use crate::error::Result;
 
 /// The newest entry stays, so that who reads to the end of the log knows how far it goes. (`log_head` may be ahead of it.)
-const REMOVE_ENTRIES: &str = "DELETE FROM change_log WHERE position IN \
-     (SELECT position FROM change_log WHERE leaves_at <= $1 ORDER BY leaves_at LIMIT $2) \
+const REMOVE_ENTRIES: &str = "DELETE FROM change_log WHERE position = \
+     ANY(ARRAY(SELECT position FROM change_log WHERE leaves_at <= $1 ORDER BY leaves_at LIMIT $2)) \
      AND position < (SELECT MAX(position) FROM change_log)";
-const REMOVE_FAMILIES: &str = "DELETE FROM families WHERE id IN \
-     (SELECT id FROM families WHERE leaves_at <= $1 ORDER BY leaves_at LIMIT $2)";
+const REMOVE_FAMILIES: &str = "DELETE FROM families WHERE id = \
+     ANY(ARRAY(SELECT id FROM families WHERE leaves_at <= $1 ORDER BY leaves_at LIMIT $2))";
 const NOTE: &str = "UPDATE log_head SET swept_through = $1 WHERE swept_through < $1";
 const FORGET: &str = "UPDATE log_head SET swept_through = 0";
 const SWEPT_THROUGH: &str = "SELECT swept_through FROM log_head";
