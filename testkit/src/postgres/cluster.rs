@@ -1,9 +1,10 @@
 //! Making a cluster, and what can happen to its server: stopped, killed, paused, started again.
 
+use std::ffi::OsString;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::AtomicU32;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -27,7 +28,7 @@ host replication all 127.0.0.1/32 trust
 ";
 
 /// Makes a cluster with these settings and starts it.
-pub(super) fn make(settings: &[(String, String)]) -> Result<Postgres, String> {
+pub(super) fn make(builder: &PostgresBuilder) -> Result<Postgres, String> {
     let programs = Programs::find()?;
     let folder = programs.folder()?;
     let data = folder.path().join("data");
@@ -35,13 +36,26 @@ pub(super) fn make(settings: &[(String, String)]) -> Result<Postgres, String> {
     initdb.args(["--no-sync", "-U", "postgres", "-E", "UTF8", "--locale=C", "--auth=trust", "-D"]).arg(&data);
     output(initdb)?;
     fs::write(data.join("pg_hba.conf"), ACCESS).map_err(|error| error.to_string())?;
-    configure(&data, settings)?;
-    let made = Postgres::in_folder(programs, folder)?;
+    configure(&data, &builder.settings)?;
+    let mut made = Postgres::in_folder(programs, folder)?;
+    if let Some(time) = builder.flush_takes {
+        made.environment = slow_flush(made.folder.path(), time)?;
+    }
     made.start_server();
     made.sql("postgres", &format!("CREATE ROLE {} LOGIN", Postgres::OWNER));
     let (guarded, password) = (Postgres::GUARDED, Postgres::GUARDED_PASSWORD);
     made.sql("postgres", &format!("CREATE ROLE {guarded} LOGIN PASSWORD '{password}'"));
     Ok(made)
+}
+
+/// What the server needs in its environment so that its flushes take this long.
+fn slow_flush(folder: &Path, time: Duration) -> Result<Vec<(&'static str, OsString)>, String> {
+    let (source, library) = (folder.join("slow_flush.c"), folder.join("slow_flush.so"));
+    fs::write(&source, include_str!("slow_flush.c")).map_err(|error| error.to_string())?;
+    let mut compiler = Command::new("cc");
+    compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl");
+    output(compiler)?;
+    Ok(vec![("LD_PRELOAD", library.into()), ("OBOL_FLUSH_MICROS", time.as_micros().to_string().into())])
 }
 
 /// Appends settings to `postgresql.conf`; the last one of a name counts.
@@ -60,7 +74,14 @@ impl Postgres {
     pub(super) fn in_folder(programs: Programs, folder: tempfile::TempDir) -> Result<Self, String> {
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
         let port = free.map_err(|error| error.to_string())?.port();
-        Ok(Self { programs, folder, port, postmaster: Mutex::default(), databases: AtomicU32::new(0) })
+        Ok(Self {
+            programs,
+            folder,
+            port,
+            postmaster: Mutex::default(),
+            environment: Vec::new(),
+            databases: AtomicU32::new(0),
+        })
     }
 
     /// Starts the server, which must not be running, and waits until it answers.
@@ -72,6 +93,7 @@ impl Postgres {
         command.arg("-D").arg(self.data()).arg("-p").arg(self.port.to_string());
         command.arg("-k").arg(self.folder.path()).args(["-c", "listen_addresses=127.0.0.1"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         let postmaster = command.spawn().expect("postgres can be started");
         *self.postmaster() = Some(postmaster);
         wait_until("PostgreSQL answers", PATIENCE, || {

@@ -4,10 +4,12 @@ mod cluster;
 mod programs;
 mod standby;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Child;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -20,6 +22,7 @@ pub struct Postgres {
     folder: TempDir,
     port: u16,
     postmaster: Mutex<Option<Child>>,
+    environment: Vec<(&'static str, OsString)>,
     databases: AtomicU32,
 }
 
@@ -27,6 +30,7 @@ pub struct Postgres {
 #[derive(Debug, Clone, Default)]
 pub struct PostgresBuilder {
     settings: Vec<(String, String)>,
+    flush_takes: Option<Duration>,
 }
 
 impl Postgres {
@@ -112,9 +116,17 @@ impl PostgresBuilder {
         self
     }
 
+    /// Makes each flush of the write-ahead log take at least this long: the disk of a test machine may have a cache that
+    /// answers at once. Needs `cc`.
+    #[must_use]
+    pub fn flush_takes(mut self, time: Duration) -> Self {
+        self.flush_takes = Some(time);
+        self
+    }
+
     /// Makes and starts it.
     #[track_caller]
     pub fn start(self) -> Postgres {
-        cluster::make(&self.settings).unwrap_or_else(|error| panic!("PostgreSQL: {error}"))
+        cluster::make(&self).unwrap_or_else(|error| panic!("PostgreSQL: {error}"))
     }
 }
