@@ -16,6 +16,9 @@ use super::{
     UsualFields, Whole, catch_panic,
 };
 
+/// The most that may wait to be sent before another request of a connection is answered at once.
+const MAX_ANSWERS_BYTES: usize = 64 * 1024;
+
 /// What all connections of a listener share.
 pub(super) struct Door<H> {
     pub(super) handler: H,
@@ -34,11 +37,15 @@ pub(super) struct Caller<H> {
 
 impl<H: Handler> Caller<H> {
     /// Answers the requests at the start of `bytes`, which begins with a request, that are there as a whole and that the
-    /// handler answers without waiting. Tells how many bytes they were.
+    /// handler answers without waiting, until there are answers enough to be sent. Tells how many bytes they were.
     pub(super) fn answer_at_once(&self, bytes: &[u8], answers: &mut Vec<u8>) -> usize {
         let limits = self.door.options.head_limits();
         let mut done = 0;
         while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
+            // Who asks for more in one go than it takes gets them one by one, by hyper.
+            if answers.len() >= MAX_ANSWERS_BYTES {
+                break;
+            }
             let mut slots = empty_slots();
             let Some(lying) = limits.whole(rest, &mut slots) else { break };
             let Some(answer) = self.answer_lying(&lying, rest) else { break };

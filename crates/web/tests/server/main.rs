@@ -7,3 +7,6 @@ mod limits;
 mod running;
 mod stop;
 mod tls;
+
+/// Whether the handler answers at once what needs no wait.
+const AT_ONCE: bool = false;

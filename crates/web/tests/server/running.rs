@@ -4,15 +4,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use obol_web::server::{
-    Answer, Entrance, Listener, ListenerCounts, ListenerOptions, Received, ServeEnd, Source, UsualFields,
+    Answer, Entrance, Fields, Handler, Listener, ListenerCounts, ListenerOptions, Received, ServeEnd, Source,
+    UsualFields, Whole,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+
+use crate::AT_ONCE;
 
 /// Longer than any deadline that a test sets, so that a missing one fails the test instead of hanging it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(8);
@@ -44,7 +47,7 @@ pub(crate) fn start_with(options: ListenerOptions, entrance: Entrance) -> Runnin
     let slow_may_end = Arc::new(Semaphore::new(0));
     let (stop, stopped) = oneshot::channel();
     let (arrived, may_end) = (Arc::clone(&slow_arrived), Arc::clone(&slow_may_end));
-    let handler = move |received| answer(received, Arc::clone(&arrived), Arc::clone(&may_end));
+    let handler = Teller { slow_arrived: arrived, slow_may_end: may_end };
     let serving = tokio::spawn(listener.serve(handler, async {
         let _ = stopped.await;
     }));
@@ -117,6 +120,26 @@ pub(crate) fn says_close(answer: &str) -> bool {
     answer.contains("connection: close\r\n")
 }
 
+/// Tells what it was given.
+struct Teller {
+    slow_arrived: Arc<Semaphore>,
+    slow_may_end: Arc<Semaphore>,
+}
+
+impl Handler for Teller {
+    fn answer(&self, received: Received) -> impl Future<Output = Answer> + Send + 'static {
+        answer(received, Arc::clone(&self.slow_arrived), Arc::clone(&self.slow_may_end))
+    }
+
+    fn answer_at_once<F: Fields + ?Sized>(&self, request: &Whole<'_, F>) -> Option<Answer> {
+        let waits = ["/slow", "/panic"].contains(&request.path) || request.path.starts_with("/later/");
+        (AT_ONCE && !waits).then(|| {
+            assert!(request.query.is_none());
+            tell(request.method, request.path, request.body, request.source)
+        })
+    }
+}
+
 async fn answer(received: Received, slow_arrived: Arc<Semaphore>, slow_may_end: Arc<Semaphore>) -> Answer {
     let request = match received {
         Received::Request(request) => request,
@@ -133,17 +156,20 @@ async fn answer(received: Received, slow_arrived: Arc<Semaphore>, slow_may_end: 
             text(200, "slow".to_owned())
         }
         "/panic" => panic!("on purpose, by the test"),
+        path => {
+            if path.starts_with("/later/") {
+                tokio::task::yield_now().await;
+            }
+            tell(request.method(), path, request.body(), source)
+        }
+    }
+}
+
+fn tell(method: &Method, path: &str, body: &[u8], source: Source) -> Answer {
+    let Source { client, tls, .. } = source;
+    match path {
         "/big" => Answer::new(StatusCode::OK, UsualFields::default(), vec![b'x'; BIG_BYTES]),
-        path => text(
-            200,
-            format!(
-                "{} {path} body={} client={} tls={}",
-                request.method(),
-                request.body().len(),
-                source.client,
-                source.tls
-            ),
-        ),
+        path => text(200, format!("{method} {path} body={} client={client} tls={tls}", body.len())),
     }
 }
 
