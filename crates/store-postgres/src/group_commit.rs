@@ -105,6 +105,8 @@ impl Commit {
     /// Commits. When it returns `Ok`, what the requests did is on stable storage, also on the standby that commits wait for;
     /// with the new end of the log, if something was appended. After an `Err` it may have been committed or not.
     pub(crate) async fn end(self, db: &Connection) -> Result<Option<Position>> {
+        // Its preparation must not come between: what follows it would overtake it.
+        LogHead::prepare(db).await?;
         let warnings = db.warnings();
         let (ended, last_given, committed) = tokio::join!(biased; db.run(self.end_of_part.unwrap_or_default()), LogHead::last_given(db), db.run(COMMIT));
         // A failure of the first two has turned the third into a rollback, which does not look like a failure.

@@ -49,6 +49,11 @@ impl LogHead {
         columns::position(&db.load(LAST_GIVEN, &[]).await?, 0)
     }
 
+    /// Makes [`LogHead::last_given`] one round trip.
+    pub(crate) async fn prepare(db: &Connection) -> Result<()> {
+        db.prepared(LAST_GIVEN).await.map(drop)
+    }
+
     /// Keeps all others from writing until the end of the transaction, and gives the last position that was given.
     ///
     /// On a new timeline (a standby was promoted) positions may have been lost with the old primary, and nodes may have

@@ -150,6 +150,8 @@ async fn renew(db: &Connection, renewal: Renewal) -> Result<u64> {
 
 /// One round trip. A renewal that a crash forgets only makes others wait longer: see [`crate::node_rows`].
 async fn renew_without_flush(db: &Connection, renewal: Renewal) -> Result<u64> {
+    // Its preparation must not come between: the end of the transaction would overtake it.
+    db.prepared(RENEW).await?;
     let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL synchronous_commit = off";
     let (begun, renewed, ended) = tokio::join!(biased; db.run(begin), renew(db, renewal), db.run("COMMIT"));
     begun?;

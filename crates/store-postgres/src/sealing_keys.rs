@@ -12,8 +12,9 @@ use crate::{PostgresStore, columns};
 
 const ADD_FIRST: &str = "INSERT INTO sealing_keys (id, wrapped, created_at, retired_at) \
      SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT 1 FROM sealing_keys)";
+const EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM sealing_keys)";
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[ADD_FIRST];
+pub(crate) const STATEMENTS: &[&str] = &[ADD_FIRST, EXISTS];
 
 #[async_trait]
 impl SealingKeys for PostgresStore {
@@ -21,6 +22,10 @@ impl SealingKeys for PostgresStore {
         let key = key.clone();
         let now = key.created_at;
         self.writer.write(Some(now), move |db| Box::pin(async move { add_first(db, &key).await })).await
+    }
+
+    async fn has_sealing_key(&self) -> Result<bool, StoreError> {
+        self.readers.read(async |db| columns::value(&db.load(EXISTS, &[]).await?, 0)).await
     }
 }
 
