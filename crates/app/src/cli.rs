@@ -8,6 +8,7 @@ use crate::commands::bench::BenchArgs;
 use crate::commands::client::ClientCommand;
 use crate::commands::completions::CompletionsArgs;
 use crate::commands::config::ConfigCommand;
+use crate::commands::migrate::MigrateArgs;
 use crate::commands::revoke::RevokeArgs;
 use crate::commands::serve::ServeArgs;
 use crate::commands::token::TokenCommand;
@@ -60,6 +61,8 @@ pub(crate) enum Command {
     Token(TokenCommand),
     /// End many tokens at once: of a person, of a client, of one sign-in, or all.
     Revoke(RevokeArgs),
+    /// Make the tables of the database, or change them to what this version needs.
+    Migrate(MigrateArgs),
     /// Measure how fast obol is on this machine, beside the least that an HTTP server must do.
     Bench(Box<BenchArgs>),
     /// Check the configuration, or print a sample of the file.

@@ -1,19 +1,17 @@
 //! The installation in the data folder, as the command line works on it: beside the server, or before its first start.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use obol_keys::MasterKey;
 use obol_replica::{Clock, LeaseOptions, Memory, Revoked, SystemClock, confirm_from_outside};
 use obol_store::{Appended, Audit, AuditEvent, AuditRecord, Store};
-use obol_store_sqlite::SqliteStore;
 use obol_token::Timestamp;
 
 use crate::audit_trail::{AuditTrail, Rotation};
 use crate::config::Settings;
 use crate::failure::{End, Failure};
+use crate::storage;
 
 /// What the audit records of the command line name as their source.
 const SOURCE: &str = "command line";
@@ -23,10 +21,10 @@ const AUDIT_WAIT: Duration = Duration::from_secs(5);
 
 /// Store, audit file and clocks of one command.
 pub(crate) struct Installation {
-    store: Arc<SqliteStore>,
+    store: Arc<dyn Store>,
     audit: AuditTrail,
     lease: LeaseOptions,
-    master_key: PathBuf,
+    settings: Settings,
     /// When the command began.
     pub(crate) now: Timestamp,
 }
@@ -40,12 +38,7 @@ impl Installation {
         settings: &Settings,
         work: impl AsyncFnOnce(&Self) -> Result<End, Failure>,
     ) -> Result<End, Failure> {
-        if !SqliteStore::is_in(&settings.data) {
-            let folder = settings.data.display();
-            return Err(Failure::refused(format_args!(
-                "there is no installation in {folder}: name its folder with --data, or begin one with `obol serve`"
-            )));
-        }
+        storage::require(settings)?;
         Self::visit_or_begin(settings, work)
     }
 
@@ -59,7 +52,7 @@ impl Installation {
     ) -> Result<End, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.context("the system gives no event queue")?.block_on(async {
-            let installation = Self::open(settings)?;
+            let installation = Self::open(settings).await?;
             let end = work(&installation).await;
             installation.close();
             end
@@ -67,12 +60,12 @@ impl Installation {
     }
 
     /// Opens the data folder, and makes it when there is none.
-    fn open(settings: &Settings) -> anyhow::Result<Self> {
+    async fn open(settings: &Settings) -> anyhow::Result<Self> {
         Ok(Self {
-            store: Arc::new(SqliteStore::open(&settings.data)?),
+            store: storage::open(settings).await?,
             audit: AuditTrail::start(&settings.data, rotation(settings), || SystemClock.wall())?,
             lease: lease(settings),
-            master_key: master_key_path(&settings.data),
+            settings: settings.clone(),
             now: SystemClock.wall(),
         })
     }
@@ -87,10 +80,10 @@ impl Installation {
     /// # Errors
     /// When there is no master key yet, or the log cannot be read.
     pub(crate) async fn load_memory(&self) -> anyhow::Result<Memory> {
-        if !self.master_key.exists() {
-            anyhow::bail!("this data folder has issued no token yet: start `obol serve` on it once");
-        }
-        let memory = Memory::new(MasterKey::load(&self.master_key)?);
+        let master = storage::present_master_key(&self.settings)?;
+        let master =
+            master.context("this data folder has issued no token yet: start `obol serve` on it once")?;
+        let memory = Memory::new(master);
         memory.catch_up(&*self.store).await.context("the change log cannot be read")?;
         Ok(memory)
     }
@@ -141,9 +134,4 @@ pub(crate) fn lease(settings: &Settings) -> LeaseOptions {
         lease: Duration::from_millis(settings.lease_ms.into()),
         renew_every: Duration::from_millis(settings.lease_renewal_ms.into()),
     }
-}
-
-/// The file of the key that wraps all others.
-pub(crate) fn master_key_path(data: &Path) -> PathBuf {
-    data.join("master.key")
 }

@@ -12,6 +12,7 @@ mod instant;
 mod logging;
 mod output;
 mod printable;
+mod storage;
 mod typed;
 mod wiring;
 

@@ -6,11 +6,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use obol_accounts::{PasswordCheck, PoolSize};
-use obol_keys::MasterKey;
 use obol_oauth::{Engine, Issuer};
 use obol_replica::{Clock, Replica, SystemClock};
 use obol_store::{Audit, AuditRecord, Store, Users};
-use obol_store_sqlite::SqliteStore;
 use obol_web::server::{
     Entrance, Listener, ListenerOptions, TlsIdentity, decide_exposure, raise_descriptor_limit,
 };
@@ -19,7 +17,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::audit_trail::AuditTrail;
 use crate::config::Settings;
-use crate::installation::{lease, master_key_path, rotation};
+use crate::installation::{lease, rotation};
+use crate::storage;
 
 /// From SIGTERM until accepted requests are cut: the rest of 10 s is for what must still be written.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(7);
@@ -44,7 +43,7 @@ impl Server {
     pub(crate) async fn open(settings: &Settings) -> anyhow::Result<Self> {
         let has_tls = settings.tls_self_signed || settings.tls_cert.is_some();
         decide_exposure(settings.listen, has_tls, &settings.behind_proxy)?;
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&settings.data)?);
+        let store = storage::open(settings).await?;
         let tls = tls_identity(settings)?;
         let entrance = Entrance { tls: tls.clone(), proxies: settings.behind_proxy.clone() };
         raise_descriptor_limit();
@@ -63,7 +62,7 @@ impl Server {
         }
 
         let audit = Arc::new(AuditTrail::start(&settings.data, rotation(settings), || SystemClock.wall())?);
-        let master = MasterKey::load_or_create(&master_key_path(&settings.data))?;
+        let master = storage::master_key(settings, &*store).await?;
         let clock = Arc::new(SystemClock);
         let replica = Replica::start(Arc::clone(&store), master, clock, lease(settings)).await?;
         let engine = engine(settings, &url, &replica, &store, &audit)?;

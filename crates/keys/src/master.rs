@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use obol_token::{KeyId, Timestamp};
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::random_bytes;
 use crate::sealing::{FreshKey, SEAL_OVERHEAD_BYTES, SealKey, SealingKey};
@@ -56,15 +56,16 @@ impl MasterKey {
         if fs::metadata(path).map_err(failed)?.permissions().mode() & 0o077 != 0 {
             return Err(MasterKeyError::Exposed(path.to_owned()));
         }
-        let mut text = fs::read_to_string(path).map_err(failed)?;
-        let mut bytes = [0; 32];
-        let read = text
-            .strip_prefix(FILE_PREFIX)
-            .and_then(|encoded| URL_SAFE_NO_PAD.decode_slice(encoded.trim_end(), &mut bytes).ok());
-        let key = if read == Some(bytes.len()) { SealKey::from_bytes(&bytes) } else { None };
-        bytes.zeroize();
-        text.zeroize();
-        key.map(Self).ok_or_else(|| MasterKeyError::Malformed(path.to_owned()))
+        let text = Zeroizing::new(fs::read_to_string(path).map_err(failed)?);
+        Self::parse(text).ok_or_else(|| MasterKeyError::Malformed(path.to_owned()))
+    }
+
+    /// The key in this text, which is that of a file; `None` if it is not.
+    pub fn parse(text: Zeroizing<String>) -> Option<Self> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        let encoded = text.strip_prefix(FILE_PREFIX)?.trim_end();
+        let read = URL_SAFE_NO_PAD.decode_slice(encoded, bytes.as_mut_slice()).ok()?;
+        if read == bytes.len() { SealKey::from_bytes(&bytes).map(Self) } else { None }
     }
 
     /// Reads the key from `path`, or makes a new one there, readable by its owner alone and on stable storage.

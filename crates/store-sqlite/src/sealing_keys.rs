@@ -11,14 +11,19 @@ use crate::{SqliteStore, columns};
 const ADD_FIRST: &str = "INSERT INTO sealing_keys (id, wrapped, created_at, retired_at) \
      SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT 1 FROM sealing_keys)";
 const FIND: &str = "SELECT id, wrapped, created_at, retired_at FROM sealing_keys WHERE id = $1";
+const EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM sealing_keys)";
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[ADD_FIRST, FIND];
+pub(crate) const STATEMENTS: &[&str] = &[ADD_FIRST, FIND, EXISTS];
 
 #[async_trait]
 impl SealingKeys for SqliteStore {
     async fn add_first_sealing_key(&self, key: &WrappedKey) -> Result<FirstKeyOutcome, StoreError> {
         let key = key.clone();
         self.writer.write(Some(key.created_at), move |db| add_first(db, &key)).await
+    }
+
+    async fn has_sealing_key(&self) -> Result<bool, StoreError> {
+        self.readers.read(|db| db.prepare_cached(EXISTS)?.query_row([], |row| row.get(0))).await
     }
 }
 

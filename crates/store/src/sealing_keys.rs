@@ -41,4 +41,10 @@ pub trait SealingKeys: Send + Sync {
     /// # Errors
     /// [`StoreError`]
     async fn add_first_sealing_key(&self, key: &WrappedKey) -> Result<FirstKeyOutcome, StoreError>;
+
+    /// Whether there is, or was, a sealing key: then there is a master key that wraps it.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    async fn has_sealing_key(&self) -> Result<bool, StoreError>;
 }

@@ -2,6 +2,7 @@
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
+use zeroize::Zeroizing;
 
 use super::list::{Reach, SETTINGS, Setting, Shape};
 use super::problem::Origin;
@@ -23,6 +24,17 @@ pub(crate) struct GivenValue {
 /// What was given on the command line and in the environment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Given(pub(crate) Vec<GivenValue>);
+
+/// The environment variable that may hold the master key itself, for nodes that get their secrets that way. No option: a
+/// secret on a command line is seen by all.
+pub(crate) const MASTER_KEY_VARIABLE: &str = "OBOL_MASTER_KEY";
+
+/// The text of the master key, if the environment holds it.
+#[allow(clippy::disallowed_methods, reason = "the one variable that is not an option")]
+pub(crate) fn master_key_text() -> Option<Zeroizing<String>> {
+    let text = std::env::var(MASTER_KEY_VARIABLE).ok().map(Zeroizing::new);
+    text.filter(|text| !text.is_empty())
+}
 
 impl Given {
     /// All that the environment gives, also for options that the command at hand does not take.

@@ -1,5 +1,6 @@
 //! What the program runs with: options from the command line, the environment and a file, in this order of weight.
 
+mod database_url;
 mod file;
 mod given;
 mod list;
@@ -12,7 +13,9 @@ mod settings;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-pub(crate) use given::{EVERYWHERE, Given, OptionsEverywhere, ServerOptions};
+pub(crate) use given::{
+    EVERYWHERE, Given, MASTER_KEY_VARIABLE, OptionsEverywhere, ServerOptions, master_key_text,
+};
 pub(crate) use list::{SETTINGS, Setting};
 pub(crate) use nearest::mistyped_variables;
 pub(crate) use problem::{ConfigError, Origin, Problem};

@@ -1,5 +1,6 @@
 //! The option that a mistyped name may have meant.
 
+use super::given::MASTER_KEY_VARIABLE;
 use super::list::SETTINGS;
 
 /// The key nearest to `name`, if it is near.
@@ -19,6 +20,9 @@ pub(crate) fn mistyped_variables() -> Vec<(String, String)> {
 
 fn mistyped(names: impl Iterator<Item = String>) -> Vec<(String, String)> {
     let near = |name: String| {
+        if name == MASTER_KEY_VARIABLE {
+            return None;
+        }
         let end = name.strip_prefix("OBOL_")?;
         let meant = format!("OBOL_{}", nearest(end)?.to_ascii_uppercase());
         (meant != name).then_some((name, meant))
@@ -47,8 +51,15 @@ mod tests {
 
     #[test]
     fn mistyped_variables_are_noticed_and_others_left_alone() {
-        let names =
-            ["OBOL_LISTEM", "OBOL_LISTEN", "OBOL_CONFIG", "OBOL_PORT_8080_TCP", "LISTEM", "OBOL_TLSCERT"];
+        let names = [
+            "OBOL_LISTEM",
+            "OBOL_LISTEN",
+            "OBOL_CONFIG",
+            "OBOL_PORT_8080_TCP",
+            "LISTEM",
+            "OBOL_TLSCERT",
+            "OBOL_MASTER_KEY",
+        ];
         let found = mistyped(names.map(str::to_owned).into_iter());
         let pair = |name: &str, meant: &str| (name.to_owned(), meant.to_owned());
         assert_eq!(found, [pair("OBOL_LISTEM", "OBOL_LISTEN"), pair("OBOL_TLSCERT", "OBOL_TLS_CERT")]);

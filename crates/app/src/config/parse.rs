@@ -7,12 +7,19 @@ use std::str::FromStr;
 use ipnet::IpNet;
 use obol_oauth::Issuer;
 
+use super::database_url::DatabaseUrl;
+
 /// A path.
 pub(super) fn path(texts: &[String]) -> Result<PathBuf, String> {
     match single(texts)? {
         text if text.contains('\0') => Err("a path holds no NUL character".to_owned()),
         text => Ok(PathBuf::from(text)),
     }
+}
+
+/// A URL of PostgreSQL. An error does not repeat it: it may hold a password.
+pub(super) fn database_url(texts: &[String]) -> Result<DatabaseUrl, String> {
+    DatabaseUrl::parse(single(texts)?)
 }
 
 /// An IP address with a port.

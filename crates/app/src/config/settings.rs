@@ -6,11 +6,23 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use obol_oauth::Issuer;
 
+use super::database_url::DatabaseUrl;
+
 /// What the program runs with. `list.rs` holds one entry for each field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Settings {
     /// The folder that holds everything that obol keeps.
     pub(crate) data: PathBuf,
+    /// The PostgreSQL database that holds everything instead, except for what is a node's own.
+    pub(crate) database_url: Option<DatabaseUrl>,
+    /// The file with the name of the database's user.
+    pub(crate) database_user_file: Option<PathBuf>,
+    /// The file with the password of the database's user.
+    pub(crate) database_password_file: Option<PathBuf>,
+    /// Whether the server makes and changes the tables of the database.
+    pub(crate) migrate: bool,
+    /// The file of the key that wraps all others; `None` for the one in the data folder.
+    pub(crate) master_key_file: Option<PathBuf>,
     /// Where the server answers; port 0 lets the system choose one.
     pub(crate) listen: SocketAddr,
     /// The URL under which clients reach the server; `None` for the one of the listener.
@@ -45,6 +57,11 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             data: PathBuf::from("./obol-data"),
+            database_url: None,
+            database_user_file: None,
+            database_password_file: None,
+            migrate: true,
+            master_key_file: None,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             issuer: None,
             tls_cert: None,

@@ -16,7 +16,9 @@ pub async fn the_first_key_is_told_to_the_nodes(store: Fresh) {
 }
 
 pub async fn there_is_one_first_key(store: Fresh) {
+    assert_eq!(store.has_sealing_key().await, Ok(false));
     let _ = store.add_first_sealing_key(&key(1)).await.unwrap();
+    assert_eq!(store.has_sealing_key().await, Ok(true));
     let before = entries(&*store).await;
     for again in [key(1), key(2)] {
         assert_eq!(store.add_first_sealing_key(&again).await, Ok(FirstKeyOutcome::Exists));
