@@ -195,3 +195,53 @@ fn settings(purpose: Use) -> String {
          'remote_apply' AND '{flush}' = 'on' THEN 'remote_apply' ELSE '{flush}' END, false)"
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use obol_testkit::Postgres;
+
+    use super::*;
+
+    const SETTINGS: &str = "SELECT name || ' ' || setting FROM pg_settings WHERE name IN ('synchronous_commit', \
+         'default_transaction_isolation', 'idle_in_transaction_session_timeout', 'statement_timeout', \
+         'lock_timeout', 'search_path') ORDER BY name";
+
+    async fn settings(url: &str, purpose: Use) -> Vec<String> {
+        let connector = Connector::new(&PostgresOptions::new(url)).unwrap();
+        let db = connector.connect(purpose, Instant::now() + Duration::from_secs(20)).await.unwrap();
+        db.lines(SETTINGS).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn sessions_have_the_settings_that_the_promise_hangs_on_whatever_the_role_s_defaults() {
+        let server = Postgres::start();
+        let url = server.database();
+        for default in [
+            "synchronous_commit = off",
+            "default_transaction_isolation = 'serializable'",
+            "idle_in_transaction_session_timeout = 0",
+            "statement_timeout = 0",
+            "lock_timeout = 0",
+        ] {
+            server.sql("postgres", &format!("ALTER ROLE {} SET {default}", Postgres::OWNER));
+        }
+        let mut expected = [
+            "default_transaction_isolation read committed",
+            "idle_in_transaction_session_timeout 1000",
+            "lock_timeout 2000",
+            "search_path obol",
+            "statement_timeout 2000",
+            "synchronous_commit on",
+        ];
+        assert_eq!(settings(&url, Use::Write).await, expected);
+        (expected[2], expected[4]) = ("lock_timeout 1000", "statement_timeout 1000");
+        assert_eq!(settings(&url, Use::Read).await, expected);
+
+        server.sql(
+            "postgres",
+            &format!("ALTER ROLE {} SET synchronous_commit = remote_apply", Postgres::OWNER),
+        );
+        expected[5] = "synchronous_commit remote_apply";
+        assert_eq!(settings(&url, Use::Read).await, expected, "the stronger one stays");
+    }
+}

@@ -166,4 +166,21 @@ mod tests {
         let removed = |secs| row.is_long_over(since + Duration::from_secs(secs));
         assert_eq!([removed(20), removed(21)], [false, true]);
     }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_asks_together_shares_readings() {
+        const CALLS: u64 = 200;
+        let server = obol_testkit::Postgres::shared();
+        let options = crate::PostgresOptions::new(&server.database());
+        crate::PostgresStore::migrate(&options).await.unwrap();
+        let rows = Arc::new(NodeRows::new(Arc::new(Connector::new(&options).unwrap())));
+        let mut asking = tokio::task::JoinSet::new();
+        for _ in 0..CALLS {
+            let rows = rows.clone();
+            asking.spawn(async move { rows.read().await.unwrap().len() });
+        }
+        assert!(asking.join_all().await.iter().all(|rows| *rows == 0));
+        let readings = rows.moments.load(Ordering::Acquire) - 1 - CALLS;
+        assert!((1..CALLS / 2).contains(&readings), "{readings} readings for {CALLS} questions");
+    }
 }

@@ -1,5 +1,6 @@
 //! Nodes: any number of them. `docs/design/postgres.md` says how the lease is kept here.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -34,8 +35,6 @@ struct Registered {
     node: NodeId,
     /// The longest lease that the row is known to say, durably.
     lease: Duration,
-    /// Counted here and not in the row: after a failover the row may be an older one, and a number must not come again.
-    renewals: i64,
     look: JoinHandle<()>,
 }
 
@@ -61,13 +60,12 @@ impl ThisNode {
 
     /// The next renewal, and whether its lease is longer than the row is known to say.
     fn next(&self, node: NodeId, applied: Position, lease: Duration) -> Option<(Renewal, bool)> {
-        let mut registered = self.locked();
-        let registered = registered.as_mut().filter(|registered| registered.node == node)?;
-        registered.renewals += 1;
+        let registered = self.locked();
+        let registered = registered.as_ref().filter(|registered| registered.node == node)?;
         let longer = lease > registered.lease;
         // Never a shorter one: an earlier renewal may still run.
         let lease = lease.max(registered.lease);
-        Some((Renewal { node, applied, lease, renewals: registered.renewals }, longer))
+        Some((Renewal { node, applied, lease, renewals: next_renewal() }, longer))
     }
 
     /// The row says this lease, durably.
@@ -81,9 +79,10 @@ impl ThisNode {
 #[async_trait]
 impl Nodes for PostgresStore {
     async fn register_node(&self, node: NodeId) -> Result<(), StoreError> {
-        self.enter(Renewal { node, applied: Position::START, lease: FIRST_LEASE, renewals: 0 }).await?;
+        self.enter(Renewal { node, applied: Position::START, lease: FIRST_LEASE, renewals: next_renewal() })
+            .await?;
         let look = tokio::spawn(look(self.node_rows.clone(), node));
-        *self.this_node.locked() = Some(Registered { node, lease: FIRST_LEASE, renewals: 0, look });
+        *self.this_node.locked() = Some(Registered { node, lease: FIRST_LEASE, look });
         self.writer.set_sweeping(true);
         Ok(())
     }
@@ -158,6 +157,13 @@ async fn renew_without_flush(db: &Connection, renewal: Renewal) -> Result<u64> {
     let renewed = renewed?;
     ended?;
     Ok(renewed)
+}
+
+/// Counted here and not in the row: after a failover the row may be an older one, and to who has seen a number before, it
+/// would be as old as that.
+fn next_renewal() -> i64 {
+    static RENEWALS: AtomicI64 = AtomicI64::new(1);
+    RENEWALS.fetch_add(1, Ordering::Relaxed)
 }
 
 /// Looks at the nodes as long as this one runs.

@@ -225,8 +225,8 @@ fn tls(mode: &str, authorities: Option<&Path>) -> Result<Tls, OptionsError> {
             });
         }
     };
-    let authorities =
-        authorities.map(|path| fs::read(path).map_err(|error| file("sslrootcert", path, &error)));
+    let authorities = authorities
+        .map(|path| fs::read(path).map_err(|error| file("sslrootcert in --database-url", path, &error)));
     Ok(Tls { mode, check, authorities: authorities.transpose()? })
 }
 

@@ -1,8 +1,9 @@
 //! Making a cluster, and what can happen to its server: stopped, killed, paused, started again.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::AtomicU32;
@@ -37,6 +38,9 @@ pub(super) fn make(builder: &PostgresBuilder) -> Result<Postgres, String> {
     output(initdb)?;
     fs::write(data.join("pg_hba.conf"), ACCESS).map_err(|error| error.to_string())?;
     configure(&data, &builder.settings)?;
+    if let Some((certificate, key)) = &builder.tls {
+        speak_tls(&programs, &data, certificate, key)?;
+    }
     let mut made = Postgres::in_folder(programs, folder)?;
     if let Some(time) = builder.flush_takes {
         made.environment = slow_flush(made.folder.path(), time)?;
@@ -46,6 +50,17 @@ pub(super) fn make(builder: &PostgresBuilder) -> Result<Postgres, String> {
     let (guarded, password) = (Postgres::GUARDED, Postgres::GUARDED_PASSWORD);
     made.sql("postgres", &format!("CREATE ROLE {guarded} LOGIN PASSWORD '{password}'"));
     Ok(made)
+}
+
+/// Gives the server a certificate. It refuses a key that others may read.
+fn speak_tls(programs: &Programs, data: &Path, certificate: &str, key: &str) -> Result<(), String> {
+    for (name, pem) in [("server.crt", certificate), ("server.key", key)] {
+        let file = data.join(name);
+        fs::write(&file, pem).map_err(|error| error.to_string())?;
+        fs::set_permissions(&file, Permissions::from_mode(0o600)).map_err(|error| error.to_string())?;
+        programs.give(&file)?;
+    }
+    configure(data, &[("ssl".to_owned(), "on".to_owned())])
 }
 
 /// What the server needs in its environment so that its flushes take this long.
@@ -182,15 +197,4 @@ fn children(parent: Pid) -> Vec<Pid> {
         after_name.split_ascii_whitespace().nth(1) == Some(parent.as_raw_nonzero().to_string().as_str())
     };
     processes.filter(is_child).filter_map(Pid::from_raw).collect()
-}
-
-impl PostgresBuilder {
-    /// Its server's certificate and key in PEM; TLS is on.
-    #[must_use]
-    pub fn tls(self, certificate: &Path, key: &Path) -> Self {
-        let path = |path: &Path| path.display().to_string();
-        self.setting("ssl", "on")
-            .setting("ssl_cert_file", &path(certificate))
-            .setting("ssl_key_file", &path(key))
-    }
 }

@@ -31,6 +31,7 @@ pub struct Postgres {
 pub struct PostgresBuilder {
     settings: Vec<(String, String)>,
     flush_takes: Option<Duration>,
+    tls: Option<(String, String)>,
 }
 
 impl Postgres {
@@ -80,6 +81,12 @@ impl Postgres {
         format!("postgres://{}@127.0.0.1:{}/{database}", Self::OWNER, self.port)
     }
 
+    /// The URL of a database on this server, over its unix socket.
+    pub fn socket_url(&self, database: &str) -> String {
+        let folder = self.folder.path().display().to_string().replace('/', "%2F");
+        format!("postgres://{}@{folder}:{}/{database}", Self::OWNER, self.port)
+    }
+
     /// Its port on the loopback address.
     pub fn port(&self) -> u16 {
         self.port
@@ -113,6 +120,13 @@ impl PostgresBuilder {
     #[must_use]
     pub fn setting(mut self, name: &str, value: &str) -> Self {
         self.settings.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Speaks TLS with this certificate and key, both in PEM; connections without TLS are accepted as well.
+    #[must_use]
+    pub fn tls(mut self, certificate: &str, key: &str) -> Self {
+        self.tls = Some((certificate.to_owned(), key.to_owned()));
         self
     }
 
