@@ -5,7 +5,7 @@ use std::fs::{self, Permissions};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::AtomicU32;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::programs::{Programs, output};
-use super::{Postgres, PostgresBuilder};
+use super::{Postgres, PostgresBuilder, Running};
 use crate::wait_until;
 
 /// Starting and stopping, on a busy machine.
@@ -93,7 +93,7 @@ impl Postgres {
             programs,
             folder,
             port,
-            postmaster: Mutex::default(),
+            running: Mutex::default(),
             environment: Vec::new(),
             databases: AtomicU32::new(0),
         })
@@ -110,9 +110,11 @@ impl Postgres {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         let postmaster = command.spawn().expect("postgres can be started");
-        *self.postmaster() = Some(postmaster);
+        let guard = self.guard(postmaster.id()).spawn().expect("a shell can be started");
+        *self.running() = Some(Running { postmaster, guard });
         wait_until("PostgreSQL answers", PATIENCE, || {
-            let ended = self.postmaster().as_mut().and_then(|child| child.try_wait().ok()).flatten();
+            let ended =
+                self.running().as_mut().and_then(|running| running.postmaster.try_wait().ok()).flatten();
             assert!(ended.is_none(), "PostgreSQL did not start:\n{}", self.log_text());
             self.try_sql("postgres", "SELECT 1").ok()
         });
@@ -156,21 +158,36 @@ impl Postgres {
         self.folder.path().join("log")
     }
 
-    fn postmaster(&self) -> std::sync::MutexGuard<'_, Option<Child>> {
-        self.postmaster.lock().unwrap_or_else(PoisonError::into_inner)
+    fn running(&self) -> std::sync::MutexGuard<'_, Option<Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the end of its input, which comes with the end of the test, however that ends.
+    fn guard(&self, postmaster: u32) -> Command {
+        let mut shell = self.programs.shell();
+        let wait =
+            format!("cat; kill -QUIT {postmaster}; kill -CONT {postmaster}; pkill -CONT -P {postmaster}");
+        shell.args(["-c", &wait]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        shell
     }
 
     fn end(&self, signal: Signal) {
         self.resume();
-        if let Some(mut postmaster) = self.postmaster().take() {
-            let _gone = kill_process(Pid::from_child(&postmaster), signal);
-            let _ended = postmaster.wait();
+        if let Some(mut running) = self.running().take() {
+            // First: it must not signal whoever gets the number next.
+            let _gone = running.guard.kill();
+            let _ended = running.guard.wait();
+            let _gone = kill_process(Pid::from_child(&running.postmaster), signal);
+            let _ended = running.postmaster.wait();
         }
     }
 
     /// The postmaster first, so that it starts no process meanwhile.
     fn signal_all(&self, signal: Signal) {
-        let Some(postmaster) = self.postmaster().as_ref().map(Pid::from_child) else { return };
+        let Some(postmaster) = self.running().as_ref().map(|running| Pid::from_child(&running.postmaster))
+        else {
+            return;
+        };
         let mut processes = vec![postmaster];
         let _gone = kill_process(postmaster, if signal == Signal::CONT { signal } else { Signal::STOP });
         processes.extend(children(postmaster));

@@ -21,9 +21,15 @@ pub struct Postgres {
     programs: Programs,
     folder: TempDir,
     port: u16,
-    postmaster: Mutex<Option<Child>>,
+    running: Mutex<Option<Running>>,
     environment: Vec<(&'static str, OsString)>,
     databases: AtomicU32,
+}
+
+/// A server that runs, and who ends it should the test be killed: its folder then stays.
+struct Running {
+    postmaster: Child,
+    guard: Child,
 }
 
 /// How a cluster is made.

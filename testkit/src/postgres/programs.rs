@@ -38,7 +38,15 @@ impl Programs {
 
     /// One of them, to be run by the right user.
     pub(super) fn command(&self, name: &str) -> Command {
-        let mut command = Command::new(self.folder.join(name));
+        self.by_user(Command::new(self.folder.join(name)))
+    }
+
+    /// A shell, run by the same user.
+    pub(super) fn shell(&self) -> Command {
+        self.by_user(Command::new("sh"))
+    }
+
+    fn by_user(&self, mut command: Command) -> Command {
         // A folder that the user may enter, whatever the test's own.
         command.current_dir("/").env("LC_ALL", "C").env_remove("PGOPTIONS");
         if let Some((user, group)) = self.user {

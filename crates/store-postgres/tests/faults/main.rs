@@ -73,8 +73,6 @@ async fn assert_recovers(store: &PostgresStore) {
     until_done("a look at the nodes", async || store.live_peers(None).await.ok()).await;
     let newest = until_done("a page", async || store.timeline().await.ok()).await.1;
     assert!(newest > Position::START);
-    // The connection for announcements too: a second store's append is heard of.
-    until_done("nothing", async || (store.commits() > 0).then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -86,6 +84,64 @@ async fn while_the_server_is_stopped_all_is_unavailable_in_time_and_then_it_reco
     assert_nothing_answers(&store).await;
     server.start_server();
     assert_recovers(&store).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_an_outage_other_nodes_appends_are_heard_of_again() {
+    let server = Postgres::start();
+    let url = server.database();
+    let (here, there) = (opened(&url).await, opened(&url).await);
+    server.stop();
+    assert_unavailable(READ_WITHIN, here.timeline()).await;
+    server.start_server();
+    let listeners =
+        "SELECT COUNT(*) FROM pg_stat_activity WHERE query LIKE '%obol_log%' OR query LIKE '%MAX(position)%'";
+    until_done("both listen", async || (server.sql("postgres", listeners) >= "2".to_owned()).then_some(()))
+        .await;
+    for number in 0..10 {
+        let after = until_done("a page", async || here.timeline().await.ok()).await.1;
+        let waits = timeout(PATIENCE, here.wait_for_append(after));
+        let write = until_done("a write", async || deny_token(&there, number).await.ok());
+        let (woken, _) = tokio::join!(waits, write);
+        woken.expect("nobody woke it");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_on_which_a_reading_was_given_up_is_not_used_again() {
+    let server = Postgres::start();
+    let url = server.database();
+    let store = opened(&url).await;
+    let name = "alice".parse().unwrap();
+    assert_eq!(store.find_user(&name).await, Ok(None));
+    let readers = "SELECT string_agg(pid::text, ',') FROM pg_stat_activity WHERE query LIKE '%FROM users%' \
+         AND application_name = 'obol'";
+    let used = server.sql("postgres", readers);
+    assert!(!used.is_empty() && !used.contains(','), "one connection: {used:?}");
+    let (other, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+    let connection = tokio::spawn(connection);
+    other.batch_execute("BEGIN; LOCK TABLE obol.users IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    // One is given up by its caller, in the middle.
+    {
+        let mut given_up = Box::pin(store.find_user(&name));
+        let waiting = "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+        until_done("it waits", async || {
+            let polled = poll_fn(|context| Poll::Ready(given_up.as_mut().poll(context).is_ready())).await;
+            assert!(!polled, "it did not wait");
+            (server.sql("postgres", waiting) != "0").then_some(())
+        })
+        .await;
+    }
+    // And one by its deadline.
+    assert_unavailable(READ_WITHIN, store.find_user(&name)).await;
+    other.batch_execute("ROLLBACK").await.unwrap();
+    assert_eq!(store.find_user(&name).await, Ok(None));
+    until_done("the old one is gone", async || {
+        let now = server.sql("postgres", readers);
+        (!now.split(',').any(|process| process == used)).then_some(())
+    })
+    .await;
+    connection.abort();
 }
 
 #[tokio::test(flavor = "multi_thread")]
