@@ -1,11 +1,12 @@
 //! A disk that fails on command: a library in C, compiled when the test runs and loaded before the server's own.
 //!
 //! Unlike the limit of [`crate::Server::refuse_writes`] it knows each errno that a disk has, fails syncs, and can lose
-//! what a failed sync left unwritten.
+//! what a failed sync left unwritten. And its flushes can take time, as those of a disk do that keeps its promise.
 
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use crate::{Installation, ServerBuilder};
 
@@ -31,6 +32,7 @@ pub struct FaultyDisk {
     library: PathBuf,
     below: PathBuf,
     order: PathBuf,
+    flush_takes: Duration,
 }
 
 impl Fault {
@@ -59,7 +61,13 @@ impl FaultyDisk {
         let compiled = compiler.args(["-ldl", "-lpthread"]).output();
         let compiled = compiled.expect("this test compiles C: install the Debian package `gcc`");
         assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
-        Self { library, below: installation.data(), order: installation.folder().join("faulty_disk.order") }
+        let order = installation.folder().join("faulty_disk.order");
+        Self { library, below: installation.data(), order, flush_takes: Duration::ZERO }
+    }
+
+    /// Every flush (fsync, fdatasync) takes this much longer, to the microsecond.
+    pub fn flush_takes(self, longer: Duration) -> Self {
+        Self { flush_takes: longer, ..self }
     }
 
     /// What a process needs in its environment to meet this disk.
@@ -70,6 +78,7 @@ impl FaultyDisk {
             ("FAULTY_DISK_BELOW", text(&self.below)),
             ("FAULTY_DISK_ORDER", text(&self.order)),
             ("FAULTY_DISK_REMEMBERS", "1".to_owned()),
+            ("FAULTY_DISK_SYNC_TAKES_US", self.flush_takes.as_micros().to_string()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .to_vec()

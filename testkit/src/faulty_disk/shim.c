@@ -2,7 +2,8 @@
  *
  * Calls on files below FAULTY_DISK_BELOW fail while the file FAULTY_DISK_ORDER says so: its first word is the errno, the
  * others name what fails: write, sync, create (a new file), open (for writing), change (a name). With the word `lose`
- * a failing sync takes back what was written to the file since its last good one, as a kernel may.
+ * a failing sync takes back what was written to the file since its last good one, as a kernel may. Every good sync takes
+ * FAULTY_DISK_SYNC_TAKES_US microseconds longer.
  *
  * No descriptor of a file below is opened or closed here: closing one would end the process's record locks on it.
  */
@@ -152,6 +153,12 @@ int ftruncate64(int fd, off64_t size) {
 
 int ftruncate(int fd, off_t size) { return ftruncate64(fd, size); }
 
+/* As a disk does that says so only when it has flushed. */
+static void take_time(int fd) {
+    const char *microseconds = getenv("FAULTY_DISK_SYNC_TAKES_US");
+    if (microseconds && is_file_below(fd)) usleep((useconds_t)atoi(microseconds));
+}
+
 static int sync_file(int fd, int (*sync)(int)) {
     int lose = 0;
     if (fails_on_file(fd, "sync", &lose)) {
@@ -160,6 +167,7 @@ static int sync_file(int fd, int (*sync)(int)) {
         errno = error;
         return -1;
     }
+    take_time(fd);
     int done = sync(fd);
     if (done == 0) synced(fd, 0);
     return done;
