@@ -33,7 +33,7 @@
 //! # What it says beyond the rules
 //!
 //! Five choices are easily taken otherwise, and each breaks H1:
-//! a row that was not renewed must be **taken out**, not passed over ([`DeadRow`]); a renewal must be **synchronous**
+//! a row that was not renewed must be **taken out**, not passed over, or else its node must cap its lease ([`DeadRow`]); a renewal must be **synchronous**
 //! ([`Renewal`]); the mark of a row that is not must **never come again** ([`Mark`]); a failover is noticed by its
 //! **timeline**, not by a shorter log ([`FailoverSeenBy`]); and a renewal counts only on the **same timeline** as its
 //! reading ([`Protocol::renewal_names_timeline`]).

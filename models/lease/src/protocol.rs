@@ -79,6 +79,9 @@ pub enum DeadRow {
     TakenOut,
     /// Who waits passes over it, and it stays.
     PassedOver,
+    /// The same, and its node counts on it: a lease ends, at the latest, when the renewal before it is so old that others
+    /// may have passed over the row until the new one arrived.
+    PassedOverAndCapped,
 }
 
 /// Whether the database answers a renewal before its standby has it.

@@ -107,13 +107,15 @@ pub struct Node {
     pub timeline: u8,
     /// Ticks for which it may vouch.
     pub lease_left: u8,
+    /// Ticks since it read for the last renewal that it heard of, or registered; counted only where a lease is capped.
+    pub renewed: u8,
     /// Where it is in following the log.
     pub round: Round,
 }
 
 impl Node {
     pub(crate) const fn started() -> Self {
-        Self { up: true, knows: 0, applied: 0, timeline: 0, lease_left: 0, round: Round::Idle }
+        Self { up: true, knows: 0, applied: 0, timeline: 0, lease_left: 0, renewed: 0, round: Round::Idle }
     }
 
     pub(crate) const fn knows(&self, token: TokenAt) -> bool {

@@ -38,6 +38,9 @@ impl Lease {
         let lease = self.world.lease;
         for node in &mut state.nodes {
             node.lease_left = node.lease_left.saturating_sub(1);
+            if self.protocol.dead_row == DeadRow::PassedOverAndCapped {
+                node.renewed = lease.min(node.renewed + 1);
+            }
             if let Round::Read { age, .. } = &mut node.round {
                 *age += 1;
                 if *age > self.longest_round() {
@@ -148,7 +151,11 @@ impl Lease {
         if heard && vouches {
             let counted = if self.protocol.lease_from == LeaseFrom::AfterReading { 0 } else { age };
             let node = &mut state.nodes[at];
-            node.lease_left = node.lease_left.max(self.world.lease.saturating_sub(counted));
+            let cap = self.world.lease.saturating_sub(node.renewed);
+            node.lease_left = node.lease_left.max(self.world.lease.saturating_sub(counted).min(cap));
+            if self.protocol.dead_row == DeadRow::PassedOverAndCapped {
+                node.renewed = age;
+            }
         }
         if self.world.duplicates && state.stray.is_none() {
             state.stray = Some(renewal);
@@ -242,8 +249,8 @@ impl Lease {
         let by = usize::from(token);
         let Revocation::Waiting { age, position, timeline } = state.revocations[by] else { return None };
         let knows_itself = state.nodes[by].knows(token) || age == self.world.lease;
-        let passed_over =
-            |row: &Row| row.age == self.world.lease && self.protocol.dead_row == DeadRow::PassedOver;
+        let passes = matches!(self.protocol.dead_row, DeadRow::PassedOver | DeadRow::PassedOverAndCapped);
+        let passed_over = |row: &Row| row.age == self.world.lease && passes;
         let applied = |row: &Row| !row.present || row.applied >= position || passed_over(row);
         let others = (0..NODES).filter(|node| *node != by).all(|node| applied(&state.rows[node]));
         let waited = others || age == self.world.lease || !self.protocol.wait;

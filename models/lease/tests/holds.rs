@@ -26,6 +26,18 @@ fn rows_are_taken_out_and_nodes_start_again() {
 }
 
 #[test]
+fn rows_are_passed_over_and_leases_capped() {
+    let capped = Protocol { dead_row: DeadRow::PassedOverAndCapped, ..Protocol::sound() };
+    holds(capped, World { restarts: 1, ..ONE }, 327_206);
+}
+
+#[test]
+fn rows_are_passed_over_and_leases_of_two_ticks_capped() {
+    let capped = Protocol { dead_row: DeadRow::PassedOverAndCapped, ..Protocol::sound() };
+    holds(capped, World { lease: 2, ..ONE }, 3_427_125);
+}
+
+#[test]
 fn renewals_arrive_twice() {
     holds(Protocol::sound(), World { duplicates: true, ..ONE }, 714_664);
 }

@@ -1,11 +1,11 @@
 //! Judges a recorded history of a cluster by the rules H1 to H7, and counts flapping.
 //!
 //! How it goes, one file each:
-//! 1. [`event`]: what is recorded; [`recorder`]: by many threads.
-//! 2. [`index`]: which tokens there are, in which groups, and what was answered about each.
-//! 3. [`ends`]: which calls may have ended what, from when on and for whom; [`reuse`]: those that nobody asked for.
-//! 4. [`refuted`]: unknown outcomes that an acceptance proves not to have happened.
-//! 5. [`rules`]: every answer against all that; [`report`]: the breaches, each with the events that prove it.
+//! 1. `event.rs`: what is recorded; `recorder.rs`: by many threads.
+//! 2. `index.rs`: which tokens there are, in which groups, and what was answered about each.
+//! 3. `ends.rs`: which calls may have ended what, from when on and for whom; `reuse.rs`: those that nobody asked for.
+//! 4. `refuted.rs`: unknown outcomes that an acceptance proves not to have happened.
+//! 5. `rules.rs`: every answer against all that; `report.rs`: the breaches, each with the events that prove it.
 //!
 //! The judgement is exact for what a client can know. An event has a beginning and an end, and happened somewhere
 //! between them; two events whose spans touch are concurrent. An end with an unknown outcome happened once, until one
