@@ -172,8 +172,8 @@ async fn connect_to(
     }
 }
 
-/// Each statement has its index. Plans that are made anew from statistics that are old would now and then read a whole table
-/// instead, and a lease would end over that.
+/// Each statement has its index. A plan by statistics from when a table was empty would read all of it later, and a lease
+/// would end over that.
 const PLANS: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; \
      SET enable_mergejoin = off; SET jit = off;";
 
@@ -187,7 +187,7 @@ fn settings(purpose: Use) -> String {
         Use::Migrate => (0, 60_000, "on"),
     };
     format!(
-        "SET search_path = obol; SET client_min_messages = warning; \
+        "SET search_path = obol, pg_temp; SET client_min_messages = warning; \
          SET default_transaction_isolation = 'read committed'; SET default_transaction_deferrable = off; \
          SET statement_timeout = {statement_ms}; SET lock_timeout = {lock_ms}; \
          SET idle_in_transaction_session_timeout = 1000; {PLANS} \
@@ -229,7 +229,7 @@ mod tests {
             "default_transaction_isolation read committed",
             "idle_in_transaction_session_timeout 1000",
             "lock_timeout 2000",
-            "search_path obol",
+            "search_path obol, pg_temp",
             "statement_timeout 2000",
             "synchronous_commit on",
         ];

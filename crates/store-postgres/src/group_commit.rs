@@ -6,9 +6,12 @@
 //!    has a savepoint, which travels with its first statement.
 //! 4. `COMMIT`, without a limit of the server: one that ends the wait for a standby would look like success.
 
+use std::time::Duration;
+
 use obol_store::StoreError;
 use obol_token::Position;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::connection::Connection;
 use crate::denials_together::{deny_tokens, end_families};
@@ -24,29 +27,42 @@ const KEEP: &str = "RELEASE part";
 const COMMIT: &str = "SET LOCAL statement_timeout = 0; COMMIT";
 
 /// The requests of one transaction.
-pub(crate) struct Batch(Vec<Pending>);
+pub(crate) struct Batch {
+    here: Vec<Pending>,
+    /// Those for which there was no time.
+    later: Vec<Pending>,
+}
 
 impl Batch {
-    /// Begins with one.
-    pub(crate) fn new(first: Pending) -> Self {
-        Self(vec![first])
+    /// Begins with these.
+    pub(crate) fn new(first: Vec<Pending>) -> Self {
+        Self { here: first, later: Vec::new() }
     }
 
     /// Takes those that wait, and leaves out those for which nobody waits any more.
     pub(crate) fn take_waiting(&mut self, requests: &mut mpsc::Receiver<Pending>) {
-        while self.0.len() < Writer::BATCH
+        while self.here.len() < Writer::BATCH
             && let Ok(next) = requests.try_recv()
         {
-            self.0.push(next);
+            self.here.push(next);
         }
-        self.0.retain(|pending| !pending.request.is_given_up());
+        self.here.retain(|pending| !pending.request.is_given_up());
     }
 
-    /// Gives each its outcome, or the reason why nothing was committed.
-    pub(crate) fn answer(self, not_committed: Option<&StoreError>) {
-        for pending in self.0 {
+    /// Gives each its outcome, or the reason why nothing was committed; what was put off comes back.
+    pub(crate) fn answer(self, not_committed: Option<&StoreError>) -> Vec<Pending> {
+        for pending in self.here {
             pending.request.answer(not_committed);
         }
+        self.later
+    }
+
+    /// Puts off what has to be done one by one, from this place on.
+    fn put_off_from(&mut self, number: usize) {
+        let rest = self.here.split_off(number);
+        let (later, here) = rest.into_iter().partition(|pending| matches!(pending.request, Request::Work(_)));
+        self.later = later;
+        self.here.extend::<Vec<_>>(here);
     }
 }
 
@@ -58,6 +74,9 @@ pub(crate) struct Commit {
 }
 
 impl Commit {
+    /// What has not been begun by then waits for the next transaction, so that this one ends within its deadline.
+    const ONE_BY_ONE_FOR: Duration = Duration::from_millis(500);
+
     /// Begins, and waits for its turn among all writers.
     pub(crate) async fn begin(db: &Connection) -> Result<Self> {
         let (begun, began_at) = tokio::join!(biased; db.run(BEGIN), LogHead::lock(db));
@@ -67,7 +86,7 @@ impl Commit {
 
     /// Does the requests, and says whether the connection is sound afterwards. Fails when the transaction is lost.
     pub(crate) async fn run(&mut self, db: &Connection, batch: &mut Batch) -> Result<bool> {
-        let requests = &mut batch.0;
+        let requests = &mut batch.here;
         let mut sound = true;
         if requests.iter().any(|pending| matches!(pending.request, Request::Token { .. })) {
             let denied = self.part(db, deny_tokens(db, requests)).await?;
@@ -85,12 +104,8 @@ impl Commit {
                 }
             });
         }
-        for pending in requests.iter_mut() {
-            if let Request::Work(work) = &mut pending.request {
-                let done = self.part(db, work.run(db)).await?;
-                sound &= done.err().is_none_or(|undo| undo.sound);
-            }
-        }
+        sound &= self.run_each(db, batch).await?;
+        let requests = &batch.here;
         if let Some(now) = requests.iter().filter_map(|pending| pending.now).max() {
             let limit = 2 * requests.len();
             let swept = self.part(db, sweep::remove_expired(db, now, limit)).await?;
@@ -102,13 +117,33 @@ impl Commit {
         Ok(sound)
     }
 
-    /// Commits. When it returns `Ok`, what the requests did is on stable storage, also on the standby that commits wait for;
-    /// with the new end of the log, if something was appended. After an `Err` it may have been committed or not.
+    /// Does the requests that have to be done one by one, as long as there is time.
+    async fn run_each(&mut self, db: &Connection, batch: &mut Batch) -> Result<bool> {
+        let until = Instant::now() + Self::ONE_BY_ONE_FOR;
+        let mut sound = true;
+        for number in 0..batch.here.len() {
+            let Some(Pending { request: Request::Work(work), .. }) = batch.here.get_mut(number) else {
+                continue;
+            };
+            let done = self.part(db, work.run(db)).await?;
+            sound &= done.err().is_none_or(|undo| undo.sound);
+            if Instant::now() >= until {
+                batch.put_off_from(number + 1);
+                break;
+            }
+        }
+        Ok(sound)
+    }
+
+    /// Commits. When it returns `Ok`, what the requests did is on stable storage, also on the standby that commits
+    /// wait for; with the new end of the log, if something was appended. After an `Err` it may have been committed or not.
     pub(crate) async fn end(self, db: &Connection) -> Result<Option<Position>> {
         // Its preparation must not come between: what follows it would overtake it.
         LogHead::prepare(db).await?;
         let warnings = db.warnings();
-        let (ended, last_given, committed) = tokio::join!(biased; db.run(self.end_of_part.unwrap_or_default()), LogHead::last_given(db), db.run(COMMIT));
+        let end_of_part = db.run(self.end_of_part.unwrap_or_default());
+        let (ended, last_given, committed) =
+            tokio::join!(biased; end_of_part, LogHead::last_given(db), db.run(COMMIT));
         // A failure of the first two has turned the third into a rollback, which does not look like a failure.
         ended?;
         let ends_at = last_given?;

@@ -124,8 +124,15 @@ struct Task {
 
 impl Task {
     async fn write_batches(mut self) {
-        while let Some(first) = self.requests.recv().await {
-            let mut batch = Batch::new(first);
+        let mut put_off = Vec::new();
+        loop {
+            if put_off.is_empty() {
+                match self.requests.recv().await {
+                    Some(first) => put_off.push(first),
+                    None => return,
+                }
+            }
+            let mut batch = Batch::new(std::mem::take(&mut put_off));
             let deadline = Instant::now() + DEADLINE;
             let committed = match timeout_at(deadline, self.write(&mut batch, deadline)).await {
                 Ok(committed) => committed,
@@ -133,12 +140,12 @@ impl Task {
             };
             let committed = committed.map_err(|error| store_error(&error));
             self.say_once(&committed);
-            batch.answer(committed.err().map(unavailable).as_ref());
+            put_off = batch.answer(committed.err().map(unavailable).as_ref());
         }
     }
 
-    /// Commits the batch, with what comes while it waits for its turn. The connection stays out while it is used: whatever
-    /// ends this early ends the connection as well.
+    /// Commits the batch, with what comes while it waits for its turn. The connection stays out while it is used:
+    /// whatever ends this early ends the connection as well.
     async fn write(&mut self, batch: &mut Batch, deadline: Instant) -> Result<(), Error> {
         let (db, mut commit) = self.begin(deadline).await?;
         batch.take_waiting(&mut self.requests);
@@ -152,7 +159,8 @@ impl Task {
         Ok(())
     }
 
-    /// A transaction that holds the lock. On a connection that had ended unnoticed, nothing has happened yet: one more try.
+    /// A transaction that holds the lock. On a connection that had ended unnoticed, nothing has happened yet: one
+    /// more try.
     async fn begin(&mut self, deadline: Instant) -> Result<(Connection, Commit), Error> {
         if let Some(db) = self.db.take().filter(|db| !db.is_closed()) {
             match Commit::begin(&db).await {
@@ -183,5 +191,67 @@ fn unavailable(error: StoreError) -> StoreError {
     match error {
         StoreError::Unavailable(_) => error,
         StoreError::Conflict(why) | StoreError::Corrupt(why) => StoreError::Unavailable(why),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::task::Poll;
+
+    use obol_store::{ChangeLog, Denials, Deny};
+    use obol_testkit::Postgres;
+    use obol_token::Position;
+    use tokio::task::JoinSet;
+
+    use super::*;
+    use crate::{PostgresOptions, PostgresStore};
+
+    async fn opened(server: &Postgres) -> (Arc<PostgresStore>, String) {
+        let url = server.database();
+        let options = PostgresOptions::new(&url);
+        PostgresStore::migrate(&options).await.unwrap();
+        (Arc::new(PostgresStore::open(&options).await.unwrap()), url)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn requests_for_which_a_transaction_has_no_time_are_done_in_the_next() {
+        let server = Postgres::shared();
+        let (store, _) = opened(&server).await;
+        let before = store.commits();
+        let mut writes = JoinSet::new();
+        for _ in 0..20 {
+            let store = store.clone();
+            writes.spawn(async move {
+                let slow = store.writer.write(None, |db| {
+                    Box::pin(async {
+                        db.query("SELECT 1 FROM pg_sleep(0.1)", &[]).await.map(|rows| rows.len())
+                    })
+                });
+                slow.await
+            });
+        }
+        assert!(writes.join_all().await.iter().all(|written| *written == Ok(1)));
+        let commits = store.commits() - before;
+        assert!((4..20).contains(&commits), "{commits} commits");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_write_that_was_given_up_before_its_turn_is_not_done() {
+        let server = Postgres::shared();
+        let (store, url) = opened(&server).await;
+        let (other, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+        let connection = tokio::spawn(connection);
+        other.batch_execute("BEGIN; SELECT position FROM obol.log_head FOR UPDATE").await.unwrap();
+        let mut given_up = Box::pin(store.deny(&Deny::Everything, Timestamp::from_secs(1)));
+        let begun = poll_fn(|context| Poll::Ready(given_up.as_mut().poll(context).is_ready())).await;
+        assert!(!begun, "it did not wait");
+        drop(given_up);
+        other.batch_execute("ROLLBACK").await.unwrap();
+        let person = Deny::Subject(obol_token::SubjectId::from_bytes([7; 16]));
+        let denied = store.deny(&person, Timestamp::from_secs(1)).await.unwrap();
+        let entries = store.read_after(Position::START, 10).await.unwrap();
+        assert_eq!(entries.iter().map(|entry| entry.position).collect::<Vec<_>>(), [denied.position()]);
+        connection.abort();
     }
 }
