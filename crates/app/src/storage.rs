@@ -2,7 +2,7 @@
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -70,7 +70,7 @@ pub(crate) async fn master_key(settings: &Settings, store: &dyn Store) -> anyhow
     if let Some(key) = present_master_key(settings)? {
         return Ok(key);
     }
-    let path = master_key_path(&settings.data);
+    let path = master_key_path(settings);
     if store.has_sealing_key().await? {
         anyhow::bail!(
             "this installation has sealing keys, and the master key that wraps them is not here: put its file at {}, \
@@ -92,17 +92,12 @@ pub(crate) fn present_master_key(settings: &Settings) -> anyhow::Result<Option<M
             format!("{MASTER_KEY_VARIABLE} does not hold a master key: it is the text of a file master.key")
         });
     }
-    let in_folder = master_key_path(&settings.data);
-    let path = match &settings.master_key_file {
-        Some(path) => path,
-        None if in_folder.exists() => &in_folder,
-        None => return Ok(None),
-    };
-    Ok(Some(MasterKey::load(path)?))
+    let path = master_key_path(settings);
+    path.exists().then(|| Ok(MasterKey::load(&path)?)).transpose()
 }
 
-fn master_key_path(data: &Path) -> PathBuf {
-    data.join("master.key")
+fn master_key_path(settings: &Settings) -> PathBuf {
+    settings.master_key_file.clone().unwrap_or_else(|| settings.data.join("master.key"))
 }
 
 fn postgres_options(settings: &Settings) -> Option<PostgresOptions> {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use obol_keys::{KeyRing, MasterKey, WrongMasterKey};
-use obol_store::{Appended, Change, ChangeLog, Client, Entry, StoreError};
+use obol_store::{Appended, Change, ChangeLog, Client, Entry, Page, StoreError, Timeline};
 use obol_token::{Asked, Claims, ClientId, DenyList, Position, Refusal, Scratch, SealFailed, Timestamp};
 
 /// Deny list, sealing keys and clients as of [`Memory::applied`].
@@ -14,9 +14,13 @@ pub struct Memory {
     master: MasterKey,
     deny_list: DenyList,
     keys: ArcSwap<KeyRing>,
-    clients: ArcSwap<HashMap<ClientId, Arc<Client>>>,
+    clients: ArcSwap<ClientsById>,
     applied: AtomicU64,
+    /// The number of the timeline on which it has read.
+    timeline: AtomicU64,
 }
+
+type ClientsById = HashMap<ClientId, Arc<Client>>;
 
 /// Why the memory could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +31,14 @@ pub enum LoadError {
     /// A sealing key could not be unwrapped.
     #[error(transparent)]
     Key(#[from] WrongMasterKey),
+    /// Entries that this memory has applied are gone from the log.
+    #[error("the store has lost what stood in the change log after position {kept_to}")]
+    Lost {
+        /// What stood up to here is there still.
+        kept_to: Position,
+        /// Where it is gone.
+        timeline: Timeline,
+    },
 }
 
 /// Why a token could not be sealed.
@@ -52,6 +64,7 @@ impl Memory {
             keys: ArcSwap::default(),
             clients: ArcSwap::default(),
             applied: AtomicU64::new(Position::START.number()),
+            timeline: AtomicU64::new(Timeline::NONE.number()),
         }
     }
 
@@ -61,12 +74,43 @@ impl Memory {
     /// [`LoadError`]; what was applied until then stays.
     pub async fn catch_up(&self, log: &dyn ChangeLog) -> Result<Position, LoadError> {
         loop {
-            let entries = log.read_after(self.applied(), Self::PAGE).await?;
+            let known = Timeline::new(self.timeline.load(Ordering::Acquire));
+            let Page { entries, timeline, kept_to } =
+                log.read_page(self.applied(), Self::PAGE, known).await?;
+            if kept_to < self.applied() {
+                return Err(LoadError::Lost { kept_to, timeline });
+            }
             self.apply(&entries)?;
+            self.timeline.store(timeline.number(), Ordering::Release);
             if entries.len() < Self::PAGE {
                 return Ok(self.applied());
             }
         }
+    }
+
+    /// Becomes a function of the log again after entries were lost, on the timeline that lacks them: reads the states of
+    /// clients and keys anew. Denials stay, and so does the position: what stood there is not given to another entry.
+    ///
+    /// # Errors
+    /// [`LoadError`]; nothing has changed then.
+    pub(crate) async fn read_anew(&self, log: &dyn ChangeLog, lacking: Timeline) -> Result<(), LoadError> {
+        let (mut clients, mut keys) = (ClientsById::new(), KeyRing::default());
+        let mut after = Position::START;
+        loop {
+            let page = log.read_page(after, Self::PAGE, lacking).await?;
+            for entry in &page.entries {
+                self.apply_one(entry, &mut clients, &mut keys)?;
+                after = entry.position;
+            }
+            if page.entries.len() < Self::PAGE {
+                break;
+            }
+        }
+        self.clients.store(Arc::new(clients));
+        self.keys.store(Arc::new(keys));
+        self.applied.fetch_max(after.number(), Ordering::AcqRel);
+        self.timeline.store(lacking.number(), Ordering::Release);
+        Ok(())
     }
 
     /// How far this memory has read the log.
@@ -134,33 +178,45 @@ impl Memory {
 
     /// Applies entries in order; the position moves only after what they say counts.
     fn apply(&self, entries: &[Entry]) -> Result<(), WrongMasterKey> {
-        let mut clients = None;
-        let changed = || HashMap::clone(&self.clients.load());
-        for entry in entries {
-            match &entry.change {
-                Change::Denied(denial) => self.deny_list.insert(denial),
-                Change::Client(client) => {
-                    let client = Arc::new(Client::clone(client));
-                    clients.get_or_insert_with(changed).insert(client.id.clone(), client);
-                }
-                Change::ClientDeleted(id) => {
-                    clients.get_or_insert_with(changed).remove(id);
-                }
-                Change::SealingKey(key) => {
-                    let ring = self.keys.load();
-                    let ring = match key.retired_at {
-                        Some(_) => ring.without(key.id),
-                        None => ring.with(self.master.unwrap_key(key.id, &key.wrapped, key.created_at)?),
-                    };
-                    self.keys.store(Arc::new(ring));
-                }
-            }
+        let states = |change: &Change| !matches!(change, Change::Denied(_));
+        let (mut clients, mut keys) = (ClientsById::new(), KeyRing::default());
+        let any_state = entries.iter().any(|entry| states(&entry.change));
+        if any_state {
+            (clients, keys) = (ClientsById::clone(&self.clients.load()), KeyRing::clone(&self.keys.load()));
         }
-        if let Some(clients) = clients {
+        for entry in entries {
+            self.apply_one(entry, &mut clients, &mut keys)?;
+        }
+        if any_state {
             self.clients.store(Arc::new(clients));
+            self.keys.store(Arc::new(keys));
         }
         if let Some(last) = entries.last() {
             self.applied.fetch_max(last.position.number(), Ordering::AcqRel);
+        }
+        Ok(())
+    }
+
+    fn apply_one(
+        &self,
+        entry: &Entry,
+        clients: &mut ClientsById,
+        keys: &mut KeyRing,
+    ) -> Result<(), WrongMasterKey> {
+        match &entry.change {
+            Change::Denied(denial) => self.deny_list.insert(denial),
+            Change::Client(client) => {
+                clients.insert(client.id.clone(), Arc::new(Client::clone(client)));
+            }
+            Change::ClientDeleted(id) => {
+                clients.remove(id);
+            }
+            Change::SealingKey(key) => {
+                *keys = match key.retired_at {
+                    Some(_) => keys.without(key.id),
+                    None => keys.with(self.master.unwrap_key(key.id, &key.wrapped, key.created_at)?),
+                };
+            }
         }
         Ok(())
     }

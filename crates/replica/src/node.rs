@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use obol_keys::MasterKey;
-use obol_store::{Appended, NodeId, Store, StoreError, WrappedKey};
-use obol_token::{Position, Timestamp};
+use obol_store::{Appended, Deny, NodeId, Store, StoreError, Timeline, WrappedKey};
+use obol_token::{Denial, Denied, Position, Timestamp};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::clock::SteadyClock;
@@ -31,6 +32,9 @@ const MAX_BEHIND_SECS: i64 = 60;
 /// Denials leave the memory this much late, in seconds: more than the longest lease, for which a request that has read
 /// the time may still be on its way to the deny list.
 const SWEEP_LATE_SECS: i64 = 120;
+
+/// Lost denials are appended so many at a time, so that they share commits.
+const APPENDED_TOGETHER: usize = 256;
 
 /// Why a node could not start.
 #[derive(Debug, thiserror::Error)]
@@ -163,8 +167,14 @@ impl Replica {
 
     /// Step 2: reads and applies what is new, then renews the lease from the moment before the reading.
     pub(crate) async fn renew(&self) -> Result<(), LoadError> {
-        let sent = self.clock.boottime();
-        let position = self.memory.catch_up(&*self.store).await?;
+        let mut sent = self.clock.boottime();
+        let mut caught_up = self.memory.catch_up(&*self.store).await;
+        if let Err(LoadError::Lost { kept_to, timeline }) = caught_up {
+            self.append_again(kept_to, timeline).await?;
+            sent = self.clock.boottime();
+            caught_up = self.memory.catch_up(&*self.store).await;
+        }
+        let position = caught_up?;
         self.applied.send_if_modified(|applied| std::mem::replace(applied, position) != position);
         self.store.renew_lease(self.node, position, self.options.lease).await?;
         if !self.is_leaving() {
@@ -205,6 +215,30 @@ impl Replica {
         }
     }
 
+    /// What this node knows to be refused and the log has lost is appended again, before the node vouches again.
+    async fn append_again(&self, kept_to: Position, timeline: Timeline) -> Result<(), LoadError> {
+        let lost = self.memory.deny_list().beyond(kept_to);
+        tracing::error!(
+            %kept_to,
+            denials = lost.len(),
+            "the store has lost entries of the change log in a failover; appending again what is to be refused"
+        );
+        let now = self.clock.wall();
+        for denials in lost.chunks(APPENDED_TOGETHER) {
+            let mut appends = JoinSet::new();
+            for denial in denials {
+                let (store, deny) = (Arc::clone(&self.store), deny(denial));
+                appends.spawn(async move { store.deny(&deny, now).await });
+            }
+            while let Some(appended) = appends.join_next().await {
+                let cut_off = |_| Err(StoreError::Unavailable("an append was cut off".to_owned()));
+                // Nobody waits for it: this node does not answer before it has read it.
+                let _: Appended = appended.unwrap_or_else(cut_off)?;
+            }
+        }
+        self.memory.read_anew(&*self.store, timeline).await
+    }
+
     async fn add_first_key(&self) -> Result<(), StartError> {
         let (id, wrapped) = self.memory.master().new_sealing_key().ok_or(StartError::Key)?;
         let created_at = self.clock.wall();
@@ -224,6 +258,16 @@ impl<'a> Vouched<'a> {
     /// that whatever is denied meanwhile refuses the token.
     pub fn position(&self) -> Position {
         self.position
+    }
+}
+
+fn deny(denial: &Denial) -> Deny {
+    match &denial.what {
+        Denied::Token(id) => Deny::Token { id: *id, expires_at: denial.leaves_at },
+        Denied::Family(id) => Deny::Family(*id),
+        Denied::Subject(id) => Deny::Subject(*id),
+        Denied::Client(id) => Deny::Client(id.clone()),
+        Denied::Everything => Deny::Everything,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The change log.
 
 use async_trait::async_trait;
-use obol_store::{Appended, Change, ChangeLog, Entry, StoreError};
+use obol_store::{Appended, Change, ChangeLog, Entry, Page, StoreError, Timeline};
 use obol_token::{
     ClientId, Denial, Denied, Expiry, FamilyId, KeyId, Position, SubjectId, Timestamp, TokenId,
 };
@@ -13,18 +13,19 @@ use crate::error::Result;
 use crate::log_head::timeline;
 use crate::{PostgresStore, clients, sealing_keys, sweep};
 
-/// Always one row at least: the end of the log and the server's timeline, of the same moment as the entries and the states
-/// that they stand for.
+/// Always one row at least: the end of the log, the server's timeline, on which timeline the log was last written, and how far
+/// it was kept since a known one; of the same moment as the entries and the states that they stand for.
 const READ_AFTER: &str = concat!(
     "SELECT at.*, entry.* FROM (SELECT COALESCE(MAX(position), 0) AS newest, ",
     timeline!(),
-    " AS timeline FROM change_log) AS at LEFT JOIN \
+    " AS timeline, (SELECT timeline FROM log_head) AS written, \
+     (SELECT MIN(kept_to) FROM timelines WHERE timeline > $1) AS kept_to FROM change_log) AS at LEFT JOIN \
      (SELECT change_log.position, change_log.kind, change_log.id AS thing, change_log.leaves_at, \
      clients.id, name, secret, enabled, grants, default_scopes, optional_scopes, redirect_uris, \
      access_lifetime_secs, refresh_lifetime_secs, may_introspect, single_family, clients.created_at, \
      CASE WHEN clients.id IS NOT NULL THEN clients.deleted_at IS NOT NULL END AS deleted, \
      sealing_keys.id AS key, wrapped, sealing_keys.created_at AS made_at, retired_at \
-     FROM (SELECT position, kind, id, leaves_at FROM change_log WHERE position > $1 ORDER BY position LIMIT $2) \
+     FROM (SELECT position, kind, id, leaves_at FROM change_log WHERE position > $2 ORDER BY position LIMIT $3) \
      AS change_log \
      LEFT JOIN clients ON clients.id = CASE WHEN kind = 6 THEN convert_from(change_log.id, 'UTF8') END \
      LEFT JOIN sealing_keys ON kind = 7 AND sealing_keys.id = change_log.id) \
@@ -50,58 +51,35 @@ pub(crate) mod kind {
     pub(crate) const SEALING_KEY: i64 = 7;
 }
 
-/// What a reading of the log has found, all of the same moment.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Page {
-    /// The entries asked for.
-    pub entries: Vec<Entry>,
-    /// The position of the newest entry of the log.
-    pub newest: Position,
-    /// The server's timeline.
-    pub timeline: Timeline,
-}
-
-/// A server's line of descent: a standby that is promoted begins a new one. Entries that the old primary had acknowledged,
-/// but not passed on, are not on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timeline(u32);
-
-impl Timeline {
-    /// Its number.
-    pub const fn number(self) -> u32 {
-        self.0
-    }
-}
-
 impl PostgresStore {
-    /// As [`ChangeLog::read_after`], and says on which timeline and how far the log goes, at no further cost.
-    ///
-    /// When the timeline differs from that of the reading before, entries may be missing that were read: whoever has
-    /// applied more than [`Page::newest`] has, and knows what to append again.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the log cannot be read.
-    pub async fn read_page(&self, after: Position, limit: usize) -> Result<Page, StoreError> {
-        let known = self.head.known();
-        let page = self.log_readers.read(async |db| read_page(db, after, limit).await).await?;
-        self.head.read_to(page.newest, known);
-        Ok(page)
-    }
-
     /// The timeline of the server, and the position of the newest entry, of the same moment.
     ///
     /// # Errors
     /// [`StoreError`] when the log cannot be read.
     pub async fn timeline(&self) -> Result<(Timeline, Position), StoreError> {
-        let page = self.read_page(Position::START, 0).await?;
-        Ok((page.timeline, page.newest))
+        let (page, newest) = self.read(Position::START, 0, Timeline::NONE).await?;
+        Ok((page.timeline, newest))
+    }
+
+    /// A page, and the position of the newest entry.
+    async fn read(
+        &self,
+        after: Position,
+        limit: usize,
+        known: Timeline,
+    ) -> Result<(Page, Position), StoreError> {
+        let known_head = self.head.known();
+        let (page, newest) =
+            self.log_readers.read(async |db| read_page(db, after, limit, known).await).await?;
+        self.head.read_to(newest, known_head);
+        Ok((page, newest))
     }
 }
 
 #[async_trait]
 impl ChangeLog for PostgresStore {
-    async fn read_after(&self, after: Position, limit: usize) -> Result<Vec<Entry>, StoreError> {
-        self.read_page(after, limit).await.map(|page| page.entries)
+    async fn read_page(&self, after: Position, limit: usize, known: Timeline) -> Result<Page, StoreError> {
+        self.read(after, limit, known).await.map(|(page, _newest)| page)
     }
 
     async fn swept_through(&self) -> Result<Timestamp, StoreError> {
@@ -156,23 +134,47 @@ pub(crate) async fn find(db: &Connection, thing: &Thing<'_>) -> Result<Option<Ap
 }
 
 /// Where the columns of an entry begin, of the client it may be about, and of the key.
-const ENTRY: usize = 2;
+const ENTRY: usize = 4;
 const CLIENT: usize = ENTRY + 4;
 const KEY: usize = CLIENT + clients::COLUMNS + 1;
 
-async fn read_page(db: &Connection, after: Position, limit: usize) -> Result<Page> {
+async fn read_page(
+    db: &Connection,
+    after: Position,
+    limit: usize,
+    known: Timeline,
+) -> Result<(Page, Position)> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let rows = db.query(READ_AFTER, &[&columns::from_position(after), &limit]).await?;
+    let known_number = i64::try_from(known.number()).unwrap_or(i64::MAX);
+    let rows = db.query(READ_AFTER, &[&known_number, &columns::from_position(after), &limit]).await?;
     let at = rows.first().ok_or_else(|| unreadable(0, "the log has no end"))?;
-    let timeline: i64 = value(at, 1)?;
+    let newest = columns::position(at, 0)?;
+    let timeline = self::timeline(at, 1)?;
     let mut entries = Vec::with_capacity(rows.len());
     for row in &rows {
         if value::<Option<i64>>(row, ENTRY)?.is_some() {
             entries.push(Entry { position: columns::position(row, ENTRY)?, change: change(row)? });
         }
     }
-    let timeline = u32::try_from(timeline).map(Timeline).map_err(|error| unreadable(1, error))?;
-    Ok(Page { entries, newest: columns::position(at, 0)?, timeline })
+    let kept_to = match (known, self::timeline(at, 2)?) {
+        // Who has read nothing has lost nothing.
+        (Timeline::NONE, _) => Position::END,
+        (known, _) if known == timeline => Position::END,
+        (_, written) => {
+            let recorded = match value::<Option<i64>>(at, 3)? {
+                Some(_) => columns::position(at, 3)?,
+                None => Position::END,
+            };
+            // Nothing was written on this timeline yet: what there is, was kept.
+            if written == timeline { recorded } else { recorded.min(newest) }
+        }
+    };
+    Ok((Page { entries, timeline, kept_to }, newest))
+}
+
+fn timeline(row: &Row, index: usize) -> Result<Timeline> {
+    let number: i64 = value(row, index)?;
+    u64::try_from(number).map(Timeline::new).map_err(|error| unreadable(index, error))
 }
 
 fn change(row: &Row) -> Result<Change> {

@@ -38,7 +38,6 @@ mod tls;
 mod users;
 mod writer;
 
-pub use change_log::{Page, Timeline};
 pub use durability::Durability;
 pub use open::{OpenError, PostgresStore};
 pub use options::{OptionsError, PostgresOptions};

@@ -27,11 +27,15 @@ const READ: &str = "SELECT COALESCE(MAX(position), 0) FROM change_log";
 const LOCK: &str = concat!("SELECT position, timeline, ", timeline!(), " FROM log_head FOR UPDATE");
 const LAST_GIVEN: &str = "SELECT position FROM log_head";
 const LEAP: &str = "UPDATE log_head SET position = position + $1, timeline = $2 RETURNING position";
+const RECORD: &str = "INSERT INTO timelines (timeline, kept_to) \
+     SELECT $1, COALESCE(MAX(position), 0) FROM change_log \
+     ON CONFLICT (timeline) DO UPDATE SET kept_to = excluded.kept_to";
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[READ, LOCK, LAST_GIVEN, LEAP];
+pub(crate) const STATEMENTS: &[&str] = &[READ, LOCK, LAST_GIVEN, LEAP, RECORD];
 
-/// More positions than a server can have given that its standby never heard of.
-const LEAP_BY: i64 = 1 << 20;
+/// More positions than a server can have given that its standby never heard of. 65,000 leaps fit in what a deny list
+/// remembers of a position.
+const LEAP_BY: i64 = 1 << 32;
 
 impl LogHead {
     /// Begins at `head`, which was read from the database.
@@ -64,6 +68,7 @@ impl LogHead {
         if before == now {
             return columns::position(&row, 0);
         }
+        db.execute(RECORD, &[&now]).await?;
         let leap = if before == 0 { 0 } else { LEAP_BY };
         columns::position(&db.load(LEAP, &[&leap, &now]).await?, 0)
     }

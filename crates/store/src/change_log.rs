@@ -50,6 +50,37 @@ pub struct Entry {
     pub change: Change,
 }
 
+/// A line of descent of the store: another one begins when a copy takes over that may lack the latest entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timeline(u64);
+
+impl Timeline {
+    /// That of a reader who has read nothing yet.
+    pub const NONE: Self = Self(0);
+
+    /// The one with this number; later ones have greater numbers.
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Its number.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+}
+
+/// What a reading of the log has found, all of the same moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page {
+    /// The entries asked for.
+    pub entries: Vec<Entry>,
+    /// The line of descent that was read.
+    pub timeline: Timeline,
+    /// What stood in the log up to here on the timeline known to the reader, or is said to stand there, stands there still.
+    /// What stood beyond was lost, and its positions are not given again.
+    pub kept_to: Position,
+}
+
 /// Reading the log. Appending happens inside the methods that change something.
 #[async_trait]
 pub trait ChangeLog: Send + Sync {
@@ -60,7 +91,15 @@ pub trait ChangeLog: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`] when the log cannot be read.
-    async fn read_after(&self, after: Position, limit: usize) -> Result<Vec<Entry>, StoreError>;
+    async fn read_after(&self, after: Position, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        Ok(self.read_page(after, limit, Timeline::NONE).await?.entries)
+    }
+
+    /// As [`Self::read_after`], and says whether what the caller has read on the timeline `known` is still there.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the log cannot be read.
+    async fn read_page(&self, after: Position, limit: usize, known: Timeline) -> Result<Page, StoreError>;
 
     /// The latest moment at which something left the store because its time was over; the epoch if nothing has. Stored
     /// with what it tells of: to a clock that is behind it, denials are gone whose tokens look unexpired. Denying everything

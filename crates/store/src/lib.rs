@@ -22,7 +22,7 @@ mod sealing_keys;
 mod users;
 
 pub use audit::{Audit, AuditEvent, AuditRecord};
-pub use change_log::{Appended, Change, ChangeLog, Entry};
+pub use change_log::{Appended, Change, ChangeLog, Entry, Page, Timeline};
 pub use clients::{AddOutcome, ChangeOutcome, Client, ClientKind, Clients, GrantType};
 pub use denials::{Denials, Deny};
 pub use error::StoreError;

@@ -111,6 +111,28 @@ impl DenyList {
         .or_else(|| later(&everything).then_some((Denied::Everything, everything)))
     }
 
+    /// The denials from beyond `position`, in no order.
+    pub fn beyond(&self, position: Position) -> Vec<Denial> {
+        let mut found = Vec::new();
+        let mut add = |shards: &Shards, what: fn([u8; 16]) -> Denied| {
+            found.extend(shards.beyond(position).into_iter().map(|entry| Denial {
+                what: what(entry.id),
+                position: entry.position(),
+                leaves_at: entry.leaves_at(),
+            }));
+        };
+        add(&self.tokens, |id| Denied::Token(TokenId::from_bytes(id)));
+        add(&self.families, |id| Denied::Family(FamilyId::from_bytes(id)));
+        add(&self.subjects, |id| Denied::Subject(SubjectId::from_bytes(id)));
+        let staying = |what, position| Denial { what, position, leaves_at: Expiry::Never };
+        let clients = self.clients.read().unwrap_or_else(PoisonError::into_inner);
+        let clients = clients.iter().filter(|(_, denied)| **denied > position);
+        found.extend(clients.map(|(id, denied)| staying(Denied::Client(id.clone()), *denied)));
+        let everything = Position::new(self.everything.load(Ordering::Acquire));
+        found.extend((everything > position).then(|| staying(Denied::Everything, everything)));
+        found
+    }
+
     /// Lets the entries go that can refuse nothing any more, in the `turn`-th part of the list only, so that no
     /// look-up waits for the whole. Called with 0, 1, 2, … it comes round to every part.
     pub fn sweep(&self, turn: usize, now: Timestamp) {
@@ -163,6 +185,15 @@ impl Shards {
         }
         let shard = self.shard(id)?.read().unwrap_or_else(PoisonError::into_inner);
         shard.find(hash(id), |entry| entry.id == *id).map(Entry::position)
+    }
+
+    fn beyond(&self, position: Position) -> Vec<Entry> {
+        let mut found = Vec::new();
+        for shard in &self.shards {
+            let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
+            found.extend(shard.iter().filter(|entry| entry.position() > position));
+        }
+        found
     }
 
     fn sweep(&self, turn: usize, now: Timestamp) {
@@ -337,5 +368,30 @@ mod tests {
         }
         (0..Shards::COUNT).for_each(|turn| list.sweep(turn, Timestamp::from_secs(499)));
         assert_eq!(list.len(), 500, "entries that leave at 499 or before are gone");
+    }
+
+    #[test]
+    fn what_was_denied_beyond_a_position_is_listed() {
+        let list = DenyList::default();
+        let client = ClientId::new("fcare").unwrap();
+        let whats = [
+            Denied::Token(TokenId::from_bytes([1; 16])),
+            Denied::Family(FamilyId::from_bytes([2; 16])),
+            Denied::Subject(SubjectId::from_bytes([3; 16])),
+            Denied::Client(client),
+            Denied::Everything,
+        ];
+        let denials = whats.into_iter().zip(1..).map(|(what, number)| Denial {
+            what,
+            position: Position::new(number),
+            leaves_at: Expiry::Never,
+        });
+        let denials: Vec<_> = denials.collect();
+        denials.iter().for_each(|denial| list.insert(denial));
+        for kept_to in 0..=5 {
+            let mut found = list.beyond(Position::new(kept_to));
+            found.sort_by_key(|denial| denial.position);
+            assert_eq!(found, denials[kept_to as usize..]);
+        }
     }
 }

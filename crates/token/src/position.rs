@@ -10,6 +10,9 @@ impl Position {
     /// Before the first entry.
     pub const START: Self = Self(0);
 
+    /// After every entry that there can be.
+    pub const END: Self = Self(u64::MAX);
+
     /// The position with this number.
     pub const fn new(number: u64) -> Self {
         Self(number)

@@ -125,8 +125,9 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         key: "master_key_file",
         value_name: "FILE",
-        about: "File with the master key, which wraps all keys in the store; the same on every node. It may stand in the \
-                environment variable OBOL_MASTER_KEY instead. Not set: master.key in the data folder.",
+        about: "File with the master key, which wraps all keys in the store; the same on every node. The first node makes it; \
+                copy it to the others. Its text may stand in the environment variable OBOL_MASTER_KEY instead. Not \
+                set: master.key in the data folder.",
         example: "\"/etc/obol/master.key\"",
         shape: Shape::Text,
         reach: Reach::Everywhere,

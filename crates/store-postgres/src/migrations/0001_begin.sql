@@ -9,6 +9,12 @@ CREATE TABLE log_head (
 
 INSERT INTO log_head (one, position, timeline, swept_through) VALUES (1, 0, 0, 0);
 
+-- kept_to: the newest entry that was there when the log was first written on this timeline of the server.
+CREATE TABLE timelines (
+    timeline BIGINT NOT NULL PRIMARY KEY,
+    kept_to BIGINT NOT NULL
+);
+
 -- kind: 1 token, 2 family, 3 subject, 4 client, 5 everything (denials); 6 client, 7 sealing key (states).
 -- leaves_at: NULL stays.
 CREATE TABLE change_log (

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use obol_store::{ChangeLog, NodeId, Nodes, StoreError};
+use obol_store::{ChangeLog, NodeId, Nodes, StoreError, Timeline};
 use obol_store_postgres::{OpenError, PostgresOptions, PostgresStore};
 use obol_testkit::Postgres;
 use obol_token::Position;
@@ -36,6 +36,12 @@ async fn after_a_failover_all_that_was_acknowledged_is_there_and_positions_go_on
     // What the old primary may have given and not passed on is never given again.
     assert!(appended.number() > before.1.number() + 1_000, "{appended} after {}", before.1);
     assert_eq!(after.1, appended);
+    // Who knew the log before the failover learns that all of it was kept, and who has read it since, that nothing is new.
+    for (known, kept_to) in [(before.0, before.1), (after.0, Position::END), (Timeline::NONE, Position::END)]
+    {
+        let page = store.read_page(appended, 10, known).await.unwrap();
+        assert_eq!((page.timeline, page.kept_to), (after.0, kept_to));
+    }
     let entries = store.read_after(Position::START, 1_000).await.unwrap();
     acknowledged.push(appended);
     assert_eq!(entries.iter().map(|entry| entry.position).collect::<Vec<_>>(), acknowledged);

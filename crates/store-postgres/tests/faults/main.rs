@@ -96,7 +96,7 @@ async fn after_an_outage_other_nodes_appends_are_heard_of_again() {
     server.start_server();
     let listeners =
         "SELECT COUNT(*) FROM pg_stat_activity WHERE query LIKE '%obol_log%' OR query LIKE '%MAX(position)%'";
-    until_done("both listen", async || (server.sql("postgres", listeners) >= "2".to_owned()).then_some(()))
+    until_done("both listen", async || (server.sql("postgres", listeners).as_str() >= "2").then_some(()))
         .await;
     for number in 0..10 {
         let after = until_done("a page", async || here.timeline().await.ok()).await.1;
