@@ -22,9 +22,9 @@ use crate::error::{Error, Result, store_error};
 use crate::readers;
 
 const LIST: &str = "SELECT id, applied, lease_ms, renewals FROM nodes";
-const REMOVE: &str = "DELETE FROM nodes WHERE id = $1 AND renewals = $2";
+const TAKE_OUT: &str = "DELETE FROM nodes WHERE id = $1 AND renewals = $2";
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[LIST, REMOVE];
+pub(crate) const STATEMENTS: &[&str] = &[LIST, TAKE_OUT];
 
 /// Reads the rows. Who asks while a reading is under way shares the next one with all others who do.
 pub(crate) struct NodeRows {
@@ -53,17 +53,31 @@ pub(crate) struct SeenRow {
 }
 
 impl SeenRow {
-    /// What is certain of this node at `now`: for how long it may still vouch; `None` once it may not.
-    pub(crate) fn peer(&self, now: Instant) -> Option<Peer> {
-        // Clocks run at different rates: 1 %, and 20 ms for where they are read.
-        let longest = self.lease + self.lease / 100 + Duration::from_millis(20);
-        let lease_left = longest.checked_sub(now.saturating_duration_since(self.since))?;
-        (!lease_left.is_zero()).then_some(Peer { node: self.node, applied: self.applied, lease_left })
+    /// Which node's.
+    pub(crate) fn node(&self) -> NodeId {
+        self.node
     }
 
-    /// Whether this node has been silent for so long that its row is of no use.
-    fn is_long_over(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.since) > self.lease * 10
+    /// What is certain of this node at `now`: for how long it may still vouch; `None` once it may not, unless it renews.
+    pub(crate) fn peer(&self, now: Instant) -> Option<Peer> {
+        let lease_left = self.longest().checked_sub(now.saturating_duration_since(self.since))?;
+        (!lease_left.is_zero()).then_some(Peer { lease_left, ..self.peer_in_full() })
+    }
+
+    /// The same, if it were to renew now.
+    pub(crate) fn peer_in_full(&self) -> Peer {
+        Peer { node: self.node, applied: self.applied, lease_left: self.longest() }
+    }
+
+    /// Takes the row out, unless it has been renewed since; says whether it did.
+    pub(crate) async fn take_out(&self, db: &Connection) -> Result<bool> {
+        let id = self.node.as_bytes().as_slice();
+        Ok(db.execute(TAKE_OUT, &[&id, &self.renewals]).await? == 1)
+    }
+
+    /// Clocks run at different rates: 1 %, and 20 ms for where they are read.
+    fn longest(&self) -> Duration {
+        self.lease + self.lease / 100 + Duration::from_millis(20)
     }
 }
 
@@ -83,27 +97,6 @@ impl NodeRows {
         let late = |_| Err(Error::TooLate(readers::DEADLINE.as_millis()));
         let read = timeout_at(deadline, self.read_before(deadline)).await.unwrap_or_else(late);
         read.map_err(|error| store_error(&error))
-    }
-
-    /// Removes the rows of nodes that have been silent for ten leases.
-    ///
-    /// # Errors
-    /// [`StoreError`] when there is no answer within a second.
-    pub(crate) async fn remove_long_over(&self, this: NodeId) -> Result<(), StoreError> {
-        let rows = self.read().await?;
-        let now = Instant::now();
-        for row in rows.iter().filter(|row| row.node != this && row.is_long_over(now)) {
-            let deadline = now + readers::DEADLINE;
-            let mut last = self.last.lock().await;
-            let Some(db) = last.db.take() else { return Ok(()) };
-            // It may have renewed since: then it is another row.
-            let id = row.node.as_bytes().as_slice();
-            let removed = timeout_at(deadline, db.execute(REMOVE, &[&id, &row.renewals])).await;
-            if let Ok(Ok(_)) = removed {
-                last.db = Some(db);
-            }
-        }
-        Ok(())
     }
 
     async fn read_before(&self, deadline: Instant) -> Result<Vec<SeenRow>> {
@@ -163,8 +156,7 @@ mod tests {
         let left =
             |millis| row.peer(since + Duration::from_millis(millis)).map(|peer| peer.lease_left.as_millis());
         assert_eq!([left(0), left(2_039), left(2_040), left(9_000)], [Some(2_040), Some(1), None, None]);
-        let removed = |secs| row.is_long_over(since + Duration::from_secs(secs));
-        assert_eq!([removed(20), removed(21)], [false, true]);
+        assert_eq!(row.peer_in_full().lease_left, Duration::from_millis(2_040));
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -11,8 +11,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::connection::Connection;
-use crate::error::Result;
-use crate::node_rows::NodeRows;
+use crate::error;
+use crate::node_rows::{NodeRows, SeenRow};
+use crate::writer::Writer;
 use crate::{PostgresStore, columns};
 
 const ENTER: &str = "INSERT INTO nodes (id, applied, lease_ms, renewals) VALUES ($1, 0, $2, $3) \
@@ -81,7 +82,7 @@ impl Nodes for PostgresStore {
     async fn register_node(&self, node: NodeId) -> Result<(), StoreError> {
         self.enter(Renewal { node, applied: Position::START, lease: FIRST_LEASE, renewals: next_renewal() })
             .await?;
-        let look = tokio::spawn(look(self.node_rows.clone(), node));
+        let look = tokio::spawn(look(self.node_rows.clone(), self.writer.clone(), node));
         *self.this_node.locked() = Some(Registered { node, lease: FIRST_LEASE, look });
         self.writer.set_sweeping(true);
         Ok(())
@@ -107,10 +108,7 @@ impl Nodes for PostgresStore {
     }
 
     async fn live_peers(&self, except: Option<NodeId>) -> Result<Vec<Peer>, StoreError> {
-        let rows = self.node_rows.read().await?;
-        let now = Instant::now();
-        let peers = rows.iter().filter_map(|row| row.peer(now));
-        Ok(peers.filter(|peer| Some(peer.node) != except).collect())
+        peers(&self.node_rows, &self.writer, except).await
     }
 
     async fn leave(&self, node: NodeId) -> Result<(), StoreError> {
@@ -142,13 +140,13 @@ impl PostgresStore {
     }
 }
 
-async fn renew(db: &Connection, renewal: Renewal) -> Result<u64> {
+async fn renew(db: &Connection, renewal: Renewal) -> error::Result<u64> {
     let (id, applied) = (renewal.node.as_bytes().as_slice(), columns::from_position(renewal.applied));
     db.execute(RENEW, &[&applied, &millis(renewal.lease), &renewal.renewals, &id]).await
 }
 
 /// One round trip. A renewal that a crash forgets only makes others wait longer: see [`crate::node_rows`].
-async fn renew_without_flush(db: &Connection, renewal: Renewal) -> Result<u64> {
+async fn renew_without_flush(db: &Connection, renewal: Renewal) -> error::Result<u64> {
     // Its preparation must not come between: the end of the transaction would overtake it.
     db.prepared(RENEW).await?;
     let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL synchronous_commit = off";
@@ -166,13 +164,39 @@ fn next_renewal() -> i64 {
     RENEWALS.fetch_add(1, Ordering::Relaxed)
 }
 
+/// The nodes that may vouch. One whose lease is over is passed over only when its row has been taken out: it may have read
+/// the log before an append, and be about to renew. Then that renewal finds no row, and the node has to read again.
+async fn peers(rows: &NodeRows, writer: &Writer, except: Option<NodeId>) -> Result<Vec<Peer>, StoreError> {
+    let mut peers = Vec::new();
+    for row in rows.read().await? {
+        if Some(row.node()) == except {
+            continue;
+        }
+        match row.peer(Instant::now()) {
+            Some(peer) => peers.push(peer),
+            None if take_out(writer, row).await => {}
+            None => peers.push(row.peer_in_full()),
+        }
+    }
+    Ok(peers)
+}
+
+/// Durably, and on the standby too: a row that came back would let the renewal count.
+async fn take_out(writer: &Writer, row: SeenRow) -> bool {
+    let taken = writer.write(None, move |db| Box::pin(async move { row.take_out(db).await })).await;
+    taken.unwrap_or_else(|error| {
+        tracing::debug!(%error, node = %row.node(), "the row of a silent node could not be taken out");
+        false
+    })
+}
+
 /// Looks at the nodes as long as this one runs.
-async fn look(rows: Arc<NodeRows>, this: NodeId) {
+async fn look(rows: Arc<NodeRows>, writer: Arc<Writer>, this: NodeId) {
     let mut turns = interval(LOOK_EVERY);
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         turns.tick().await;
-        if let Err(error) = rows.remove_long_over(this).await {
+        if let Err(error) = peers(&rows, &writer, Some(this)).await {
             tracing::debug!(%error, "cannot look at the other nodes");
         }
     }

@@ -25,7 +25,7 @@ pub struct PostgresStore {
     pub(crate) readers: Readers,
     /// For what a lease depends on: reads that anybody can cause must not stand before them.
     pub(crate) log_readers: Readers,
-    pub(crate) writer: Writer,
+    pub(crate) writer: Arc<Writer>,
     pub(crate) head: Arc<LogHead>,
     pub(crate) node_rows: Arc<NodeRows>,
     pub(crate) this_node: ThisNode,
@@ -179,7 +179,7 @@ impl PostgresStore {
         Ok(Self {
             readers: Readers::new(&connector, Self::READERS)?,
             log_readers: Readers::new(&connector, Self::LOG_READERS)?,
-            writer: Writer::start(connector.clone(), db, head.clone()),
+            writer: Arc::new(Writer::start(connector.clone(), db, head.clone())),
             node_rows: Arc::new(NodeRows::new(connector.clone())),
             this_node: ThisNode::default(),
             connector,
