@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use obol_token::Position;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -23,6 +23,7 @@ pub(crate) struct Connection {
     client: Client,
     statements: Mutex<HashMap<&'static str, Statement>>,
     heard: Arc<Heard>,
+    timeline: OnceLock<i64>,
     task: JoinHandle<()>,
 }
 
@@ -51,12 +52,7 @@ impl Connection {
     {
         let heard = Arc::new(Heard::default());
         let task = tokio::spawn(listen(connection, heard.clone()));
-        Self { client, statements: Mutex::default(), heard, task }
-    }
-
-    /// Runs the settings of the session.
-    pub(crate) async fn set_up(&self, settings: &str) -> Result<(), tokio_postgres::Error> {
-        self.client.batch_execute(settings).await
+        Self { client, statements: Mutex::default(), heard, timeline: OnceLock::new(), task }
     }
 
     /// The rows that a statement gives.
@@ -88,6 +84,16 @@ impl Connection {
     /// How many warnings the server has sent so far.
     pub(crate) fn warnings(&self) -> u64 {
         self.heard.warnings.load(Ordering::Acquire)
+    }
+
+    /// The server's timeline; 0 before it was asked.
+    pub(crate) fn timeline(&self) -> i64 {
+        self.timeline.get().copied().unwrap_or_default()
+    }
+
+    /// Notes the server's timeline, once.
+    pub(crate) fn note_timeline(&self, timeline: i64) {
+        self.timeline.get_or_init(|| timeline);
     }
 
     /// What it hears.

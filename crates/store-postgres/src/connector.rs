@@ -2,18 +2,21 @@
 
 use std::error::Error as _;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tokio_postgres::config::SslMode;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::back_off::BackOff;
 use crate::connection::Connection;
-use crate::error::said;
+use crate::error::{Error, said};
+use crate::known_timeline::KnownTimeline;
 use crate::open::OpenError;
 use crate::options::{PostgresOptions, Target};
 use crate::tls;
@@ -23,6 +26,7 @@ pub(crate) struct Connector {
     target: Target,
     tls: MakeRustlsConnect,
     back_off: Mutex<BackOff>,
+    pub(crate) timeline: Arc<KnownTimeline>,
 }
 
 /// What a connection is for; says how long the server lets it wait.
@@ -52,7 +56,7 @@ impl Connector {
         let target = options.parse()?;
         let tls = tls::connector(target.tls.check, target.tls.authorities.as_deref());
         let tls = tls.map_err(OpenError::RootCertificates)?;
-        Ok(Self { target, tls, back_off: Mutex::default() })
+        Ok(Self { target, tls, back_off: Mutex::default(), timeline: Arc::default() })
     }
 
     /// The database as it can be shown.
@@ -94,7 +98,7 @@ impl Connector {
         let mut failure: Option<OpenError> = None;
         loop {
             if let Some(host) = hosts.next() {
-                attempts.spawn(connect_to(host, self.tls.clone(), purpose));
+                attempts.spawn(connect_to(host, self.tls.clone(), purpose, self.timeline.clone()));
             }
             let more = hosts.peek().is_some();
             tokio::select! {
@@ -122,7 +126,14 @@ impl Connector {
         OpenError::Unreachable { server: self.shown(), cause: cause.to_owned() }
     }
 
-    fn explained(&self, error: &tokio_postgres::Error) -> OpenError {
+    fn explained(&self, error: &Error) -> OpenError {
+        match error {
+            Error::Postgres(error) => self.explained_by_server(error),
+            error => self.unavailable(&error.to_string()),
+        }
+    }
+
+    fn explained_by_server(&self, error: &tokio_postgres::Error) -> OpenError {
         let (server, cause) = (self.shown(), said(error));
         let io_error = error.source().and_then(|source| source.downcast_ref::<io::Error>());
         match error.code() {
@@ -152,24 +163,24 @@ async fn connect_to(
     mut host: Config,
     tls: MakeRustlsConnect,
     purpose: Use,
-) -> Result<Connection, tokio_postgres::Error> {
+    timeline: Arc<KnownTimeline>,
+) -> Result<Connection, Error> {
     host.connect_timeout(Connector::DEADLINE)
         .tcp_user_timeout(Duration::from_secs(3))
         .keepalives_idle(Duration::from_secs(5))
         .keepalives_interval(Duration::from_secs(1))
         .keepalives_retries(3);
     let settings = settings(purpose);
-    if host.get_ssl_mode() == tokio_postgres::config::SslMode::Disable {
+    let db = if host.get_ssl_mode() == SslMode::Disable {
         let (client, connection) = host.connect(NoTls).await?;
-        let connection = Connection::new(client, connection);
-        connection.set_up(&settings).await?;
-        Ok(connection)
+        Connection::new(client, connection)
     } else {
         let (client, connection) = host.connect(tls).await?;
-        let connection = Connection::new(client, connection);
-        connection.set_up(&settings).await?;
-        Ok(connection)
-    }
+        Connection::new(client, connection)
+    };
+    db.run(&settings).await?;
+    timeline.ask(&db).await?;
+    Ok(db)
 }
 
 /// Each statement has its index. A plan by statistics from when a table was empty would read all of it later, and a lease

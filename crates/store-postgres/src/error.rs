@@ -22,6 +22,9 @@ pub(crate) enum Error {
     /// There is no connection, and this is why.
     #[error("{0}")]
     NotConnected(String),
+    /// The server was the primary once.
+    #[error("this server is not the primary any more: another one has taken over")]
+    FormerPrimary,
     /// The server has committed, but the standby may not have what was committed.
     #[error("the wait for the standby was broken off; it may not have what was committed")]
     NotReplicated,
@@ -39,7 +42,9 @@ pub(crate) fn store_error(error: &Error) -> StoreError {
             }
             _ => StoreError::Unavailable(said),
         },
-        Error::TooLate(_) | Error::NotConnected(_) | Error::NotReplicated => StoreError::Unavailable(said),
+        Error::TooLate(_) | Error::NotConnected(_) | Error::FormerPrimary | Error::NotReplicated => {
+            StoreError::Unavailable(said)
+        }
     }
 }
 
@@ -48,7 +53,7 @@ pub(crate) fn leaves_connection_sound(error: &Error) -> bool {
     match error {
         Error::Unreadable(_) => true,
         Error::Postgres(cause) => cause.code().is_some_and(is_about_data),
-        Error::TooLate(_) | Error::NotConnected(_) | Error::NotReplicated => false,
+        Error::TooLate(_) | Error::NotConnected(_) | Error::FormerPrimary | Error::NotReplicated => false,
     }
 }
 

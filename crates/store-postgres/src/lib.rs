@@ -22,6 +22,7 @@ mod durability;
 mod error;
 mod families;
 mod group_commit;
+mod known_timeline;
 mod log_head;
 mod migrations;
 mod node_rows;
@@ -38,6 +39,6 @@ mod tls;
 mod users;
 mod writer;
 
-pub use durability::Durability;
+pub use durability::DurabilitySettings;
 pub use open::{OpenError, PostgresStore};
 pub use options::{OptionsError, PostgresOptions};

@@ -116,6 +116,7 @@ impl NodeRows {
         };
         let began = self.moments.fetch_add(1, Ordering::AcqRel);
         let rows = db.query(LIST, &[]).await?;
+        self.connector.timeline.check(&db)?;
         let rows = seen(&rows, &last.rows, Instant::now())?;
         *last = LastReading { db: Some(db), began, rows: rows.clone() };
         Ok(rows)

@@ -84,6 +84,7 @@ impl Readers {
         let lent = timeout_at(deadline, self.0.timeout_get(&waits(within))).await.map_err(late)?;
         let lent = Lent::new(lent.map_err(|error| not_lent(error, within))?);
         let outcome = timeout_at(deadline, work(lent.connection()?)).await.map_err(late)?;
+        self.0.manager().0.timeline.check(lent.connection()?)?;
         if outcome.as_ref().err().is_none_or(leaves_connection_sound) {
             lent.give_back();
         }
@@ -138,8 +139,8 @@ impl Manager for Connections {
     }
 
     async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<OpenError> {
-        match connection.is_closed() {
-            true => Err(RecycleError::message("it was closed")),
+        match connection.is_closed() || self.0.timeline.check(connection).is_err() {
+            true => Err(RecycleError::message("it was closed, or its server is not the primary any more")),
             false => Ok(()),
         }
     }

@@ -10,11 +10,11 @@ use crate::connection::Connection;
 use crate::connector::{Connector, Use};
 use crate::{
     PostgresOptions, PostgresStore, announcer, change_log, clients, denials, denials_together, durability,
-    families, log_head, migrations, node_rows, nodes, open, sealing_keys, sweep, users,
+    families, known_timeline, log_head, migrations, node_rows, nodes, open, sealing_keys, sweep, users,
 };
 
 /// The statements of each module, and its source.
-const MODULES: [(&[&str], &str); 14] = [
+const MODULES: [(&[&str], &str); 15] = [
     (announcer::STATEMENTS, include_str!("announcer.rs")),
     (change_log::STATEMENTS, include_str!("change_log.rs")),
     (clients::STATEMENTS, include_str!("clients.rs")),
@@ -22,6 +22,7 @@ const MODULES: [(&[&str], &str); 14] = [
     (denials_together::STATEMENTS, include_str!("denials_together.rs")),
     (durability::STATEMENTS, include_str!("durability.rs")),
     (families::STATEMENTS, include_str!("families.rs")),
+    (known_timeline::STATEMENTS, include_str!("known_timeline.rs")),
     (log_head::STATEMENTS, include_str!("log_head.rs")),
     (node_rows::STATEMENTS, include_str!("node_rows.rs")),
     (nodes::STATEMENTS, include_str!("nodes.rs")),

@@ -128,3 +128,31 @@ async fn a_wait_for_the_standby_that_somebody_cancels_is_no_success() {
     standby.resume();
     until_done("a write", async || deny_token(&store, 3).await.ok()).await;
 }
+
+/// It goes on answering reads: who has met its successor must not believe it any more, on whatever connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_former_primary_that_comes_back_is_not_believed() {
+    let primary = Postgres::start();
+    let url = primary.database();
+    let standby = primary.standby("one");
+    primary.wait_for_standby("one");
+    let store = opened(&both(&primary, &standby, &url)).await;
+    deny_token(&store, 1).await.unwrap();
+    // Connections that are idle while it is paused, and so survive that.
+    let (one, other) = tokio::join!(store.timeline(), store.timeline());
+    assert_eq!(one.unwrap().0.number() + other.unwrap().0.number(), 2);
+    assert_eq!(store.live_peers(None).await, Ok(Vec::new()));
+    primary.pause();
+    standby.promote();
+    let denied = until_done("a write", async || deny_token(&store, 2).await.ok()).await;
+    primary.resume();
+    let node = NodeId::from_bytes([2; 16]);
+    until_done("a node", async || store.register_node(node).await.ok()).await;
+    for number in 3..40 {
+        let (timeline, newest) = store.timeline().await.unwrap();
+        assert!(timeline.number() == 2 && newest >= denied, "{timeline:?} {newest}");
+        let peers = store.live_peers(None).await.unwrap();
+        assert_eq!(peers.iter().map(|peer| peer.node).collect::<Vec<_>>(), [node]);
+        deny_token(&store, number).await.unwrap();
+    }
+}
