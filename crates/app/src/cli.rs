@@ -8,7 +8,9 @@ use crate::commands::bench::BenchArgs;
 use crate::commands::client::ClientCommand;
 use crate::commands::completions::CompletionsArgs;
 use crate::commands::config::ConfigCommand;
+use crate::commands::doctor::DoctorArgs;
 use crate::commands::migrate::MigrateArgs;
+use crate::commands::nodes::NodesCommand;
 use crate::commands::revoke::RevokeArgs;
 use crate::commands::serve::ServeArgs;
 use crate::commands::token::TokenCommand;
@@ -61,6 +63,11 @@ pub(crate) enum Command {
     Token(TokenCommand),
     /// End many tokens at once: of a person, of a client, of one sign-in, or all.
     Revoke(RevokeArgs),
+    /// Show the servers that answer for an installation.
+    #[command(subcommand)]
+    Nodes(NodesCommand),
+    /// Say whether the installation is sound, and what to do where it is not.
+    Doctor(DoctorArgs),
     /// Make the tables of the database, or change them to what this version needs.
     Migrate(MigrateArgs),
     /// Measure how fast obol is on this machine, beside the least that an HTTP server must do.

@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use obol_keys::PlainPassword;
-use obol_replica::{Replica, Vouched};
+use obol_replica::{Replica, Status, Vouched};
 use obol_store::{Audit, AuditEvent, AuditRecord, ClientKind, Store};
 use obol_token::{Position, Scopes, Scratch, SubjectId};
 
@@ -200,12 +200,9 @@ impl Engine {
         &self.settings.issuer
     }
 
-    /// Whether this node can answer truthfully now, and how far it has read the log.
-    ///
-    /// # Errors
-    /// [`OAuthError`] (503) without a lease.
-    pub fn ready(&self) -> Result<Position, OAuthError> {
-        Ok(self.replica.vouch()?.position())
+    /// This node and the others, as it sees them.
+    pub fn status(&self) -> Status {
+        self.replica.status()
     }
 
     /// Writes an audit record of this arrival.

@@ -58,6 +58,12 @@ impl Lease {
         self.ends_at_micros.store(0, Ordering::Release);
     }
 
+    /// How long the lease runs from `now` on.
+    pub(crate) fn left(&self, now: Boottime) -> Duration {
+        let ends_at = self.ends_at_micros.load(Ordering::Acquire);
+        Duration::from_micros(ends_at.saturating_sub(now.micros()))
+    }
+
     /// Whether the lease runs at `now`, a time read after the request arrived.
     pub(crate) fn check(&self, now: Boottime) -> Result<(), Stale> {
         match now.micros() < self.ends_at_micros.load(Ordering::Acquire) {

@@ -12,9 +12,11 @@ mod follower;
 mod lease;
 mod memory;
 mod node;
+mod status;
 
 pub use clock::{Boottime, Clock, SystemClock};
 pub use confirm::{NotConfirmed, Revoked, confirm_from_outside};
 pub use lease::{LeaseOptions, Stale};
 pub use memory::{LoadError, Memory, SealError};
 pub use node::{Replica, StartError, Vouched};
+pub use status::{Seen, Status};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use arc_swap::ArcSwap;
 use obol_keys::MasterKey;
 use obol_store::{Appended, Deny, NodeId, Store, StoreError, Timeline, WrappedKey};
 use obol_token::{Denial, Denied, Position, Timestamp};
@@ -13,7 +14,10 @@ use tokio::time::timeout;
 use crate::clock::SteadyClock;
 use crate::confirm::confirm_by_peers;
 use crate::lease::Lease;
-use crate::{Boottime, Clock, LeaseOptions, LoadError, Memory, NotConfirmed, Revoked, Stale, follower};
+use crate::{
+    Boottime, Clock, LeaseOptions, LoadError, Memory, NotConfirmed, Revoked, Seen, Stale, Status, follower,
+    status,
+};
 
 /// A node of the installation that answers requests.
 pub struct Replica {
@@ -24,6 +28,7 @@ pub struct Replica {
     clock: Arc<SteadyClock>,
     store: Arc<dyn Store>,
     applied: watch::Sender<Position>,
+    seen: ArcSwap<Seen>,
     leaving: AtomicBool,
 }
 
@@ -89,6 +94,7 @@ impl Replica {
             clock: Arc::new(SteadyClock::new(clock)),
             store,
             applied: watch::Sender::new(Position::START),
+            seen: ArcSwap::default(),
             leaving: AtomicBool::new(false),
         });
         replica.store.register_node(replica.node).await?;
@@ -103,6 +109,7 @@ impl Replica {
         }
         replica.renew().await?;
         tokio::spawn(follower::follow(Arc::clone(&replica)));
+        tokio::spawn(status::look(Arc::clone(&replica)));
         Ok(replica)
     }
 
@@ -148,6 +155,12 @@ impl Replica {
         self.memory.applied()
     }
 
+    /// This node and the others, as it sees them.
+    pub fn status(&self) -> Status {
+        let lease_left = self.lease.left(self.clock.boottime());
+        Status { node: self.node, position: self.applied(), lease_left, seen: self.seen.load_full() }
+    }
+
     /// The moment by this node's wall clock, and in seconds since the machine started, by a clock that nobody sets: for
     /// delays, not for what tokens say. Read once per request.
     pub fn now(&self) -> (Timestamp, Timestamp) {
@@ -189,6 +202,14 @@ impl Replica {
 
     pub(crate) fn boottime(&self) -> Boottime {
         self.clock.boottime()
+    }
+
+    pub(crate) fn node(&self) -> NodeId {
+        self.node
+    }
+
+    pub(crate) fn saw(&self, seen: Seen) {
+        self.seen.store(Arc::new(seen));
     }
 
     pub(crate) fn is_leaving(&self) -> bool {

@@ -1,13 +1,14 @@
 //! What the server promises of what it has acknowledged.
 
-use obol_store::StoreError;
+use async_trait::async_trait;
+use obol_store::{Durability, StoreError};
 
 use crate::PostgresStore;
 use crate::columns::value;
 
 /// The settings on which durability hangs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Durability {
+pub struct DurabilitySettings {
     /// Whether the server flushes at all.
     pub fsync: bool,
     /// Whether it survives a page that was written in part.
@@ -20,7 +21,7 @@ pub struct Durability {
     pub standbys: u32,
 }
 
-impl Durability {
+impl DurabilitySettings {
     /// Whether what was acknowledged survives a crash of the server, and a failover if there is a standby to fail over to.
     pub fn holds(&self) -> bool {
         self.fsync
@@ -51,10 +52,10 @@ impl PostgresStore {
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be asked.
-    pub async fn durability(&self) -> Result<Durability, StoreError> {
+    pub async fn durability(&self) -> Result<DurabilitySettings, StoreError> {
         let read = self.log_readers.read(async |db| {
             let row = db.load(READ, &[]).await?;
-            Ok(Durability {
+            Ok(DurabilitySettings {
                 fsync: value::<&str>(&row, 0)? != "off",
                 full_page_writes: value::<&str>(&row, 1)? != "off",
                 synchronous_commit: value(&row, 2)?,
@@ -63,5 +64,13 @@ impl PostgresStore {
             })
         });
         read.await
+    }
+}
+
+#[async_trait]
+impl Durability for PostgresStore {
+    async fn weaknesses(&self) -> Result<Vec<String>, StoreError> {
+        let failings = self.durability().await?.failings();
+        Ok(failings.into_iter().map(|failing| format!("in PostgreSQL, {failing}")).collect())
     }
 }

@@ -14,6 +14,7 @@ mod clients;
 mod columns;
 mod connection;
 mod denials;
+mod durability;
 mod error;
 mod families;
 mod group_commit;

@@ -15,6 +15,7 @@ mod clients;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod denials;
+mod durability;
 mod error;
 mod families;
 mod nodes;
@@ -25,6 +26,7 @@ pub use audit::{Audit, AuditEvent, AuditRecord};
 pub use change_log::{Appended, Change, ChangeLog, Entry, Page, Timeline};
 pub use clients::{AddOutcome, ChangeOutcome, Client, ClientKind, Clients, GrantType};
 pub use denials::{Denials, Deny};
+pub use durability::Durability;
 pub use error::StoreError;
 pub use families::{BeginOutcome, Families, Family, NewFamily, RotateOutcome, Rotation};
 pub use nodes::{NodeId, Nodes, Peer};
@@ -32,6 +34,9 @@ pub use sealing_keys::{FirstKeyOutcome, SealingKeys, WrappedKey};
 pub use users::{PasswordHash, User, Username, UsernameError, Users};
 
 /// Everything that one installation keeps.
-pub trait Store: ChangeLog + Clients + Denials + Families + Nodes + SealingKeys + Users {}
+pub trait Store:
+    ChangeLog + Clients + Denials + Durability + Families + Nodes + SealingKeys + Users
+{
+}
 
-impl<T: ChangeLog + Clients + Denials + Families + Nodes + SealingKeys + Users> Store for T {}
+impl<T: ChangeLog + Clients + Denials + Durability + Families + Nodes + SealingKeys + Users> Store for T {}

@@ -1,8 +1,10 @@
 //! `/healthz` and `/readyz`: small JSON for whoever watches the process.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use obol_oauth::Engine;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::dialect::json_answer;
 use crate::server::Answer;
@@ -14,13 +16,39 @@ pub(crate) fn health() -> Answer {
 
 /// The node answers truthfully: it holds a lease on the change log.
 pub(crate) fn readiness(engine: &Engine) -> Answer {
-    match engine.ready() {
-        Ok(position) => {
-            json_answer(StatusCode::OK, &json!({ "position": position.number(), "status": "ready" }))
-        }
-        Err(error) => {
-            let body = json!({ "reason": error.sentence(), "status": "not ready" });
-            json_answer(StatusCode::SERVICE_UNAVAILABLE, &body)
-        }
+    let node = engine.status();
+    let others: Vec<Value> = node
+        .seen
+        .peers
+        .iter()
+        .map(|peer| {
+            json!({
+                "lease_left_ms": millis(peer.lease_left),
+                "node": peer.node.to_string(),
+                "position": peer.applied.number(),
+            })
+        })
+        .collect();
+    let ready = !node.lease_left.is_zero();
+    let newest = node.seen.peers.iter().map(|peer| peer.applied).max().unwrap_or_default();
+    let mut body = json!({
+        "behind": newest.number().saturating_sub(node.position.number()),
+        "lease_left_ms": millis(node.lease_left),
+        "node": node.node.to_string(),
+        "others": others,
+        "position": node.position.number(),
+        "promise": if node.seen.weaknesses.is_empty() { "held" } else { "not held" },
+        "status": if ready { "ready" } else { "not ready" },
+    });
+    if !node.seen.weaknesses.is_empty() {
+        body["promise_reasons"] = json!(node.seen.weaknesses);
     }
+    if !ready {
+        body["reason"] = json!(obol_replica::Stale.to_string());
+    }
+    json_answer(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &body)
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -4,7 +4,9 @@ pub(crate) mod bench;
 pub(crate) mod client;
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod doctor;
 pub(crate) mod migrate;
+pub(crate) mod nodes;
 pub(crate) mod revoke;
 pub(crate) mod serve;
 pub(crate) mod token;
@@ -41,6 +43,8 @@ pub(crate) fn run(cli: Cli) -> Result<End, Failure> {
         Command::Client(command) => log_little(|| client::run(command, &settings(everywhere)?, output)),
         Command::User(command) => log_little(|| user::run(command, &settings(everywhere)?, output)),
         Command::Token(command) => log_little(|| token::run(command, &settings(everywhere)?, output)),
+        Command::Nodes(command) => log_little(|| nodes::run(command, &settings(everywhere)?, output)),
+        Command::Doctor(_) => log_little(|| doctor::run(&settings(everywhere)?, output)),
         Command::Migrate(_) => log_little(|| migrate::run(&settings(everywhere)?, output)),
         Command::Revoke(args) => log_little(|| revoke::run(&args, &settings(everywhere)?, output)),
     }

@@ -1,0 +1,136 @@
+//! `obol doctor`: whether an installation is sound, and what to do where it is not.
+
+use obol_replica::{Clock, SystemClock};
+use serde::Serialize;
+
+use crate::config::Settings;
+use crate::failure::{End, Failure};
+use crate::installation::Installation;
+use crate::output::{Answer, Output, table};
+
+const HELP: &str = "\
+Looks, and changes nothing. The exit code is 1 when something is wrong.
+
+Example:
+  obol doctor --database-url postgres://obol@db/obol --json";
+
+/// Takes the options of every command only.
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub(crate) struct DoctorArgs {}
+
+/// Looks at the installation.
+///
+/// # Errors
+/// When the store cannot be opened.
+pub(crate) fn run(settings: &Settings, output: Output) -> Result<End, Failure> {
+    Installation::visit(settings, async |installation| {
+        let report = Report { checks: examine(installation).await };
+        output.show(&report)?;
+        Ok(if report.is_sound() { End::Done } else { End::Refused })
+    })
+}
+
+async fn examine(installation: &Installation) -> Vec<Check> {
+    let store = installation.store();
+    let mut checks = Vec::new();
+    checks.push(match installation.load_memory().await {
+        Ok(memory) => {
+            let position = memory.applied();
+            let denials = memory.deny_list().len();
+            Check::sound("change log", format!("read up to position {position}; {denials} live denials"))
+        }
+        Err(error) => Check::wrong("change log", format!("{error:#}")),
+    });
+    checks.push(match store.weaknesses().await {
+        Ok(weaknesses) if weaknesses.is_empty() => {
+            Check::sound("promise", "what the store acknowledges is on stable storage".to_owned())
+        }
+        Ok(weaknesses) => Check::wrong("promise", format!("not held: {}", weaknesses.join("; "))),
+        Err(error) => Check::wrong("promise", error.to_string()),
+    });
+    checks.push(match store.swept_through().await {
+        Ok(swept_through) => {
+            let behind_secs = SystemClock.wall().secs_until(swept_through);
+            match behind_secs > 0 {
+                true => Check::wrong(
+                    "clock",
+                    format!(
+                        "this machine's clock is {behind_secs} s behind the latest removal; set it right"
+                    ),
+                ),
+                false => Check::sound("clock", "not behind what was removed by it".to_owned()),
+            }
+        }
+        Err(error) => Check::wrong("clock", error.to_string()),
+    });
+    match store.live_peers(None).await {
+        Ok(peers) if peers.is_empty() => {
+            checks.push(Check::sound("nodes", "no server is running".to_owned()));
+        }
+        Ok(peers) => checks.extend(peers.iter().map(|peer| {
+            let said = format!(
+                "applied up to {}, may vouch for at most {} ms",
+                peer.applied,
+                peer.lease_left.as_millis()
+            );
+            Check::sound(&format!("node {}", peer.node), said)
+        })),
+        Err(error) => checks.push(Check::wrong("nodes", error.to_string())),
+    }
+    checks
+}
+
+#[derive(Serialize)]
+struct Report {
+    checks: Vec<Check>,
+}
+
+#[derive(Serialize)]
+struct Check {
+    name: String,
+    said: String,
+    sound: bool,
+}
+
+impl Check {
+    fn sound(name: &str, said: String) -> Self {
+        Self { name: name.to_owned(), said, sound: true }
+    }
+
+    fn wrong(name: &str, said: String) -> Self {
+        Self { name: name.to_owned(), said, sound: false }
+    }
+}
+
+impl Report {
+    fn is_sound(&self) -> bool {
+        self.checks.iter().all(|check| check.sound)
+    }
+}
+
+impl Answer for Report {
+    fn text(&self) -> String {
+        let row = |check: &Check| {
+            let verdict = if check.sound { "ok" } else { "WRONG" };
+            vec![verdict.to_owned(), check.name.clone(), check.said.clone()]
+        };
+        table(&["", "what", "found"], self.checks.iter().map(row))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_thing_that_is_wrong_makes_the_report_unsound_and_stands_out() {
+        let mut report = Report { checks: vec![Check::sound("clock", "fine".to_owned())] };
+        assert!(report.is_sound());
+        report.checks.push(Check::wrong("promise", "not held: fsync is off".to_owned()));
+        assert!(!report.is_sound());
+        assert!(report.text().contains("WRONG"), "{}", report.text());
+        let json = serde_json::to_value(&report).unwrap();
+        assert_eq!(json["checks"][1]["sound"], false);
+    }
+}
