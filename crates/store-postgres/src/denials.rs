@@ -7,6 +7,7 @@ use obol_token::{ClientId, Denied, Expiry, FamilyId, SubjectId, Timestamp};
 use crate::change_log::{Thing, append, find};
 use crate::connection::{Connection, Values};
 use crate::error::Result;
+use crate::log_head::LogHead;
 use crate::{PostgresStore, columns, families, sweep};
 
 const END_OF_SUBJECT: &str = "UPDATE families SET ended = $1 WHERE subject = $2 AND ended IS NULL";
@@ -86,9 +87,11 @@ pub(crate) async fn deny_client(db: &Connection, id: &ClientId) -> Result<Append
     Ok(denial)
 }
 
-/// Whatever had left the log is refused by position from here on, so how far that went does not matter any more.
+/// Whatever had left the log is refused by position from here on, so how far that went does not matter any more. The
+/// positions leap, because a log that was replaced by a backup may have given some that this one knows nothing of.
 async fn deny_everything(db: &Connection) -> Result<Appended> {
     sweep::forget(db).await?;
+    LogHead::leap(db).await?;
     let denial = append(db, &Thing::Denied(&Denied::Everything), Expiry::Never).await?;
     db.execute(END_ALL, &[&columns::from_position(denial.position())]).await?;
     Ok(denial)

@@ -27,13 +27,14 @@ const READ: &str = "SELECT COALESCE(MAX(position), 0) FROM change_log";
 const LOCK: &str = concat!("SELECT position, timeline, ", timeline!(), " FROM log_head FOR UPDATE");
 const LAST_GIVEN: &str = "SELECT position FROM log_head";
 const LEAP: &str = "UPDATE log_head SET position = position + $1, timeline = $2 RETURNING position";
+const LEAP_HERE: &str = "UPDATE log_head SET position = position + $1";
 const RECORD: &str = "INSERT INTO timelines (timeline, kept_to) \
      SELECT $1, COALESCE(MAX(position), 0) FROM change_log \
      ON CONFLICT (timeline) DO UPDATE SET kept_to = excluded.kept_to";
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[READ, LOCK, LAST_GIVEN, LEAP, RECORD];
+pub(crate) const STATEMENTS: &[&str] = &[READ, LOCK, LAST_GIVEN, LEAP, LEAP_HERE, RECORD];
 
-/// More positions than a server can have given that its standby never heard of. 65,000 leaps fit in what a deny list
+/// More positions than can have been given that a standby or a backup never heard of. 65,000 leaps fit in what a deny list
 /// remembers of a position.
 const LEAP_BY: i64 = 1 << 32;
 
@@ -71,6 +72,11 @@ impl LogHead {
         db.execute(RECORD, &[&now]).await?;
         let leap = if before == 0 { 0 } else { LEAP_BY };
         columns::position(&db.load(LEAP, &[&leap, &now]).await?, 0)
+    }
+
+    /// Goes on with positions that no earlier state of this installation can have reached; for who holds the lock.
+    pub(crate) async fn leap(db: &Connection) -> Result<()> {
+        db.execute(LEAP_HERE, &[&LEAP_BY]).await.map(drop)
     }
 
     /// Takes in a committed end of the log.

@@ -6,6 +6,7 @@ use obol_token::{ClientId, Denied, Expiry, FamilyId, SubjectId, Timestamp};
 use rusqlite::{Connection, Params, Result};
 
 use crate::change_log::{Thing, append, find};
+use crate::log_head::LogHead;
 use crate::{SqliteStore, columns, families, sweep};
 
 const END_OF_SUBJECT: &str = "UPDATE families SET ended = $1 WHERE subject = $2 AND ended IS NULL";
@@ -73,9 +74,11 @@ pub(crate) fn deny_client(db: &Connection, id: &ClientId) -> Result<Appended> {
     Ok(denial)
 }
 
-/// Whatever had left the log is refused by position from here on, so how far that went does not matter any more.
+/// Whatever had left the log is refused by position from here on, so how far that went does not matter any more. The
+/// positions leap, because a log that was replaced by a backup may have given some that this one knows nothing of.
 fn deny_everything(db: &Connection) -> Result<Appended> {
     sweep::forget(db)?;
+    LogHead::leap(db)?;
     let denial = append(db, &Thing::Denied(&Denied::Everything), Expiry::Never)?;
     db.prepare_cached(END_ALL)?.execute([columns::from_position(denial.position())])?;
     Ok(denial)

@@ -18,10 +18,13 @@ pub(crate) struct LogHead {
 }
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[LogHead::READ];
+pub(crate) const STATEMENTS: &[&str] = &[LogHead::READ, LogHead::LEAP];
 
 impl LogHead {
     const READ: &str = "SELECT position FROM log_head";
+    const LEAP: &str = "UPDATE log_head SET position = position + $1";
+    /// More than a log can have grown since a backup. 65,000 leaps fit in what a deny list remembers of a position.
+    const LEAP_BY: i64 = 1 << 32;
 
     /// Begins at `head`, which was read from the database.
     pub(crate) fn new(head: Position) -> Self {
@@ -35,6 +38,11 @@ impl LogHead {
     /// Reads it from the database.
     pub(crate) fn read(db: &Connection) -> Result<Position> {
         db.prepare_cached(Self::READ)?.query_row([], |row| columns::position(row, 0))
+    }
+
+    /// Goes on with positions that no earlier state of this installation can have reached.
+    pub(crate) fn leap(db: &Connection) -> Result<()> {
+        db.prepare_cached(Self::LEAP)?.execute([Self::LEAP_BY]).map(drop)
     }
 
     /// Takes in a committed end that was read from the database; one past the own commits is another process's.

@@ -105,6 +105,15 @@ pub async fn an_unknown_family_is_denied_once(store: Fresh) {
     assert_eq!(deny(&*store, &unknown, at(7)).await, position);
 }
 
+pub async fn denying_everything_covers_positions_that_a_lost_log_may_have_given(store: Fresh) {
+    let before = log_end(&*store).await;
+    let denied = deny(&*store, &Deny::Everything, at(1)).await;
+    // A backup that is put back ends earlier than the log that it replaces.
+    assert!(denied.number() - before.number() > u64::from(u32::MAX), "{denied} after {before}");
+    let next = deny(&*store, &Deny::Token { id: token_id(7), expires_at: until(100) }, at(1)).await;
+    assert_eq!(next.number(), denied.number() + 1);
+}
+
 pub async fn denials_of_people_clients_unknown_families_and_everything_stay(store: Fresh) {
     serve(&*store).await;
     people(&*store).await;
