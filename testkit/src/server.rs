@@ -110,6 +110,11 @@ impl Server {
         &self.running().stderr
     }
 
+    /// What it has written to standard error so far, or nothing when it does not run.
+    pub(crate) fn last_log(&self) -> Vec<String> {
+        self.running.as_ref().map(|running| running.stderr.all()).unwrap_or_default()
+    }
+
     /// What it has written to standard output.
     #[track_caller]
     pub fn stdout(&self) -> &Lines {
