@@ -3,34 +3,71 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::timeout;
+use obol_store::StoreError;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
 
-use crate::{Boottime, Replica};
+use crate::{Boottime, LoadError, Replica};
 
 /// Follows the log until the replica is told to leave.
+///
+/// A renewal begins at the latest one interval after the one before it began, whether or not that has ended: a store that
+/// takes longer than an interval has several to answer, and delays the lease instead of ending it. In between the log is
+/// read whenever something was appended.
 pub(crate) async fn follow(replica: Arc<Replica>) {
     let mut sweep = SweepTurns { next: 0, due_at: replica.boottime() };
+    let (mut renewals, mut readings) = (JoinSet::new(), JoinSet::new());
+    let mut renew_at = Instant::now();
     let mut failing = false;
     while !replica.is_leaving() {
-        let appended = replica.store().wait_for_append(replica.applied());
-        timeout(replica.options().renew_every, appended).await.ok();
-        match replica.renew().await {
-            Ok(()) => {
-                if std::mem::take(&mut failing) {
-                    tracing::info!(position = %replica.applied(), "follows the change log again");
-                }
+        let reader = Arc::clone(&replica);
+        let done = tokio::select! {
+            Some(renewed) = renewals.join_next() => Some(renewed),
+            Some(read) = readings.join_next() => Some(read),
+            () = sleep_until(renew_at), if renewals.len() < MOST_RENEWALS => {
+                renewals.spawn(async move { reader.renew().await });
+                renew_at = Instant::now() + replica.options().renew_every;
+                None
             }
-            Err(error) => {
-                if !std::mem::replace(&mut failing, true) {
-                    tracing::error!(%error, "cannot follow the change log; answers stop when the lease ends");
-                }
-                tokio::time::sleep(RETRY_AFTER).await;
+            () = replica.store().wait_for_append(replica.applied()), if readings.is_empty() && !failing => {
+                readings.spawn(async move { reader.read_on().await });
+                None
             }
+        };
+        if let Some(done) = done {
+            let done = done.unwrap_or_else(|_panicked| Err(cut_off()));
+            if done.is_err() {
+                renew_at = renew_at.min(Instant::now() + RETRY_AFTER);
+            }
+            say_once(&replica, &mut failing, done);
         }
         if let Some(turn) = sweep.due(replica.boottime(), replica.options().renew_every) {
             replica.sweep(turn);
         }
     }
+}
+
+/// The most renewals under way at a time: those of one lease.
+const MOST_RENEWALS: usize = 4;
+
+/// Logs the first failure of a row of failures, and its end.
+fn say_once(replica: &Replica, failing: &mut bool, read: Result<(), LoadError>) {
+    match read {
+        Ok(()) => {
+            if std::mem::take(failing) {
+                tracing::info!(position = %replica.applied(), "follows the change log again");
+            }
+        }
+        Err(error) => {
+            if !std::mem::replace(failing, true) {
+                tracing::error!(%error, "cannot follow the change log; answers stop when the lease ends");
+            }
+        }
+    }
+}
+
+fn cut_off() -> LoadError {
+    StoreError::Unavailable("a reading of the log was cut off".to_owned()).into()
 }
 
 /// When the next part of the deny list is swept: by time, since the loop turns once more for every append.

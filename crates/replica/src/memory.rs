@@ -1,12 +1,12 @@
 //! The memory of a node: a function of the change log.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use obol_keys::{KeyRing, MasterKey, WrongMasterKey};
-use obol_store::{Appended, Change, ChangeLog, Client, Entry, Page, StoreError, Timeline};
+use obol_store::{Appended, Change, ChangeLog, Client, Entry, Page, ReadFrom, StoreError, Timeline};
 use obol_token::{Asked, Claims, ClientId, DenyList, Position, Refusal, Scratch, SealFailed, Timestamp};
 
 /// Deny list, sealing keys and clients as of [`Memory::applied`].
@@ -18,6 +18,7 @@ pub struct Memory {
     applied: AtomicU64,
     /// The number of the timeline on which it has read.
     timeline: AtomicU64,
+    applying: Mutex<()>,
 }
 
 type ClientsById = HashMap<ClientId, Arc<Client>>;
@@ -65,6 +66,7 @@ impl Memory {
             clients: ArcSwap::default(),
             applied: AtomicU64::new(Position::START.number()),
             timeline: AtomicU64::new(Timeline::NONE.number()),
+            applying: Mutex::default(),
         }
     }
 
@@ -73,19 +75,36 @@ impl Memory {
     /// # Errors
     /// [`LoadError`]; what was applied until then stays.
     pub async fn catch_up(&self, log: &dyn ChangeLog) -> Result<Position, LoadError> {
-        loop {
-            let known = Timeline::new(self.timeline.load(Ordering::Acquire));
-            let Page { entries, timeline, kept_to } =
-                log.read_page(self.applied(), Self::PAGE, known).await?;
-            if kept_to < self.applied() {
-                return Err(LoadError::Lost { kept_to, timeline });
-            }
-            self.apply(&entries)?;
-            self.timeline.store(timeline.number(), Ordering::Release);
-            if entries.len() < Self::PAGE {
-                return Ok(self.applied());
-            }
+        while !self.take_in(&log.read_page(self.reads_from()).await?)? {}
+        Ok(self.applied())
+    }
+
+    /// From where to read on.
+    pub(crate) fn reads_from(&self) -> ReadFrom {
+        let known = Timeline::new(self.timeline.load(Ordering::Acquire));
+        ReadFrom { after: self.applied(), limit: Self::PAGE, known }
+    }
+
+    /// Applies a page that was read from where this memory is, or was before. Says whether it reached the end.
+    ///
+    /// # Errors
+    /// [`LoadError`]; what was applied until then stays.
+    pub(crate) fn take_in(&self, page: &Page) -> Result<bool, LoadError> {
+        // Readings overlap when the store is slow; what they found is applied one after the other.
+        let _one = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
+        if page.timeline.number() < self.timeline.load(Ordering::Acquire) {
+            return Err(
+                StoreError::Unavailable("this was read on a former line of descent".to_owned()).into()
+            );
         }
+        if page.kept_to < self.applied() {
+            return Err(LoadError::Lost { kept_to: page.kept_to, timeline: page.timeline });
+        }
+        // What an overlapping reading has applied may have been replaced since.
+        let known = page.entries.partition_point(|entry| entry.position <= self.applied());
+        self.apply(page.entries.get(known..).unwrap_or_default())?;
+        self.timeline.store(page.timeline.number(), Ordering::Release);
+        Ok(page.entries.len() < Self::PAGE)
     }
 
     /// Becomes a function of the log again after entries were lost, on the timeline that lacks them: reads the states of
@@ -97,7 +116,7 @@ impl Memory {
         let (mut clients, mut keys) = (ClientsById::new(), KeyRing::default());
         let mut after = Position::START;
         loop {
-            let page = log.read_page(after, Self::PAGE, lacking).await?;
+            let page = log.read_page(ReadFrom { after, limit: Self::PAGE, known: lacking }).await?;
             for entry in &page.entries {
                 self.apply_one(entry, &mut clients, &mut keys)?;
                 after = entry.position;
@@ -106,6 +125,7 @@ impl Memory {
                 break;
             }
         }
+        let _one = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
         self.clients.store(Arc::new(clients));
         self.keys.store(Arc::new(keys));
         self.applied.fetch_max(after.number(), Ordering::AcqRel);

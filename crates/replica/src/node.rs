@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use obol_keys::MasterKey;
-use obol_store::{Appended, Deny, NodeId, Store, StoreError, Timeline, WrappedKey};
+use obol_store::{Appended, Deny, NodeId, Store, StoreError, WrappedKey};
 use obol_token::{Denial, Denied, Position, Timestamp};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -29,6 +29,7 @@ pub struct Replica {
     store: Arc<dyn Store>,
     applied: watch::Sender<Position>,
     seen: ArcSwap<Seen>,
+    recovering: Mutex<()>,
     leaving: AtomicBool,
 }
 
@@ -95,6 +96,7 @@ impl Replica {
             store,
             applied: watch::Sender::new(Position::START),
             seen: ArcSwap::default(),
+            recovering: Mutex::default(),
             leaving: AtomicBool::new(false),
         });
         replica.store.register_node(replica.node).await?;
@@ -178,22 +180,56 @@ impl Replica {
         self.store.leave(self.node).await
     }
 
-    /// Step 2: reads and applies what is new, then renews the lease from the moment before the reading.
+    /// Step 2: reads and applies what is new, and extends the lease from the moment before the reading that reached the
+    /// end of the log. Several of these may be under way when the store is slow.
     pub(crate) async fn renew(&self) -> Result<(), LoadError> {
-        let mut sent = self.clock.boottime();
-        let mut caught_up = self.memory.catch_up(&*self.store).await;
-        if let Err(LoadError::Lost { kept_to, timeline }) = caught_up {
-            self.append_again(kept_to, timeline).await?;
-            sent = self.clock.boottime();
-            caught_up = self.memory.catch_up(&*self.store).await;
-        }
-        let position = caught_up?;
-        self.applied.send_if_modified(|applied| std::mem::replace(applied, position) != position);
-        self.store.renew_lease(self.node, position, self.options.lease).await?;
+        let sent = match self.read_to_end().await {
+            Err(LoadError::Lost { .. }) => {
+                self.recover().await?;
+                self.read_to_end().await?
+            }
+            read => read?,
+        };
         if !self.is_leaving() {
             self.lease.extend(sent, &self.options);
         }
+        self.publish().await;
         Ok(())
+    }
+
+    /// Between renewals: reads and applies what is new, which a renewal need not wait for.
+    pub(crate) async fn read_on(&self) -> Result<(), LoadError> {
+        match self.memory.catch_up(&*self.store).await {
+            Err(LoadError::Lost { .. }) => self.recover().await?,
+            read => drop(read?),
+        }
+        self.publish().await;
+        Ok(())
+    }
+
+    /// Reads and applies to the end of the log; the moment before the last reading.
+    async fn read_to_end(&self) -> Result<Boottime, LoadError> {
+        loop {
+            let sent = self.clock.boottime();
+            let from = self.memory.reads_from();
+            let page = self.store.read_and_renew(self.node, self.options.lease, from).await?;
+            if self.memory.take_in(&page)? {
+                return Ok(sent);
+            }
+        }
+    }
+
+    /// Tells who waits, here and elsewhere, how far this node has come.
+    async fn publish(&self) {
+        let position = self.memory.applied();
+        let moved = self.applied.send_if_modified(|applied| {
+            let later = position > *applied;
+            *applied = position.max(*applied);
+            later
+        });
+        if moved && let Err(error) = self.store.report_applied(self.node, position).await {
+            tracing::debug!(%error, "others do not learn how far this node is, and wait longer");
+        }
     }
 
     pub(crate) fn sweep(&self, turn: usize) {
@@ -237,7 +273,11 @@ impl Replica {
     }
 
     /// What this node knows to be refused and the log has lost is appended again, before the node vouches again.
-    async fn append_again(&self, kept_to: Position, timeline: Timeline) -> Result<(), LoadError> {
+    async fn recover(&self) -> Result<(), LoadError> {
+        let _one = self.recovering.lock().await;
+        // Another reading may have done it meanwhile.
+        let page = self.store.read_page(self.memory.reads_from()).await?;
+        let Err(LoadError::Lost { kept_to, timeline }) = self.memory.take_in(&page) else { return Ok(()) };
         let lost = self.memory.deny_list().beyond(kept_to);
         tracing::error!(
             %kept_to,

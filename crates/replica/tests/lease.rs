@@ -9,7 +9,7 @@ use obol_keys::MasterKey;
 use obol_replica::{
     Boottime, Clock, LeaseOptions, Memory, NotConfirmed, Replica, Stale, SystemClock, confirm_from_outside,
 };
-use obol_store::{ChangeLog, Denials, Deny, NodeId, Nodes, Store, StoreError};
+use obol_store::{ChangeLog, Denials, Deny, NodeId, Nodes, ReadFrom, Store, StoreError, Timeline};
 use obol_store_sqlite::SqliteStore;
 use obol_token::{Denied, Expiry, Position, Timestamp, TokenId};
 
@@ -51,6 +51,12 @@ async fn start(folder: &Path, clock: Arc<SleepingClock>) -> (Arc<Replica>, Arc<S
     let as_store: Arc<dyn Store> = store.clone();
     let replica = Replica::start(as_store, master(folder), clock, LeaseOptions::default()).await.unwrap();
     (replica, store)
+}
+
+async fn renew(store: &SqliteStore, node: NodeId, lease: Duration) {
+    let from = ReadFrom { after: Position::START, limit: 10, known: Timeline::NONE };
+    store.read_and_renew(node, lease, from).await.unwrap();
+    store.report_applied(node, Position::START).await.unwrap();
 }
 
 fn deny_token(number: u8) -> Deny {
@@ -96,7 +102,7 @@ async fn a_node_that_hangs_costs_one_lease_and_no_more() {
     let node = NodeId::from_bytes([7; 16]);
     hanging.register_node(node).await.unwrap();
     let options = LeaseOptions { lease: Duration::from_millis(400), renew_every: Duration::from_millis(100) };
-    hanging.renew_lease(node, Position::START, options.lease).await.unwrap();
+    renew(&hanging, node, options.lease).await;
 
     let other = store(folder.path());
     let appended = other.deny(&deny_token(1), NOW).await.unwrap();
@@ -113,7 +119,7 @@ async fn a_longer_lease_of_the_server_counts_for_those_who_wait() {
     let hanging = store(folder.path());
     let node = NodeId::from_bytes([7; 16]);
     hanging.register_node(node).await.unwrap();
-    hanging.renew_lease(node, Position::START, Duration::from_millis(900)).await.unwrap();
+    renew(&hanging, node, Duration::from_millis(900)).await;
 
     let other = store(folder.path());
     let appended = other.deny(&deny_token(1), NOW).await.unwrap();

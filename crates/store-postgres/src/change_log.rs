@@ -1,7 +1,7 @@
 //! The change log.
 
 use async_trait::async_trait;
-use obol_store::{Appended, Change, ChangeLog, Entry, Page, StoreError, Timeline};
+use obol_store::{Appended, Change, ChangeLog, Entry, Page, ReadFrom, StoreError, Timeline};
 use obol_token::{
     ClientId, Denial, Denied, Expiry, FamilyId, KeyId, Position, SubjectId, Timestamp, TokenId,
 };
@@ -57,20 +57,15 @@ impl PostgresStore {
     /// # Errors
     /// [`StoreError`] when the log cannot be read.
     pub async fn timeline(&self) -> Result<(Timeline, Position), StoreError> {
-        let (page, newest) = self.read(Position::START, 0, Timeline::NONE).await?;
+        let from = ReadFrom { after: Position::START, limit: 0, known: Timeline::NONE };
+        let (page, newest) = self.read(from).await?;
         Ok((page.timeline, newest))
     }
 
     /// A page, and the position of the newest entry.
-    async fn read(
-        &self,
-        after: Position,
-        limit: usize,
-        known: Timeline,
-    ) -> Result<(Page, Position), StoreError> {
+    async fn read(&self, from: ReadFrom) -> Result<(Page, Position), StoreError> {
         let known_head = self.head.known();
-        let (page, newest) =
-            self.log_readers.read(async |db| read_page(db, after, limit, known).await).await?;
+        let (page, newest) = self.log_readers.read(async |db| read_page(db, from).await).await?;
         self.head.read_to(newest, known_head);
         Ok((page, newest))
     }
@@ -78,8 +73,8 @@ impl PostgresStore {
 
 #[async_trait]
 impl ChangeLog for PostgresStore {
-    async fn read_page(&self, after: Position, limit: usize, known: Timeline) -> Result<Page, StoreError> {
-        self.read(after, limit, known).await.map(|(page, _newest)| page)
+    async fn read_page(&self, from: ReadFrom) -> Result<Page, StoreError> {
+        self.read(from).await.map(|(page, _newest)| page)
     }
 
     async fn swept_through(&self) -> Result<Timestamp, StoreError> {
@@ -138,12 +133,14 @@ const ENTRY: usize = 4;
 const CLIENT: usize = ENTRY + 4;
 const KEY: usize = CLIENT + clients::COLUMNS + 1;
 
-async fn read_page(
-    db: &Connection,
-    after: Position,
-    limit: usize,
-    known: Timeline,
-) -> Result<(Page, Position)> {
+/// Prepares the statement of [`read_page`], so that it can be sent together with others.
+pub(crate) async fn prepare(db: &Connection) -> Result<()> {
+    db.prepared(READ_AFTER).await.map(drop)
+}
+
+/// A page, and the position of the newest entry.
+pub(crate) async fn read_page(db: &Connection, from: ReadFrom) -> Result<(Page, Position)> {
+    let ReadFrom { after, limit, known } = from;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let known_number = i64::try_from(known.number()).unwrap_or(i64::MAX);
     let rows = db.query(READ_AFTER, &[&known_number, &columns::from_position(after), &limit]).await?;

@@ -5,23 +5,25 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use obol_store::{NodeId, Nodes, Peer, StoreError};
+use obol_store::{NodeId, Nodes, Page, Peer, ReadFrom, StoreError};
 use obol_token::Position;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio_postgres::types::ToSql;
 
 use crate::connection::Connection;
-use crate::error;
+use crate::error::{self, Error};
 use crate::node_rows::{NodeRows, SeenRow};
 use crate::writer::Writer;
-use crate::{PostgresStore, columns};
+use crate::{PostgresStore, change_log, columns};
 
 const ENTER: &str = "INSERT INTO nodes (id, applied, lease_ms, renewals) VALUES ($1, 0, $2, $3) \
      ON CONFLICT (id) DO UPDATE SET applied = 0, lease_ms = excluded.lease_ms, renewals = excluded.renewals";
-const RENEW: &str = "UPDATE nodes SET applied = $1, lease_ms = $2, renewals = $3 WHERE id = $4";
+const RENEW: &str = "UPDATE nodes SET lease_ms = $1, renewals = $2 WHERE id = $3";
+const REPORT: &str = "UPDATE nodes SET applied = $1 WHERE id = $2";
 const LEAVE: &str = "DELETE FROM nodes WHERE id = $1";
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[ENTER, RENEW, LEAVE];
+pub(crate) const STATEMENTS: &[&str] = &[ENTER, RENEW, REPORT, LEAVE];
 
 /// What a node that has not renewed yet may hold at most.
 const FIRST_LEASE: Duration = Duration::from_secs(2);
@@ -34,8 +36,8 @@ pub(crate) struct ThisNode(Mutex<Option<Registered>>);
 
 struct Registered {
     node: NodeId,
-    /// The longest lease that the row is known to say, durably.
-    lease: Duration,
+    /// The longest lease that this node has asked for.
+    held: Duration,
     look: JoinHandle<()>,
 }
 
@@ -49,7 +51,6 @@ impl Drop for Registered {
 #[derive(Clone, Copy)]
 struct Renewal {
     node: NodeId,
-    applied: Position,
     lease: Duration,
     renewals: i64,
 }
@@ -59,52 +60,50 @@ impl ThisNode {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next renewal, and whether its lease is longer than the row is known to say.
-    fn next(&self, node: NodeId, applied: Position, lease: Duration) -> Option<(Renewal, bool)> {
-        let registered = self.locked();
-        let registered = registered.as_ref().filter(|registered| registered.node == node)?;
-        let longer = lease > registered.lease;
-        // Never a shorter one: an earlier renewal may still run.
-        let lease = lease.max(registered.lease);
-        Some((Renewal { node, applied, lease, renewals: next_renewal() }, longer))
-    }
-
-    /// The row says this lease, durably.
-    fn says(&self, renewal: Renewal) {
-        if let Some(registered) = self.locked().as_mut().filter(|found| found.node == renewal.node) {
-            registered.lease = registered.lease.max(renewal.lease);
-        }
+    /// The next renewal.
+    fn next(&self, node: NodeId, lease: Duration) -> Option<Renewal> {
+        let mut registered = self.locked();
+        let registered = registered.as_mut().filter(|registered| registered.node == node)?;
+        // Never a shorter lease than before: an earlier renewal may still run.
+        registered.held = registered.held.max(lease);
+        Some(Renewal { node, lease: registered.held, renewals: next_renewal() })
     }
 }
 
 #[async_trait]
 impl Nodes for PostgresStore {
     async fn register_node(&self, node: NodeId) -> Result<(), StoreError> {
-        self.enter(Renewal { node, applied: Position::START, lease: FIRST_LEASE, renewals: next_renewal() })
-            .await?;
+        self.enter(Renewal { node, lease: FIRST_LEASE, renewals: next_renewal() }).await?;
         let look = tokio::spawn(look(self.node_rows.clone(), self.writer.clone(), node));
-        *self.this_node.locked() = Some(Registered { node, lease: FIRST_LEASE, look });
+        *self.this_node.locked() = Some(Registered { node, held: Duration::ZERO, look });
         self.writer.set_sweeping(true);
         Ok(())
     }
 
-    async fn renew_lease(&self, node: NodeId, applied: Position, lease: Duration) -> Result<(), StoreError> {
-        let Some((renewal, longer)) = self.this_node.next(node, applied, lease) else {
+    async fn read_and_renew(
+        &self,
+        node: NodeId,
+        lease: Duration,
+        from: ReadFrom,
+    ) -> Result<Page, StoreError> {
+        let Some(renewal) = self.this_node.next(node, lease) else {
             return Err(StoreError::Conflict("this node is not registered".to_owned()));
         };
-        let renewed = match longer {
-            true => self.writer.write(None, move |db| Box::pin(renew(db, renewal))).await?,
-            false => self.log_readers.read(async |db| renew_without_flush(db, renewal).await).await?,
-        };
-        if renewed == 0 {
-            // Others have not waited for this node since its row went: what it read before does not count.
-            self.enter(renewal).await?;
+        let known_head = self.head.known();
+        let read = self.log_readers.renew(lease, async |db| read_and_renew(db, renewal, from).await).await?;
+        let Some((page, newest)) = read else {
+            // Others have not waited for this node since its row went: what it has read does not count.
+            if self.this_node.next(node, lease).is_some() {
+                self.enter(renewal).await?;
+            }
             return Err(StoreError::Unavailable("this node's row was gone; it is entered again".to_owned()));
-        }
-        if longer {
-            self.this_node.says(renewal);
-        }
-        Ok(())
+        };
+        self.head.read_to(newest, known_head);
+        Ok(page)
+    }
+
+    async fn report_applied(&self, node: NodeId, applied: Position) -> Result<(), StoreError> {
+        self.log_readers.read(async |db| report(db, node, applied).await).await.map(drop)
     }
 
     async fn live_peers(&self, except: Option<NodeId>) -> Result<Vec<Peer>, StoreError> {
@@ -135,26 +134,52 @@ impl PostgresStore {
                 })
             })
             .await?;
-        self.this_node.says(renewal);
         Ok(())
     }
 }
 
-async fn renew(db: &Connection, renewal: Renewal) -> error::Result<u64> {
-    let (id, applied) = (renewal.node.as_bytes().as_slice(), columns::from_position(renewal.applied));
-    db.execute(RENEW, &[&applied, &millis(renewal.lease), &renewal.renewals, &id]).await
+/// One transaction in one round trip: the row, then the log, then the commit, for which a standby must answer. So the server
+/// that was read was the primary after it was read, and nobody has taken the row out before. `None` if the row is gone.
+async fn read_and_renew(
+    db: &Connection,
+    renewal: Renewal,
+    from: ReadFrom,
+) -> error::Result<Option<(Page, Position)>> {
+    // Their preparation must not come between: the end of the transaction would overtake it.
+    db.prepared(RENEW).await?;
+    change_log::prepare(db).await?;
+    let warnings = db.warnings();
+    let id = renewal.node.as_bytes().as_slice();
+    let values: [&(dyn ToSql + Sync); 3] = [&millis(renewal.lease), &renewal.renewals, &id];
+    let (begun, renewed, read, ended) = tokio::join!(
+        biased;
+        db.run("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"),
+        db.execute(RENEW, &values),
+        change_log::read_page(db, from),
+        // A limit of the server that ends the wait for a standby would look like success.
+        db.run("SET LOCAL statement_timeout = 0; COMMIT"),
+    );
+    begun?;
+    let (renewed, read) = (renewed?, read?);
+    ended?;
+    if db.warnings() != warnings {
+        return Err(Error::NotReplicated);
+    }
+    Ok((renewed > 0).then_some(read))
 }
 
-/// One round trip. A renewal that a crash forgets only makes others wait longer: see [`crate::node_rows`].
-async fn renew_without_flush(db: &Connection, renewal: Renewal) -> error::Result<u64> {
-    // Its preparation must not come between: the end of the transaction would overtake it.
-    db.prepared(RENEW).await?;
+/// One round trip. A report that a crash forgets only makes others wait longer.
+async fn report(db: &Connection, node: NodeId, applied: Position) -> error::Result<u64> {
+    db.prepared(REPORT).await?;
+    let (id, applied) = (node.as_bytes().as_slice(), columns::from_position(applied));
     let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL synchronous_commit = off";
-    let (begun, renewed, ended) = tokio::join!(biased; db.run(begin), renew(db, renewal), db.run("COMMIT"));
+    let values: [&(dyn ToSql + Sync); 2] = [&applied, &id];
+    let (begun, reported, ended) =
+        tokio::join!(biased; db.run(begin), db.execute(REPORT, &values), db.run("COMMIT"));
     begun?;
-    let renewed = renewed?;
+    let reported = reported?;
     ended?;
-    Ok(renewed)
+    Ok(reported)
 }
 
 /// Counted here and not in the row: after a failover the row may be an older one, and to who has seen a number before, it

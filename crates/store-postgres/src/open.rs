@@ -144,7 +144,7 @@ impl PostgresStore {
     /// Connections for requests of people and clients.
     const READERS: usize = 8;
     /// Connections for the change log.
-    const LOG_READERS: usize = 2;
+    const LOG_READERS: usize = 5;
     /// The longest that opening takes.
     const DEADLINE: Duration = Duration::from_secs(10);
 

@@ -52,6 +52,18 @@ impl Readers {
         self.read_within(DEADLINE, work).await.map_err(|error| store_error(&error))
     }
 
+    /// Runs `work`, which renews a lease: it may take as long as the lease, for after that it earns nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`]; `Unavailable` when it takes longer.
+    pub(crate) async fn renew<T>(
+        &self,
+        lease: Duration,
+        work: impl AsyncFnOnce(&Connection) -> Result<T>,
+    ) -> Result<T, StoreError> {
+        self.read_within(lease, work).await.map_err(|error| store_error(&error))
+    }
+
     /// Runs `work`, which may read a whole table.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use obol_store::{NodeId, Nodes, Peer, StoreError};
+use obol_store::{NodeId, Nodes, Peer, ReadFrom, StoreError, Timeline};
 use obol_store_postgres::{PostgresOptions, PostgresStore};
 use obol_testkit::Postgres;
 use obol_token::Position;
@@ -31,6 +31,18 @@ async fn seen(store: &PostgresStore) -> Option<Peer> {
     peers.first().copied()
 }
 
+/// Reads to the end, renews, and says how far this node has applied the log.
+async fn renew(
+    store: &PostgresStore,
+    node: NodeId,
+    applied: Position,
+    lease: Duration,
+) -> Result<(), StoreError> {
+    let from = ReadFrom { after: Position::START, limit: 10, known: Timeline::NONE };
+    store.read_and_renew(node, lease, from).await?;
+    store.report_applied(node, applied).await
+}
+
 async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let wait = async {
         while !holds().await {
@@ -49,7 +61,7 @@ async fn what_a_node_has_applied_is_seen_by_the_others_at_once() {
     assert_eq!(seen(&here).await.map(|peer| peer.applied), Some(Position::START));
     for number in [7, 8, 9] {
         let applied = Position::new(number);
-        there.renew_lease(THERE, applied, LEASE).await.unwrap();
+        renew(&there, THERE, applied, LEASE).await.unwrap();
         assert_eq!(seen(&here).await.map(|peer| (peer.node, peer.applied)), Some((THERE, applied)));
     }
     there.leave(THERE).await.unwrap();
@@ -78,7 +90,7 @@ async fn a_silent_node_counts_until_its_lease_has_passed_since_it_was_first_seen
     let [here, there] = nodes(&url).await;
     here.register_node(HERE).await.unwrap();
     there.register_node(THERE).await.unwrap();
-    there.renew_lease(THERE, Position::new(7), LEASE).await.unwrap();
+    renew(&there, THERE, Position::new(7), LEASE).await.unwrap();
     let asked = Instant::now();
     let full = seen(&here).await.unwrap().lease_left;
     assert!(full >= LEASE && full <= LEASE + MARGIN, "{full:?}");
@@ -93,12 +105,12 @@ async fn a_renewal_after_others_have_passed_over_the_node_does_not_count() {
     let server = Postgres::shared();
     let [here, there] = nodes(&server.database()).await;
     there.register_node(THERE).await.unwrap();
-    there.renew_lease(THERE, Position::new(7), LEASE).await.unwrap();
+    renew(&there, THERE, Position::new(7), LEASE).await.unwrap();
     until("it is over", async || seen(&here).await.is_none()).await;
-    let late = there.renew_lease(THERE, Position::new(7), LEASE).await;
+    let late = renew(&there, THERE, Position::new(7), LEASE).await;
     assert!(matches!(late, Err(StoreError::Unavailable(_))), "{late:?}");
     // From now on somebody would wait for it: what it reads from here on counts.
-    there.renew_lease(THERE, Position::new(7), LEASE).await.unwrap();
+    renew(&there, THERE, Position::new(7), LEASE).await.unwrap();
     assert!(seen(&here).await.unwrap().lease_left >= LEASE - MARGIN);
 }
 
@@ -129,7 +141,7 @@ async fn each_renewal_counts_anew() {
     there.register_node(THERE).await.unwrap();
     let began = Instant::now();
     while began.elapsed() < LEASE + LEASE / 2 {
-        there.renew_lease(THERE, Position::new(7), LEASE).await.unwrap();
+        renew(&there, THERE, Position::new(7), LEASE).await.unwrap();
         let left = seen(&here).await.unwrap().lease_left;
         assert!(left >= LEASE - MARGIN, "{left:?}");
     }
@@ -141,7 +153,7 @@ async fn after_a_crash_of_the_server_each_row_counts_in_full_again() {
     let url = server.database();
     let [here, there] = nodes(&url).await;
     there.register_node(THERE).await.unwrap();
-    there.renew_lease(THERE, Position::new(7), LEASE).await.unwrap();
+    renew(&there, THERE, Position::new(7), LEASE).await.unwrap();
     until("half of the lease has passed", async || {
         seen(&here).await.is_some_and(|peer| peer.lease_left < LEASE / 2)
     })
@@ -168,18 +180,18 @@ async fn a_renewal_that_finds_its_row_gone_enters_it_again_and_fails_once() {
     let url = server.database();
     let [here, there] = nodes(&url).await;
     there.register_node(THERE).await.unwrap();
-    there.renew_lease(THERE, Position::new(7), LEASE).await.unwrap();
+    renew(&there, THERE, Position::new(7), LEASE).await.unwrap();
     server.sql(url.rsplit('/').next().unwrap(), "DELETE FROM obol.nodes");
-    let refused = there.renew_lease(THERE, Position::new(8), LEASE).await;
+    let refused = renew(&there, THERE, Position::new(8), LEASE).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
     // Entered as a node that has said nothing yet.
     assert_eq!(seen(&here).await.map(|peer| peer.applied), Some(Position::START));
-    there.renew_lease(THERE, Position::new(8), LEASE).await.unwrap();
+    renew(&there, THERE, Position::new(8), LEASE).await.unwrap();
     assert_eq!(seen(&here).await.map(|peer| peer.applied), Some(Position::new(8)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_renewal_waits_for_no_standby_and_a_longer_lease_does() {
+async fn a_renewal_waits_for_the_standby_and_a_lease_never_gets_shorter() {
     let primary = Postgres::start();
     let url = primary.database();
     let standby = primary.standby("one");
@@ -187,15 +199,13 @@ async fn a_renewal_waits_for_no_standby_and_a_longer_lease_does() {
     let [here, there] = nodes(&url).await;
     there.register_node(THERE).await.unwrap();
     standby.pause();
-    there.renew_lease(THERE, Position::new(7), LEASE).await.unwrap();
-    let refused = there.renew_lease(THERE, Position::new(8), 2 * LEASE).await;
+    let refused = renew(&there, THERE, Position::new(8), LEASE).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
     standby.resume();
-    until("a longer lease", async || there.renew_lease(THERE, Position::new(9), 2 * LEASE).await.is_ok())
-        .await;
+    until("a longer lease", async || renew(&there, THERE, Position::new(9), 2 * LEASE).await.is_ok()).await;
     assert!(seen(&here).await.unwrap().lease_left > 2 * LEASE - MARGIN);
     // An earlier renewal runs on, so the row does not say less.
-    there.renew_lease(THERE, Position::new(10), LEASE).await.unwrap();
+    renew(&there, THERE, Position::new(10), LEASE).await.unwrap();
     assert!(seen(&here).await.unwrap().lease_left > 2 * LEASE - MARGIN);
 }
 
@@ -213,7 +223,7 @@ async fn a_silent_row_is_taken_out_by_another_node_and_one_that_is_renewed_stays
     let [first, second, third] = [1, 2, 3].map(|number| NodeId::from_bytes([number; 16]).to_string());
     assert_eq!(rows(), format!("{first}\n{second}\n{third}"));
     until("it is removed", async || {
-        there.renew_lease(THERE, Position::START, LEASE).await.ok();
+        renew(&there, THERE, Position::START, LEASE).await.ok();
         rows() == format!("{first}\n{second}")
     })
     .await;
@@ -224,7 +234,7 @@ async fn a_node_that_left_or_never_came_may_not_renew() {
     let server = Postgres::shared();
     let [here] = nodes(&server.database()).await;
     for _ in 0..2 {
-        let refused = here.renew_lease(HERE, Position::START, LEASE).await;
+        let refused = renew(&here, HERE, Position::START, LEASE).await;
         assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
         here.register_node(HERE).await.unwrap();
         here.leave(HERE).await.unwrap();

@@ -1,7 +1,7 @@
 //! The change log.
 
 use async_trait::async_trait;
-use obol_store::{Appended, Change, ChangeLog, Entry, Page, StoreError, Timeline};
+use obol_store::{Appended, Change, ChangeLog, Entry, Page, ReadFrom, StoreError, Timeline};
 use obol_token::{
     ClientId, Denial, Denied, Expiry, FamilyId, KeyId, Position, SubjectId, Timestamp, TokenId,
 };
@@ -36,7 +36,8 @@ pub(crate) mod kind {
 #[async_trait]
 impl ChangeLog for SqliteStore {
     /// One file has one line of descent: a copy that takes its place is another installation until it is restored.
-    async fn read_page(&self, after: Position, limit: usize, _known: Timeline) -> Result<Page, StoreError> {
+    async fn read_page(&self, from: ReadFrom) -> Result<Page, StoreError> {
+        let ReadFrom { after, limit, known: _ } = from;
         let entries = self.log_readers.read(move |db| read_after(db, after, limit)).await?;
         Ok(Page { entries, timeline: Timeline::new(1), kept_to: Position::END })
     }

@@ -5,9 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use obol_store::{NodeId, Nodes, Peer, StoreError};
+use obol_store::{ChangeLog, NodeId, Nodes, Page, Peer, ReadFrom, StoreError};
 use obol_token::Position;
-use rusqlite::{Connection, Result, Row};
+use rusqlite::{Connection, Row};
 use tokio::time::{sleep, timeout};
 
 use crate::server_lock::Held;
@@ -37,6 +37,8 @@ struct Registered {
     /// What the row says.
     applied: Position,
     lease: Duration,
+    /// The longest lease that this node has asked for.
+    held: Duration,
     /// Whether the row has been written since the registration.
     renewed: bool,
     _lock: Held,
@@ -50,6 +52,12 @@ impl ThisServer {
     fn is(&self, node: NodeId) -> bool {
         self.locked().as_ref().is_some_and(|registered| registered.node == node)
     }
+
+    fn of<T>(&self, node: NodeId, look: impl FnOnce(&mut Registered) -> T) -> Result<T, StoreError> {
+        let mut registered = self.locked();
+        let found = registered.as_mut().filter(|registered| registered.node == node);
+        found.map(look).ok_or_else(|| StoreError::Conflict("this node is not registered".to_owned()))
+    }
 }
 
 #[async_trait]
@@ -62,29 +70,46 @@ impl Nodes for SqliteStore {
                 db.prepare_cached(ENTER)?.execute((node.as_bytes(), millis(FIRST_LEASE)))
             })
             .await?;
-        let registered =
-            Registered { node, applied: Position::START, lease: FIRST_LEASE, renewed: false, _lock: lock };
+        let registered = Registered {
+            node,
+            applied: Position::START,
+            lease: FIRST_LEASE,
+            held: Duration::ZERO,
+            renewed: false,
+            _lock: lock,
+        };
         *self.this_server.locked() = Some(registered);
         self.writer.set_sweeping(true);
         Ok(())
     }
 
-    async fn renew_lease(&self, node: NodeId, applied: Position, lease: Duration) -> Result<(), StoreError> {
-        let need = match self.this_server.locked().as_ref() {
-            Some(registered) if registered.node == node => {
-                registered.need(applied, lease, self.head.foreign())
-            }
-            _ => return Err(StoreError::Conflict("this node is not registered".to_owned())),
-        };
-        match need {
-            RowNeed::None => Ok(()),
-            RowNeed::Courtesy => {
-                // Whoever waits for this position waits out the lease instead.
-                let _ = timeout(ROW_PATIENCE, self.write_row(node, applied, lease)).await;
-                Ok(())
-            }
-            RowNeed::Safety => self.write_row(node, applied, lease).await,
+    async fn read_and_renew(
+        &self,
+        node: NodeId,
+        lease: Duration,
+        from: ReadFrom,
+    ) -> Result<Page, StoreError> {
+        let (applied, said, held) = self.this_server.of(node, |registered| {
+            registered.held = registered.held.max(lease);
+            (registered.applied, registered.lease, registered.held)
+        })?;
+        if lease > said {
+            // Others must not wait for a shorter one than this node is about to hold.
+            self.write_row(node, applied, held).await?;
         }
+        self.read_page(from).await
+    }
+
+    async fn report_applied(&self, node: NodeId, applied: Position) -> Result<(), StoreError> {
+        let foreign = self.head.foreign();
+        let (needed, held) = self
+            .this_server
+            .of(node, |registered| (registered.is_waited_for(applied, foreign), registered.held))?;
+        if needed {
+            // Whoever waits for this position waits out the lease instead.
+            let _ = timeout(ROW_PATIENCE, self.write_row(node, applied, held)).await;
+        }
+        Ok(())
     }
 
     async fn live_peers(&self, except: Option<NodeId>) -> Result<Vec<Peer>, StoreError> {
@@ -140,33 +165,19 @@ impl SqliteStore {
     }
 }
 
-/// Whether a renewal has to write the row.
-enum RowNeed {
-    /// It says all that anybody waits for.
-    None,
-    /// Another process has appended, and may be waiting to read that it was applied.
-    Courtesy,
-    /// The row promises a shorter lease than this node is about to hold.
-    Safety,
-}
-
 impl Registered {
-    fn need(&self, applied: Position, lease: Duration, foreign: Position) -> RowNeed {
-        if lease > self.lease {
-            RowNeed::Safety
-        } else if !self.renewed || (self.applied < foreign && self.applied < applied) {
-            RowNeed::Courtesy
-        } else {
-            RowNeed::None
-        }
+    /// Whether somebody may be waiting to read that this was applied: another process has appended what the row does not
+    /// cover.
+    fn is_waited_for(&self, applied: Position, foreign: Position) -> bool {
+        !self.renewed || (self.applied < foreign && self.applied < applied)
     }
 }
 
-fn peers(db: &Connection) -> Result<Vec<Peer>> {
+fn peers(db: &Connection) -> rusqlite::Result<Vec<Peer>> {
     db.prepare_cached(LIST)?.query_and_then([], peer)?.collect()
 }
 
-fn peer(row: &Row<'_>) -> Result<Peer> {
+fn peer(row: &Row<'_>) -> rusqlite::Result<Peer> {
     Ok(Peer {
         node: NodeId::from_bytes(row.get(0)?),
         applied: columns::position(row, 1)?,
@@ -184,7 +195,7 @@ fn lock_failed(error: io::Error) -> StoreError {
 
 #[cfg(test)]
 mod tests {
-    use obol_store::{Appended, ChangeLog, Denials, Deny};
+    use obol_store::{Appended, Denials, Deny, Timeline};
     use obol_token::Timestamp;
     use tempfile::TempDir;
 
@@ -200,7 +211,7 @@ mod tests {
         let store = SqliteStore::open(folder.path()).unwrap();
         store.register_node(THIS).await.unwrap();
         while !store.this_server.locked().as_ref().unwrap().renewed {
-            store.renew_lease(THIS, Position::START, LEASE).await.unwrap();
+            renew(&store, THIS, Position::START, LEASE).await.unwrap();
         }
         (store, folder)
     }
@@ -211,6 +222,18 @@ mod tests {
 
     async fn append(store: &SqliteStore) -> Position {
         store.deny(&Deny::Everything, Timestamp::from_secs(1)).await.map(Appended::position).unwrap()
+    }
+
+    /// Reads to the end, renews, and says how far this node has applied the log.
+    async fn renew(
+        store: &SqliteStore,
+        node: NodeId,
+        applied: Position,
+        lease: Duration,
+    ) -> Result<(), StoreError> {
+        let from = ReadFrom { after: applied, limit: 10, known: Timeline::NONE };
+        store.read_and_renew(node, lease, from).await?;
+        store.report_applied(node, applied).await
     }
 
     /// What the command line reads of the server.
@@ -233,7 +256,7 @@ mod tests {
     ) {
         let seen = async {
             while seen(command).await != Some((applied, lease)) {
-                server.renew_lease(THIS, applied, lease).await.unwrap();
+                renew(server, THIS, applied, lease).await.unwrap();
             }
         };
         timeout(PATIENCE, seen).await.expect("the row was never written");
@@ -245,7 +268,7 @@ mod tests {
         let before = server.commits();
         for _ in 0..10 {
             let position = append(&server).await;
-            server.renew_lease(THIS, position, LEASE).await.unwrap();
+            renew(&server, THIS, position, LEASE).await.unwrap();
         }
         assert_eq!(server.commits() - before, 10);
     }
@@ -275,7 +298,7 @@ mod tests {
         notices(&server, first).await;
         renew_until_seen(&server, &command, first, LEASE).await;
         let before = server.commits();
-        server.renew_lease(THIS, first, LEASE).await.unwrap();
+        renew(&server, THIS, first, LEASE).await.unwrap();
         assert_eq!(server.commits(), before);
         renew_until_seen(&server, &command, second, LEASE).await;
     }
@@ -299,9 +322,9 @@ mod tests {
         other.execute_batch(no_room).unwrap();
         let position = append(&command).await;
         notices(&server, Position::START).await;
-        server.renew_lease(THIS, position, LEASE).await.unwrap();
+        renew(&server, THIS, position, LEASE).await.unwrap();
         assert_eq!(seen(&command).await, Some((Position::START, LEASE)));
-        assert!(server.renew_lease(THIS, position, 2 * LEASE).await.is_err());
+        assert!(renew(&server, THIS, position, 2 * LEASE).await.is_err());
 
         other.execute_batch("DROP TRIGGER no_room").unwrap();
         renew_until_seen(&server, &command, position, 2 * LEASE).await;
@@ -315,7 +338,7 @@ mod tests {
         notices(&server, Position::START).await;
         let other = Connection::open(folder.path().join("obol.db")).unwrap();
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
-        let renewal = timeout(LEASE / 2, server.renew_lease(THIS, position, LEASE));
+        let renewal = timeout(LEASE / 2, renew(&server, THIS, position, LEASE));
         renewal.await.expect("it waited").unwrap();
         other.execute_batch("COMMIT").unwrap();
         renew_until_seen(&server, &command, position, LEASE).await;
@@ -330,7 +353,7 @@ mod tests {
             matches!(&refused, Err(StoreError::Conflict(why)) if why.contains("another server")),
             "{refused:?}"
         );
-        assert!(second.renew_lease(OTHER, Position::START, LEASE).await.is_err());
+        assert!(renew(&second, OTHER, Position::START, LEASE).await.is_err());
         assert_eq!(seen(&second).await, Some((Position::START, LEASE)));
 
         drop(first);

@@ -69,6 +69,17 @@ impl Timeline {
     }
 }
 
+/// From where a page of the log is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadFrom {
+    /// Entries after this one.
+    pub after: Position,
+    /// At most so many.
+    pub limit: usize,
+    /// The timeline on which the reader has read before.
+    pub known: Timeline,
+}
+
 /// What a reading of the log has found, all of the same moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
@@ -92,14 +103,14 @@ pub trait ChangeLog: Send + Sync {
     /// # Errors
     /// [`StoreError`] when the log cannot be read.
     async fn read_after(&self, after: Position, limit: usize) -> Result<Vec<Entry>, StoreError> {
-        Ok(self.read_page(after, limit, Timeline::NONE).await?.entries)
+        Ok(self.read_page(ReadFrom { after, limit, known: Timeline::NONE }).await?.entries)
     }
 
-    /// As [`Self::read_after`], and says whether what the caller has read on the timeline `known` is still there.
+    /// As [`Self::read_after`], and says whether what the caller has read on the timeline it knows is still there.
     ///
     /// # Errors
     /// [`StoreError`] when the log cannot be read.
-    async fn read_page(&self, after: Position, limit: usize, known: Timeline) -> Result<Page, StoreError>;
+    async fn read_page(&self, from: ReadFrom) -> Result<Page, StoreError>;
 
     /// The latest moment at which something left the store because its time was over; the epoch if nothing has. Stored
     /// with what it tells of: to a clock that is behind it, denials are gone whose tokens look unexpired. Denying everything

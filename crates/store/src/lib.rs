@@ -23,7 +23,7 @@ mod sealing_keys;
 mod users;
 
 pub use audit::{Audit, AuditEvent, AuditRecord};
-pub use change_log::{Appended, Change, ChangeLog, Entry, Page, Timeline};
+pub use change_log::{Appended, Change, ChangeLog, Entry, Page, ReadFrom, Timeline};
 pub use clients::{AddOutcome, ChangeOutcome, Client, ClientKind, Clients, GrantType};
 pub use denials::{Denials, Deny};
 pub use durability::Durability;
@@ -34,9 +34,6 @@ pub use sealing_keys::{FirstKeyOutcome, SealingKeys, WrappedKey};
 pub use users::{PasswordHash, User, Username, UsernameError, Users};
 
 /// Everything that one installation keeps.
-pub trait Store:
-    ChangeLog + Clients + Denials + Durability + Families + Nodes + SealingKeys + Users
-{
-}
+pub trait Store: ChangeLog + Clients + Denials + Durability + Families + Nodes + SealingKeys + Users {}
 
 impl<T: ChangeLog + Clients + Denials + Durability + Families + Nodes + SealingKeys + Users> Store for T {}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use obol_token::Position;
 
-use crate::StoreError;
+use crate::{Page, ReadFrom, StoreError};
 
 /// One run of one node; a node that starts again has a new id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -51,11 +51,20 @@ pub trait Nodes: Send + Sync {
     /// [`StoreError::Conflict`] when the backend serves one node at a time and another is running.
     async fn register_node(&self, node: NodeId) -> Result<(), StoreError>;
 
-    /// Says that this node has applied the log up to `applied` and will vouch for it for `lease`.
+    /// Reads a page of the log, and in the same step keeps this node among those that are waited for. A node whose page
+    /// reaches the end of the log, and who has applied it, may vouch for `lease`, counted from before this call.
     ///
     /// # Errors
     /// [`StoreError`]: the node may not extend its lease.
-    async fn renew_lease(&self, node: NodeId, applied: Position, lease: Duration) -> Result<(), StoreError>;
+    async fn read_and_renew(&self, node: NodeId, lease: Duration, from: ReadFrom)
+    -> Result<Page, StoreError>;
+
+    /// Says that this node has applied the log up to `applied`, so that nobody who waits for that waits for the end of its
+    /// lease.
+    ///
+    /// # Errors
+    /// [`StoreError`]; others then wait longer.
+    async fn report_applied(&self, node: NodeId, applied: Position) -> Result<(), StoreError>;
 
     /// The nodes, other than `except`, whose lease may still run.
     ///

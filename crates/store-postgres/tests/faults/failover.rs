@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use obol_store::{ChangeLog, NodeId, Nodes, StoreError, Timeline};
+use obol_store::{ChangeLog, NodeId, Nodes, ReadFrom, StoreError, Timeline};
 use obol_store_postgres::{OpenError, PostgresOptions, PostgresStore};
 use obol_testkit::Postgres;
 use obol_token::Position;
@@ -39,7 +39,7 @@ async fn after_a_failover_all_that_was_acknowledged_is_there_and_positions_go_on
     // Who knew the log before the failover learns that all of it was kept, and who has read it since, that nothing is new.
     for (known, kept_to) in [(before.0, before.1), (after.0, Position::END), (Timeline::NONE, Position::END)]
     {
-        let page = store.read_page(appended, 10, known).await.unwrap();
+        let page = store.read_page(ReadFrom { after: appended, limit: 10, known }).await.unwrap();
         assert_eq!((page.timeline, page.kept_to), (after.0, kept_to));
     }
     let entries = store.read_after(Position::START, 1_000).await.unwrap();
@@ -48,7 +48,14 @@ async fn after_a_failover_all_that_was_acknowledged_is_there_and_positions_go_on
     let next = deny_token(&store, 61).await.unwrap();
     assert_eq!(next.number(), appended.number() + 1, "only once per failover");
     until_done("a renewal", async || {
-        store.renew_lease(NodeId::from_bytes([1; 16]), next, Duration::from_secs(2)).await.ok()
+        store
+            .read_and_renew(
+                NodeId::from_bytes([1; 16]),
+                Duration::from_secs(2),
+                ReadFrom { after: next, limit: 1, known: Timeline::NONE },
+            )
+            .await
+            .ok()
     })
     .await;
 }
@@ -155,4 +162,25 @@ async fn a_former_primary_that_comes_back_is_not_believed() {
         assert_eq!(peers.iter().map(|peer| peer.node).collect::<Vec<_>>(), [node]);
         deny_token(&store, number).await.unwrap();
     }
+}
+
+/// The node knows of no other primary, and its readings are answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reaches_only_a_former_primary_cannot_renew_there() {
+    let primary = Postgres::start();
+    let url = primary.database();
+    let standby = primary.standby("one");
+    primary.wait_for_standby("one");
+    let (node, lease) = (NodeId::from_bytes([1; 16]), Duration::from_secs(2));
+    let alone = opened(&url).await;
+    alone.register_node(node).await.unwrap();
+    let from = ReadFrom { after: Position::START, limit: 10, known: Timeline::NONE };
+    alone.read_and_renew(node, lease, from).await.unwrap();
+
+    standby.promote();
+    let successor = opened(&standby.url(url.rsplit('/').next().unwrap())).await;
+    until_done("a write", async || deny_token(&successor, 1).await.ok()).await;
+    let page = alone.read_page(from).await.unwrap();
+    assert!(page.entries.is_empty() && page.timeline == Timeline::new(1), "{page:?}");
+    assert_unavailable(WRITE_WITHIN, alone.read_and_renew(node, lease, from)).await;
 }

@@ -90,6 +90,7 @@ macro_rules! conformance_suite {
                 a_peer_vouches_at_least_as_long_as_it_said
                 a_node_that_left_is_no_peer_and_may_not_renew
                 a_node_may_follow_one_that_left
+                a_renewal_reads_the_log
             }
             rotations {
                 the_current_token_is_replaced_by_the_next
