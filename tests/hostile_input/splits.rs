@@ -113,5 +113,13 @@ fn essence(heard: &Heard) -> (Option<u16>, String) {
     let differs = ["date: ", "x-request-id: "];
     let kept: Vec<_> =
         text.lines().filter(|line| !differs.iter().any(|name| line.starts_with(name))).collect();
-    (heard.status, kept.join("\n"))
+    let mut kept = kept.join("\n");
+    // In what `/readyz` says, the lease runs.
+    if let Some(at) = kept.find(LEASE_LEFT).map(|at| at + LEASE_LEFT.len()) {
+        let digits = kept[at..].bytes().take_while(u8::is_ascii_digit).count();
+        kept.replace_range(at..at + digits, "");
+    }
+    (heard.status, kept)
 }
+
+const LEASE_LEFT: &str = "\"lease_left_ms\":";
