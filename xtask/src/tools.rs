@@ -1,5 +1,6 @@
 //! What the tests need beyond Rust and a C compiler: found, installed when that is possible, or named.
 
+use std::fs;
 use std::process::{Command, Stdio};
 
 use anyhow::bail;
@@ -12,7 +13,7 @@ pub(crate) struct Tool {
 }
 
 /// What the tests run.
-pub(crate) const FOR_TESTS: [Tool; 2] = [
+pub(crate) const FOR_TESTS: [Tool; 3] = [
     Tool {
         program: "curl",
         debian_package: "curl",
@@ -22,6 +23,11 @@ pub(crate) const FOR_TESTS: [Tool; 2] = [
         program: "cc",
         debian_package: "gcc",
         needed_for: "the libraries written in C, and the shim that makes disks fail",
+    },
+    Tool {
+        program: "initdb",
+        debian_package: "postgresql",
+        needed_for: "several nodes on one PostgreSQL",
     },
 ];
 
@@ -52,8 +58,11 @@ pub(crate) fn has_subcommand(name: &str) -> bool {
     runs(Command::new("cargo").args([name, "--version"]))
 }
 
+/// On the path, or where Debian keeps the programs of each version of PostgreSQL.
 fn is_there(program: &str) -> bool {
-    runs(Command::new(program).arg("--version"))
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut places = versions.map(|version| version.path().join("bin").join(program));
+    runs(Command::new(program).arg("--version")) || places.any(|place| place.exists())
 }
 
 fn runs(command: &mut Command) -> bool {
