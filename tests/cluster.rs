@@ -1,9 +1,19 @@
-//! Several nodes on one PostgreSQL, in real processes: what is promised holds through every kind of fault.
+//! Several nodes on one PostgreSQL, in real processes: what is promised holds through every kind of fault, and what each
+//! fault costs.
 //!
-//! `OBOL_TEST_SEED` repeats a run's choices. `cargo xtask chaos` is the long run.
+//! `OBOL_TEST_SEED` repeats a run's choices, `OBOL_TEST_FAILOVERS` sets the number of failovers. `cargo xtask chaos` is the
+//! long run.
 
 #[path = "cluster/alone.rs"]
 mod alone;
+#[path = "cluster/asked.rs"]
+mod asked;
+#[path = "cluster/costs.rs"]
+mod costs;
+#[path = "cluster/failovers.rs"]
+mod failovers;
+#[path = "cluster/refusals.rs"]
+mod refusals;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,11 +25,14 @@ use self::alone::Alone;
 
 #[test]
 fn h1_to_h7_hold_through_faults_of_every_kind() {
+    const MORE: usize = 4;
     let _alone = Alone::on_this_machine();
     let mut chance = Chance::seeded("faults of every kind");
     let cluster = Arc::new(obol!().cluster().spare(1).synchronous_standby().people(6).start());
-    let faults = Fault::one_of_each(&mut chance, Duration::from_secs(4));
-    let load = Load { workers: 48, steps_per_second: 5_000, administered: true };
+    let mut faults = Fault::one_of_each(&mut chance, Duration::from_secs(3));
+    faults.extend((0..MORE).map(|_| Fault::any(&mut chance, Duration::from_secs(2))));
+    let load =
+        Load { changing: 16, asking: 16, steps_per_second: 6_000, administered: true, at_least: 100_000 };
     let lived = live_through(&cluster, faults, load, &mut chance, |fault, journal| {
         println!("{:>8.2?} {fault}", journal.now());
     });

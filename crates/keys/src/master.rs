@@ -40,7 +40,8 @@ pub enum MasterKeyError {
 /// A stored key cannot be unwrapped with this master key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the sealing key {0} was wrapped with another master key; put back the file that belongs to this database"
+    "the sealing key {0} was wrapped with another master key; put back the file that belongs to this database, or name \
+     it with --master-key-file"
 )]
 pub struct WrongMasterKey(pub KeyId);
 

@@ -30,7 +30,9 @@ impl Database {
     #[track_caller]
     pub fn start(builder: PostgresBuilder) -> Self {
         // A node that was cut off leaves connections behind, until the server notices.
-        let primary = builder.setting("max_connections", "300").start();
+        let builder = builder.setting("max_connections", "300");
+        // A standby, which inherits this, follows again soon after a restart of its primary.
+        let primary = builder.setting("wal_retrieve_retry_interval", "200ms").start();
         let url = primary.database();
         let name = url.rsplit('/').next().unwrap_or_default().to_owned();
         let port = primary.port();

@@ -30,11 +30,11 @@ pub fn live_through(
     let workload = Workload::start(cluster, &journal, load, chance);
     peace(&journal, 1_000);
     for fault in faults {
-        peace(&journal, u64::from(load.steps_per_second) / 4);
+        peace(&journal, u64::from(load.steps_per_second) / 3);
         each(&fault, &journal);
         fault.happen(cluster, &journal);
     }
-    peace(&journal, 1_000);
+    peace(&journal, 1_000.max(load.at_least.saturating_sub(journal.figures().operations())));
     workload.stop();
     Lived { report: check(&journal.events(), &settings()), journal }
 }
@@ -42,7 +42,7 @@ pub fn live_through(
 /// Waits until so many more calls have been answered.
 fn peace(journal: &Journal, calls: u64) {
     let until = journal.figures().operations() + calls;
-    wait_until("the load goes on", Duration::from_secs(60), || {
+    wait_until("the load goes on", Duration::from_secs(120), || {
         (journal.figures().operations() >= until).then_some(())
     });
 }

@@ -127,7 +127,12 @@ impl Fault {
 
     /// Whether a change may be committed long after its caller was told that its outcome is unknown.
     fn may_commit_late(&self) -> bool {
-        matches!(self, Self::PauseDatabase(_) | Self::PauseStandby(_) | Self::Delay(..))
+        match self {
+            // A `COMMIT` that the server has begun waits until the standby follows again.
+            Self::StopDatabase(_) | Self::KillDatabase(_) | Self::PauseStandby(_) => true,
+            Self::PauseDatabase(_) | Self::Delay(..) => true,
+            _ => false,
+        }
     }
 
     /// Returns when what was under way has been committed, or never will be.

@@ -15,10 +15,14 @@ use crate::checker::{Grant, Name, Operation, Outcome, Target};
 /// How much is asked.
 #[derive(Debug, Clone, Copy)]
 pub struct Load {
-    /// Threads that ask.
-    pub workers: usize,
+    /// Threads that ask for anything. A change takes long while something is wrong, and so each of these is soon waiting.
+    pub changing: usize,
+    /// Threads that ask only for what a node answers from its memory.
+    pub asking: usize,
     /// Steps a second of all workers together; a step is one call, or a revocation and the questions that follow it.
     pub steps_per_second: u32,
+    /// Calls that are recorded at least, however slow the machine is.
+    pub at_least: u64,
     /// Whether people and clients are disabled and enabled by the command line meanwhile.
     pub administered: bool,
 }
@@ -33,8 +37,8 @@ impl Workload {
     /// Starts them.
     pub fn start(cluster: &Arc<Cluster>, journal: &Arc<Journal>, load: Load, chance: &mut Chance) -> Self {
         let (stopping, purse) = (Arc::new(AtomicBool::new(false)), Arc::new(Purse::default()));
-        let period =
-            Duration::from_secs(1) / load.steps_per_second * u32::try_from(load.workers).unwrap_or(1);
+        let workers = load.changing + load.asking;
+        let period = Duration::from_secs(1) / load.steps_per_second * u32::try_from(workers).unwrap_or(1);
         let worker = |chance: Chance| Worker {
             cluster: cluster.clone(),
             journal: journal.clone(),
@@ -43,9 +47,10 @@ impl Workload {
             chance,
         };
         let mut threads = Vec::new();
-        for _ in 0..load.workers {
+        for number in 0..workers {
             let (mut worker, stopping) = (worker(chance.fork()), stopping.clone());
-            threads.push(thread::spawn(move || worker.work(period, &stopping)));
+            let step = if number < load.changing { Worker::change_or_ask } else { Worker::ask };
+            threads.push(thread::spawn(move || worker.work(period, step, &stopping)));
         }
         if load.administered {
             let (worker, stopping) = (worker(chance.fork()), stopping.clone());
@@ -74,26 +79,34 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    fn work(&mut self, period: Duration, stopping: &AtomicBool) {
+    fn work(&mut self, period: Duration, step: fn(&mut Self, &Node) -> Option<()>, stopping: &AtomicBool) {
         let mut next = Instant::now() + self.chance.millis(0..=100);
         while !stopping.load(Ordering::SeqCst) {
             thread::sleep(next.saturating_duration_since(Instant::now()));
             // What was missed in a fault is not made up for.
             next = (next + period).max(Instant::now());
-            self.step();
+            if let Some(node) = self.any_node() {
+                step(self, &node);
+            }
         }
     }
 
-    fn step(&mut self) {
-        let Some(node) = self.any_node() else { return thread::sleep(Duration::from_millis(10)) };
+    fn change_or_ask(&mut self, node: &Node) -> Option<()> {
         match self.chance.below(100) {
-            0..=66 => self.verify_any(&node),
-            67..=81 => self.act_for_itself(&node),
-            82..=83 => self.sign_in(&node),
-            84..=90 => self.refresh_any(&node),
-            91..=98 => self.revoke_any(&node),
-            _ => self.revoke_family(&node),
-        };
+            0..=49 => self.verify_any(node),
+            50..=69 => self.act_for_itself(node),
+            70..=74 => self.sign_in(node),
+            75..=86 => self.refresh_any(node),
+            87..=96 => self.revoke_any(node),
+            _ => self.revoke_family(node),
+        }
+    }
+
+    fn ask(&mut self, node: &Node) -> Option<()> {
+        match self.chance.below(100) {
+            0..=89 => self.verify_any(node),
+            _ => self.act_for_itself(node),
+        }
     }
 
     /// A node that runs. One that is paused is asked by few, since they wait until it goes on.
