@@ -1,0 +1,162 @@
+//! What each fault costs: figures, each with the bound that is promised.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use obol_testkit::checker::Outcome;
+use obol_testkit::cluster::{Balancer, Calls, Cluster, LEASE, Node, Quantiles};
+use obol_testkit::{Direction, obol};
+
+use crate::alone::Alone;
+use crate::asked::{issue, revoke, verify};
+
+/// What a fault may cost beyond the lease.
+const MARGIN: Duration = Duration::from_millis(100);
+/// What a machine that is busy with other tests may add to an answer.
+const BUSY: Duration = Duration::from_millis(900);
+
+/// A fault of the third node, and its end.
+type Striking = (&'static str, fn(&Node), fn(&Node));
+
+#[test]
+fn a_revocation_waits_at_most_a_lease_for_a_node_that_is_dead_paused_or_cut_off() {
+    let _alone = Alone::on_this_machine();
+    let cluster = obol!().cluster().start();
+    let faults: [Striking; 4] = [
+        ("dead", Node::kill, |node| node.start()),
+        ("paused", Node::pause, Node::resume),
+        ("cut off", |node| node.route().order(|proxy| proxy.refuse()), |node| node.route().pass()),
+        ("in a black hole", |node| node.route().drop_all(), |node| node.route().pass()),
+    ];
+    let [first, second, third] = cluster.nodes() else { panic!("three nodes") };
+    for (what, strike, end) in faults {
+        cluster.await_ready();
+        let tokens: Vec<String> = (0..4).map(|_| issue(&cluster, first)).collect();
+        let in_peace = revoke(&cluster, first, &tokens[0]);
+        strike(third);
+        let at_once = revoke(&cluster, first, &tokens[1]);
+        let (again, elsewhere) = (revoke(&cluster, first, &tokens[2]), revoke(&cluster, second, &tokens[3]));
+        println!(
+            "a node is {what}: a revocation took {in_peace:.1?} before, {at_once:.1?} at once, then {again:.1?}, \
+             and {elsewhere:.1?} on the other node"
+        );
+        let longest = at_once.max(again).max(elsewhere);
+        assert!(longest <= LEASE + MARGIN + BUSY, "a node is {what}: {longest:?}");
+        end(third);
+        third.await_ready();
+        for token in &tokens {
+            let said = verify(third, &cluster.services()[0], token);
+            assert_eq!(said, Some(Outcome::Refused), "after it was {what}");
+        }
+    }
+}
+
+#[test]
+fn a_node_that_is_cut_off_stops_accepting_within_a_lease() {
+    let _alone = Alone::on_this_machine();
+    let cluster = obol!().cluster().start();
+    let (node, service) = (&cluster.nodes()[2], &cluster.services()[0]);
+    let token = issue(&cluster, node);
+    let ways: [(&str, fn(&Node)); 4] = [
+        ("cut off", |node| node.route().order(|proxy| proxy.refuse())),
+        ("in a black hole", |node| node.route().drop_all()),
+        ("not heard", |node| node.route().order(|proxy| proxy.drop_bytes(Direction::ToServer))),
+        ("told nothing", |node| node.route().order(|proxy| proxy.drop_bytes(Direction::ToClient))),
+    ];
+    for (what, strike) in ways {
+        node.await_ready();
+        assert_eq!(verify(node, service, &token), Some(Outcome::Done(())));
+        strike(node);
+        let (mut calls, began) = (Calls::default(), Instant::now());
+        let (mut last_accepted, mut refused_to_answer) = (Duration::ZERO, 0_u32);
+        while refused_to_answer < 100 {
+            let called = began.elapsed();
+            assert!(called < 3 * LEASE, "it still accepts");
+            match calls.verify(node.address().expect("it runs"), service, &token) {
+                Some(Outcome::Done(())) => last_accepted = called,
+                Some(Outcome::Unknown) => refused_to_answer += 1,
+                other => panic!("it knows of no revocation: {other:?}"),
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+        println!("a node {what} accepted for the last time after {last_accepted:.3?}");
+        assert!(last_accepted <= LEASE + MARGIN, "{what}: {last_accepted:?}");
+        node.route().pass();
+    }
+}
+
+#[test]
+fn verify_is_as_fast_while_the_database_takes_a_second_for_a_query() {
+    const QUERY: Duration = Duration::from_secs(1);
+    let _alone = Alone::on_this_machine();
+    // A lease in which several such queries have room: else the node would rightly stop answering.
+    let cluster = obol!().cluster().nodes(1).option("--lease-ms", "10000").start();
+    let node = &cluster.nodes()[0];
+    let token = issue(&cluster, node);
+    // The shortest of several rounds: a busy machine only adds to a time.
+    let (mut fast, mut slow) = (Duration::MAX, Duration::MAX);
+    for _ in 0..3 {
+        node.route().pass();
+        node.await_ready();
+        fast = fast.min(verify_p99(&cluster, node, &token, Duration::from_millis(500)));
+        node.route().order(|proxy| {
+            proxy.delay(Direction::ToServer, QUERY / 2);
+            proxy.delay(Direction::ToClient, QUERY / 2);
+        });
+        slow = slow.min(verify_p99(&cluster, node, &token, 3 * QUERY));
+    }
+    println!("verify p99 {fast:.1?}, and {slow:.1?} while the database takes {QUERY:?}");
+    assert!(slow <= 2 * fast, "{fast:?} {slow:?}");
+}
+
+/// Asks for so long; every answer is that the token stands.
+fn verify_p99(cluster: &Cluster, node: &Node, token: &str, time: Duration) -> Duration {
+    let (address, service) = (node.address().expect("it runs"), &cluster.services()[0]);
+    let (mut calls, mut took, began) = (Calls::default(), Vec::new(), Instant::now());
+    while began.elapsed() < time {
+        let asked = Instant::now();
+        let said = calls.verify(address, service, token);
+        took.push(asked.elapsed());
+        assert_eq!(said, Some(Outcome::Done(())), "inside the lease it answers");
+    }
+    Quantiles::of(took).p99
+}
+
+#[test]
+fn a_rolling_restart_behind_a_balancer_fails_at_most_one_request_in_a_thousand() {
+    const CLIENTS: usize = 4;
+    let _alone = Alone::on_this_machine();
+    let cluster = Arc::new(obol!().cluster().start());
+    let token = issue(&cluster, &cluster.nodes()[0]);
+    let balancer = Balancer::before(&cluster);
+    let (sent, failed, over) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
+    thread::scope(|scope| {
+        for _ in 0..CLIENTS {
+            scope.spawn(|| {
+                let mut calls = Calls::default();
+                while !over.load(Ordering::SeqCst) {
+                    let said =
+                        balancer.next().and_then(|node| calls.verify(node, &cluster.services()[0], &token));
+                    sent.fetch_add(1, Ordering::SeqCst);
+                    if said != Some(Outcome::Done(())) {
+                        failed.fetch_add(1, Ordering::SeqCst);
+                    }
+                    thread::sleep(Duration::from_millis(2));
+                }
+            });
+        }
+        for node in cluster.nodes() {
+            node.stop();
+            node.start();
+            node.await_ready();
+            // The balancer looks ten times a second; the next node goes when this one has been taken back.
+            thread::sleep(Duration::from_millis(500));
+        }
+        over.store(true, Ordering::SeqCst);
+    });
+    let (sent, failed) = (sent.into_inner(), failed.into_inner());
+    println!("a rolling restart of three nodes: {failed} of {sent} requests failed");
+    assert!(failed * 1_000 <= sent, "{failed} of {sent} failed");
+}
