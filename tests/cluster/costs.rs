@@ -128,7 +128,8 @@ fn verify_p99(cluster: &Cluster, node: &Node, token: &str, time: Duration) -> Du
 fn a_rolling_restart_behind_a_balancer_fails_at_most_one_request_in_a_thousand() {
     const CLIENTS: usize = 4;
     let _alone = Alone::on_this_machine();
-    let cluster = Arc::new(obol!().cluster().start());
+    // The balancer looks ten times a second.
+    let cluster = Arc::new(obol!().cluster().option("--stop-delay-ms", "300").start());
     let token = issue(&cluster, &cluster.nodes()[0]);
     let balancer = Balancer::before(&cluster);
     let (sent, failed, over) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
@@ -151,7 +152,7 @@ fn a_rolling_restart_behind_a_balancer_fails_at_most_one_request_in_a_thousand()
             node.stop();
             node.start();
             node.await_ready();
-            // The balancer looks ten times a second; the next node goes when this one has been taken back.
+            // The next node goes when the balancer has taken this one back.
             thread::sleep(Duration::from_millis(500));
         }
         over.store(true, Ordering::SeqCst);

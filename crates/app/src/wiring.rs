@@ -1,6 +1,7 @@
 //! How the rooms are put together into a running server. Holds no decisions.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::audit_trail::AuditTrail;
 use crate::config::Settings;
 use crate::installation::{lease, rotation};
+use crate::running_server::RunningServer;
 use crate::storage;
 
 /// From SIGTERM until accepted requests are cut: the rest of 10 s is for what must still be written.
@@ -31,6 +33,7 @@ pub(crate) struct Server {
     pub(crate) store: Arc<dyn Store>,
     audit: Arc<AuditTrail>,
     tls: Option<Arc<TlsIdentity>>,
+    stop_delay: Duration,
     /// Where it answers, with the real port.
     pub(crate) url: String,
 }
@@ -70,7 +73,8 @@ impl Server {
         let passwords = PasswordCheck::start(users, PoolSize::for_this_machine())
             .context("the system gives no thread for checking passwords")?;
         let door = Door::new(Arc::new(engine), Arc::new(passwords)).open();
-        Ok(Self { listener, door, replica, store, audit, tls, url })
+        let stop_delay = Duration::from_millis(settings.stop_delay_ms.into());
+        Ok(Self { listener, door, replica, store, audit, tls, stop_delay, url })
     }
 
     /// Records what was done before the server answers.
@@ -83,11 +87,19 @@ impl Server {
     /// # Errors
     /// When signals cannot be caught.
     pub(crate) async fn serve(self) -> anyhow::Result<()> {
-        let shutdown = stop_signal()?;
+        let shutdown = stop(Arc::clone(&self.replica), self.stop_delay)?;
         // Also without a certificate: by default the signal would end the process.
         tokio::spawn(reload_certificate(self.tls, signal(SignalKind::hangup())?));
+        let running = RunningServer::note(&self.data)?;
         tracing::info!(url = self.url, position = self.replica.applied().number(), "listening");
-        let end = self.listener.serve(self.door, shutdown).await;
+        let replica = Arc::clone(&self.replica);
+        let drained = async {
+            shutdown.await;
+            replica.drain();
+            tokio::time::sleep(self.drain_for).await;
+            tracing::info!("stopping: accepted requests finish first");
+        };
+        let end = self.listener.serve(self.door, drained).await;
         if let Err(error) = self.replica.leave().await {
             tracing::warn!(%error, "could not say that this node has stopped; its lease ends by itself");
         }
@@ -95,6 +107,7 @@ impl Server {
             tracing::warn!("the last audit records could not be written");
         }
         tracing::info!(cut_connections = end.cut_connections, "stopped");
+        drop(running);
         Ok(())
     }
 }
@@ -138,15 +151,25 @@ fn url_of(address: SocketAddr, tls: bool) -> String {
     }
 }
 
-fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+/// Returns when the listener is to stop: after the signal, and a while in which whoever asks for the health of this node
+/// sends requests elsewhere.
+fn stop(replica: Arc<Replica>, delay: Duration) -> anyhow::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
+    let mut told = async move || {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        tracing::info!("stopping: accepted requests finish first");
+    };
+    Ok(async move {
+        told().await;
+        replica.announce_stop();
+        if !delay.is_zero() {
+            tracing::info!(delay_ms = delay.as_millis(), "about to stop: not ready any more");
+            // Told again: at once.
+            let _ = tokio::time::timeout(delay, told()).await;
+        }
     })
 }
 

@@ -30,6 +30,7 @@ pub struct Replica {
     applied: watch::Sender<Position>,
     seen: ArcSwap<Seen>,
     recovering: Mutex<()>,
+    stopping: AtomicBool,
     leaving: AtomicBool,
 }
 
@@ -97,6 +98,8 @@ impl Replica {
             applied: watch::Sender::new(Position::START),
             seen: ArcSwap::default(),
             recovering: Mutex::default(),
+            draining: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
         });
         replica.store.register_node(replica.node).await?;
@@ -160,7 +163,19 @@ impl Replica {
     /// This node and the others, as it sees them.
     pub fn status(&self) -> Status {
         let lease_left = self.lease.left(self.clock.boottime());
-        Status { node: self.node, position: self.applied(), lease_left, seen: self.seen.load_full() }
+        let stopping = self.stopping.load(Ordering::Relaxed);
+        Status {
+            node: self.node,
+            position: self.applied(),
+            lease_left,
+            stopping,
+            seen: self.seen.load_full(),
+        }
+    }
+
+    /// Says in [`Self::status`] from now on that this node is about to stop. It goes on answering.
+    pub fn announce_stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
     }
 
     /// The moment by this node's wall clock, and in seconds since the machine started, by a clock that nobody sets: for
@@ -168,6 +183,11 @@ impl Replica {
     pub fn now(&self) -> (Timestamp, Timestamp) {
         let boottime = self.clock.boottime();
         (self.clock.wall_at(boottime), Timestamp::from_secs(boottime.as_secs()))
+    }
+
+    /// Says that this node is about to stop. It goes on answering.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
     }
 
     /// Stops answering and takes this node out, so that nobody waits for it.

@@ -16,8 +16,12 @@ pub struct Status {
     pub node: NodeId,
     /// How far it has applied the change log.
     pub position: Position,
+    /// Whether it is about to stop: balancers send nothing more, and what comes is answered all the same.
+    pub draining: bool,
     /// How long it may go on vouching without reading the log again; zero when it may not.
     pub lease_left: Duration,
+    /// It answers still, and is about to stop: whoever sends requests should send them elsewhere.
+    pub stopping: bool,
     /// The others, as of about a second ago.
     pub seen: Arc<Seen>,
 }

@@ -14,7 +14,7 @@ pub(crate) fn health() -> Answer {
     json_answer(StatusCode::OK, &json!({ "status": "ok" }))
 }
 
-/// The node answers truthfully: it holds a lease on the change log.
+/// The node answers truthfully, since it holds a lease on the change log, and is not about to stop.
 pub(crate) fn readiness(engine: &Engine) -> Answer {
     let node = engine.status();
     let others: Vec<Value> = node
@@ -29,7 +29,8 @@ pub(crate) fn readiness(engine: &Engine) -> Answer {
             })
         })
         .collect();
-    let ready = !node.lease_left.is_zero();
+    let vouches = !node.lease_left.is_zero();
+    let ready = vouches && !node.stopping;
     let newest = node.seen.peers.iter().map(|peer| peer.applied).max().unwrap_or_default();
     let mut body = json!({
         "behind": newest.number().saturating_sub(node.position.number()),
@@ -43,7 +44,10 @@ pub(crate) fn readiness(engine: &Engine) -> Answer {
     if !node.seen.weaknesses.is_empty() {
         body["promise_reasons"] = json!(node.seen.weaknesses);
     }
-    if !ready {
+    if node.stopping {
+        body["reason"] = json!("this node is about to stop; send requests to another one");
+    }
+    if !vouches {
         body["reason"] = json!(obol_replica::Stale.to_string());
     }
     json_answer(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &body)

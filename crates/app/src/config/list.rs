@@ -279,6 +279,33 @@ pub(crate) const SETTINGS: &[Setting] = &[
         get: |settings| Some(Value::from(settings.lease_renewal_ms)),
     },
     Setting {
+        key: "stop_delay_ms",
+        value_name: "MILLISECS",
+        about: "Milliseconds for which the server goes on as before after it was told to stop, while /readyz says 503: \
+                longer than a balancer takes to notice, so that no request fails. A second signal ends the \
+                wait. 0: it stops at once; at most 60000.",
+        example: "",
+        shape: Shape::Number,
+        reach: Reach::Server,
+        set: |settings, texts| {
+            parse::number(texts, "milliseconds", 0, 60_000).map(|ms| settings.stop_delay_ms = ms)
+        },
+        get: |settings| Some(Value::from(settings.stop_delay_ms)),
+    },
+    Setting {
+        key: "drain_secs",
+        value_name: "SECS",
+        about: "Seconds for which the server goes on answering after it was told to stop (SIGTERM, obol drain) while \
+                /readyz says 503, so that a balancer sends new requests elsewhere first. 0 to 3600.",
+        example: "",
+        shape: Shape::Number,
+        reach: Reach::Server,
+        set: |settings, texts| {
+            parse::number(texts, "seconds", 0, 3_600).map(|secs| settings.drain_secs = secs)
+        },
+        get: |settings| Some(Value::from(settings.drain_secs)),
+    },
+    Setting {
         key: "audit_max_bytes",
         value_name: "BYTES",
         about: "Size in bytes at which audit.jsonl (what was done) or audit-refused.jsonl (what was refused) in the data \
