@@ -9,6 +9,7 @@ use crate::commands::client::ClientCommand;
 use crate::commands::completions::CompletionsArgs;
 use crate::commands::config::ConfigCommand;
 use crate::commands::doctor::DoctorArgs;
+use crate::commands::drain::DrainArgs;
 use crate::commands::migrate::MigrateArgs;
 use crate::commands::nodes::NodesCommand;
 use crate::commands::revoke::RevokeArgs;
@@ -66,6 +67,8 @@ pub(crate) enum Command {
     /// Show the servers that answer for an installation.
     #[command(subcommand)]
     Nodes(NodesCommand),
+    /// Take the server of a data folder out, without a failed request.
+    Drain(DrainArgs),
     /// Say whether the installation is sound, and what to do where it is not.
     Doctor(DoctorArgs),
     /// Make the tables of the database, or change them to what this version needs.

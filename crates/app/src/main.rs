@@ -12,6 +12,7 @@ mod instant;
 mod logging;
 mod output;
 mod printable;
+mod running_server;
 mod storage;
 mod typed;
 mod wiring;

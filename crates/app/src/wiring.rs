@@ -33,6 +33,7 @@ pub(crate) struct Server {
     pub(crate) store: Arc<dyn Store>,
     audit: Arc<AuditTrail>,
     tls: Option<Arc<TlsIdentity>>,
+    data: PathBuf,
     stop_delay: Duration,
     /// Where it answers, with the real port.
     pub(crate) url: String,
@@ -74,7 +75,8 @@ impl Server {
             .context("the system gives no thread for checking passwords")?;
         let door = Door::new(Arc::new(engine), Arc::new(passwords)).open();
         let stop_delay = Duration::from_millis(settings.stop_delay_ms.into());
-        Ok(Self { listener, door, replica, store, audit, tls, stop_delay, url })
+        let data = settings.data.clone();
+        Ok(Self { listener, door, replica, store, audit, tls, data, stop_delay, url })
     }
 
     /// Records what was done before the server answers.
@@ -92,14 +94,7 @@ impl Server {
         tokio::spawn(reload_certificate(self.tls, signal(SignalKind::hangup())?));
         let running = RunningServer::note(&self.data)?;
         tracing::info!(url = self.url, position = self.replica.applied().number(), "listening");
-        let replica = Arc::clone(&self.replica);
-        let drained = async {
-            shutdown.await;
-            replica.drain();
-            tokio::time::sleep(self.drain_for).await;
-            tracing::info!("stopping: accepted requests finish first");
-        };
-        let end = self.listener.serve(self.door, drained).await;
+        let end = self.listener.serve(self.door, shutdown).await;
         if let Err(error) = self.replica.leave().await {
             tracing::warn!(%error, "could not say that this node has stopped; its lease ends by itself");
         }
@@ -164,12 +159,13 @@ fn stop(replica: Arc<Replica>, delay: Duration) -> anyhow::Result<impl Future<Ou
     };
     Ok(async move {
         told().await;
-        replica.announce_stop();
+        replica.drain();
         if !delay.is_zero() {
             tracing::info!(delay_ms = delay.as_millis(), "about to stop: not ready any more");
             // Told again: at once.
             let _ = tokio::time::timeout(delay, told()).await;
         }
+        tracing::info!("stopping: accepted requests finish first");
     })
 }
 

@@ -30,7 +30,7 @@ pub struct Replica {
     applied: watch::Sender<Position>,
     seen: ArcSwap<Seen>,
     recovering: Mutex<()>,
-    stopping: AtomicBool,
+    draining: AtomicBool,
     leaving: AtomicBool,
 }
 
@@ -99,7 +99,6 @@ impl Replica {
             seen: ArcSwap::default(),
             recovering: Mutex::default(),
             draining: AtomicBool::new(false),
-            stopping: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
         });
         replica.store.register_node(replica.node).await?;
@@ -163,19 +162,13 @@ impl Replica {
     /// This node and the others, as it sees them.
     pub fn status(&self) -> Status {
         let lease_left = self.lease.left(self.clock.boottime());
-        let stopping = self.stopping.load(Ordering::Relaxed);
         Status {
             node: self.node,
             position: self.applied(),
+            draining: self.draining.load(Ordering::Acquire),
             lease_left,
-            stopping,
             seen: self.seen.load_full(),
         }
-    }
-
-    /// Says in [`Self::status`] from now on that this node is about to stop. It goes on answering.
-    pub fn announce_stop(&self) {
-        self.stopping.store(true, Ordering::Relaxed);
     }
 
     /// The moment by this node's wall clock, and in seconds since the machine started, by a clock that nobody sets: for

@@ -20,8 +20,6 @@ pub struct Status {
     pub draining: bool,
     /// How long it may go on vouching without reading the log again; zero when it may not.
     pub lease_left: Duration,
-    /// It answers still, and is about to stop: whoever sends requests should send them elsewhere.
-    pub stopping: bool,
     /// The others, as of about a second ago.
     pub seen: Arc<Seen>,
 }

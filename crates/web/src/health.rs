@@ -30,7 +30,7 @@ pub(crate) fn readiness(engine: &Engine) -> Answer {
         })
         .collect();
     let vouches = !node.lease_left.is_zero();
-    let ready = vouches && !node.stopping;
+    let ready = vouches && !node.draining;
     let newest = node.seen.peers.iter().map(|peer| peer.applied).max().unwrap_or_default();
     let mut body = json!({
         "behind": newest.number().saturating_sub(node.position.number()),
@@ -44,7 +44,7 @@ pub(crate) fn readiness(engine: &Engine) -> Answer {
     if !node.seen.weaknesses.is_empty() {
         body["promise_reasons"] = json!(node.seen.weaknesses);
     }
-    if node.stopping {
+    if node.draining {
         body["reason"] = json!("this node is about to stop; send requests to another one");
     }
     if !vouches {

@@ -5,6 +5,7 @@ pub(crate) mod client;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod doctor;
+pub(crate) mod drain;
 pub(crate) mod migrate;
 pub(crate) mod nodes;
 pub(crate) mod revoke;
@@ -44,6 +45,7 @@ pub(crate) fn run(cli: Cli) -> Result<End, Failure> {
         Command::User(command) => log_little(|| user::run(command, &settings(everywhere)?, output)),
         Command::Token(command) => log_little(|| token::run(command, &settings(everywhere)?, output)),
         Command::Nodes(command) => log_little(|| nodes::run(command, &settings(everywhere)?, output)),
+        Command::Drain(_) => log_little(|| drain::run(&settings(everywhere)?, output)),
         Command::Doctor(_) => log_little(|| doctor::run(&settings(everywhere)?, output)),
         Command::Migrate(_) => log_little(|| migrate::run(&settings(everywhere)?, output)),
         Command::Revoke(args) => log_little(|| revoke::run(&args, &settings(everywhere)?, output)),

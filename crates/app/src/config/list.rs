@@ -293,19 +293,6 @@ pub(crate) const SETTINGS: &[Setting] = &[
         get: |settings| Some(Value::from(settings.stop_delay_ms)),
     },
     Setting {
-        key: "drain_secs",
-        value_name: "SECS",
-        about: "Seconds for which the server goes on answering after it was told to stop (SIGTERM, obol drain) while \
-                /readyz says 503, so that a balancer sends new requests elsewhere first. 0 to 3600.",
-        example: "",
-        shape: Shape::Number,
-        reach: Reach::Server,
-        set: |settings, texts| {
-            parse::number(texts, "seconds", 0, 3_600).map(|secs| settings.drain_secs = secs)
-        },
-        get: |settings| Some(Value::from(settings.drain_secs)),
-    },
-    Setting {
         key: "audit_max_bytes",
         value_name: "BYTES",
         about: "Size in bytes at which audit.jsonl (what was done) or audit-refused.jsonl (what was refused) in the data \

@@ -47,9 +47,7 @@ pub(crate) struct Settings {
     pub(crate) lease_ms: u32,
     /// How often it reads the change log and renews the lease.
     pub(crate) lease_renewal_ms: u32,
-    /// How long it goes on answering after it was told to stop, while `/readyz` says so.
-    pub(crate) drain_secs: u32,
-    /// How long the server answers still after it was told to stop, and says that it is not ready.
+    /// How long it goes on answering after it was told to stop, while `/readyz` says that it is not ready.
     pub(crate) stop_delay_ms: u32,
     /// The size at which the audit file is put aside; 0 for never.
     pub(crate) audit_max_bytes: u64,
@@ -78,7 +76,6 @@ impl Default for Settings {
             refresh_grace_secs: 10,
             lease_ms: 2_000,
             lease_renewal_ms: 500,
-            drain_secs: 0,
             stop_delay_ms: 0,
             audit_max_bytes: 64 * 1024 * 1024,
             audit_keep: 10,
