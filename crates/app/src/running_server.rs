@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// This process's note in its data folder; dropping it takes the note away.
 pub(crate) struct RunningServer(PathBuf);
@@ -56,9 +56,12 @@ impl Other {
         Ok(kill_process(self.0, Signal::TERM)?)
     }
 
-    /// Whether it still runs.
+    /// Whether it still runs. One that has ended and that its parent has not asked after does not.
     pub(crate) fn runs(self) -> bool {
-        test_kill_process(self.0).is_ok()
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.as_raw_nonzero())).unwrap_or_default();
+        // The name, in parentheses, may hold anything; the state follows it.
+        let state = stat.rsplit_once(") ").map_or("", |(_name, rest)| rest);
+        !state.is_empty() && !state.starts_with('Z')
     }
 
     /// Its number may be another program's by now.
@@ -75,6 +78,19 @@ fn note_in(folder: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_that_has_ended_does_not_run_though_nobody_has_asked_after_it() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let other = Other(Pid::from_child(&child));
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while other.runs() {
+            assert!(std::time::Instant::now() < until, "it counts as running");
+            std::thread::yield_now();
+        }
+        child.wait().unwrap();
+        assert!(!other.runs());
+    }
 
     #[test]
     fn a_note_of_a_process_that_does_not_serve_is_none() {
