@@ -131,20 +131,30 @@ fn a_rolling_restart_behind_a_balancer_fails_at_most_one_request_in_a_thousand()
     // The balancer looks ten times a second.
     let cluster = Arc::new(obol!().cluster().option("--stop-delay-ms", "300").start());
     let token = issue(&cluster, &cluster.nodes()[0]);
-    let balancer = Balancer::before(&cluster);
+    let (balancer, service) = (Balancer::before(&cluster), &cluster.services()[0]);
     let (sent, failed, over) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
     thread::scope(|scope| {
         for _ in 0..CLIENTS {
             scope.spawn(|| {
                 let mut calls = Calls::default();
-                while !over.load(Ordering::SeqCst) {
-                    let said =
-                        balancer.next().and_then(|node| calls.verify(node, &cluster.services()[0], &token));
+                let done = |said: Option<Outcome>| {
                     sent.fetch_add(1, Ordering::SeqCst);
-                    if said != Some(Outcome::Done(())) {
-                        failed.fetch_add(1, Ordering::SeqCst);
+                    failed.fetch_add(u64::from(said != Some(Outcome::Done(()))), Ordering::SeqCst);
+                };
+                while !over.load(Ordering::SeqCst) {
+                    for _ in 0..20 {
+                        done(balancer.next().and_then(|node| calls.verify(node, service, &token)));
+                        thread::sleep(Duration::from_millis(2));
                     }
-                    thread::sleep(Duration::from_millis(2));
+                    let given = match balancer.next().and_then(|node| calls.issue(node, service)) {
+                        Some(Outcome::Done(given)) => given,
+                        _ => {
+                            done(None);
+                            continue;
+                        }
+                    };
+                    done(Some(Outcome::Done(())));
+                    done(balancer.next().and_then(|node| calls.revoke(node, service, &given)));
                 }
             });
         }

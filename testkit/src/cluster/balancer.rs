@@ -20,15 +20,6 @@ pub struct Balancer {
     watching: Option<JoinHandle<()>>,
 }
 
-/// How requests fared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Balanced {
-    /// How many were sent.
-    pub sent: u64,
-    /// How many were not answered as they should be.
-    pub failed: u64,
-}
-
 impl Balancer {
     /// Before these nodes; every one that runs must be ready.
     pub fn before(cluster: &Arc<Cluster>) -> Self {

@@ -53,6 +53,15 @@ impl Calls {
         self.token(node, client, &[("grant_type", "client_credentials")])
     }
 
+    /// The same, as text.
+    pub fn issue(&mut self, node: SocketAddr, client: &Client) -> Option<Outcome<String>> {
+        Some(match self.act_for_itself(node, client)? {
+            Outcome::Done(given) => Outcome::Done(given.access),
+            Outcome::Refused => Outcome::Refused,
+            Outcome::Unknown => Outcome::Unknown,
+        })
+    }
+
     /// A sign-in.
     pub(super) fn sign_in(
         &mut self,

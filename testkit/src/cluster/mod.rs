@@ -25,7 +25,7 @@ mod node;
 mod purse;
 mod workload;
 
-pub use balancer::{Balanced, Balancer};
+pub use balancer::Balancer;
 pub use caller::{Called, Caller};
 pub use calls::Calls;
 pub use database::{Database, Route};
