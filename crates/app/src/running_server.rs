@@ -43,8 +43,8 @@ pub(crate) struct Other(Pid);
 impl Other {
     /// The process that serves this folder, if one does. A note that a killed server has left is none.
     pub(crate) fn find(folder: &Path) -> Option<Self> {
-        let number = fs::read_to_string(note_in(folder)).ok()?.trim().parse().ok()?;
-        let other = Self(Pid::from_raw(number)?);
+        let number: u32 = fs::read_to_string(note_in(folder)).ok()?.trim().parse().ok()?;
+        let other = Self(Pid::from_raw(i32::try_from(number).ok()?)?);
         other.serves().then_some(other)
     }
 
