@@ -11,9 +11,19 @@ pub struct Chance(u64);
 impl Chance {
     /// Choices by the seed in `OBOL_TEST_SEED`, else by a new one. Prints it, so that a failure can be repeated.
     pub fn seeded(test: &str) -> Self {
-        let seed = from_environment("OBOL_TEST_SEED").unwrap_or_else(|| RandomState::new().hash_one(test));
+        let seed = from_environment("OBOL_TEST_SEED").unwrap_or_else(|| Self::new_seed(test));
         println!("{test}: OBOL_TEST_SEED={seed}");
         Self(seed)
+    }
+
+    /// Choices by this seed.
+    pub fn from_seed(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// A seed that was not used before.
+    pub fn new_seed(test: &str) -> u64 {
+        RandomState::new().hash_one(test)
     }
 
     /// A source of its own for a thread.

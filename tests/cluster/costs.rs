@@ -18,7 +18,8 @@ const MARGIN: Duration = Duration::from_millis(100);
 const BUSY: Duration = Duration::from_millis(900);
 
 /// A fault of the third node, and its end.
-type Striking = (&'static str, fn(&Node), fn(&Node));
+type Striking = (&'static str, Strike, Strike);
+type Strike = fn(&Node);
 
 #[test]
 fn a_revocation_waits_at_most_a_lease_for_a_node_that_is_dead_paused_or_cut_off() {
@@ -59,7 +60,7 @@ fn a_node_that_is_cut_off_stops_accepting_within_a_lease() {
     let cluster = obol!().cluster().start();
     let (node, service) = (&cluster.nodes()[2], &cluster.services()[0]);
     let token = issue(&cluster, node);
-    let ways: [(&str, fn(&Node)); 4] = [
+    let ways: [(&str, Strike); 4] = [
         ("cut off", |node| node.route().order(|proxy| proxy.refuse())),
         ("in a black hole", |node| node.route().drop_all()),
         ("not heard", |node| node.route().order(|proxy| proxy.drop_bytes(Direction::ToServer))),

@@ -13,6 +13,9 @@ usage: cargo xtask TASK
                 ARGS go to the test runner (cargo nextest where it is installed, else cargo test)
   check         what CI checks before the tests: format, lints, licences and advisories
   bench         print start-up time and idle memory of the release build
+  chaos --minutes N [--seed S]
+                let faults happen to three nodes and their database under load, and judge every answer;
+                exit code 1 on a breach. The same seed draws the same faults
   fuzz SECS     run each fuzz target for so many seconds (needs cargo-fuzz)
 ";
 
@@ -26,6 +29,7 @@ fn main() -> ExitCode {
         "test" => test(&rest),
         "check" => check(),
         "bench" => bench(),
+        "chaos" => chaos(&rest),
         "fuzz" => fuzz(&rest),
         _ => {
             eprint!("{USAGE}");
@@ -73,6 +77,11 @@ fn check() -> anyhow::Result<()> {
 
 fn bench() -> anyhow::Result<()> {
     cargo(&["bench", "--package", "obol", "--bench", "start_and_idle"], &[])
+}
+
+fn chaos(arguments: &[String]) -> anyhow::Result<()> {
+    tools::ensure_all(&tools::FOR_TESTS)?;
+    cargo(&["test", "--release", "--package", "obol", "--test", "chaos", "--"], arguments)
 }
 
 fn fuzz(arguments: &[String]) -> anyhow::Result<()> {
