@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::commands::backup::{BackupArgs, RestoreArgs};
 use crate::commands::bench::BenchArgs;
 use crate::commands::client::ClientCommand;
 use crate::commands::completions::CompletionsArgs;
@@ -67,6 +68,10 @@ pub(crate) enum Command {
     /// Show the servers that answer for an installation.
     #[command(subcommand)]
     Nodes(NodesCommand),
+    /// Copy the database of a data folder while the server runs.
+    Backup(BackupArgs),
+    /// Put a backup back, so that nothing that was revoked comes back with it.
+    Restore(RestoreArgs),
     /// Take the server of a data folder out, without a failed request.
     Drain(DrainArgs),
     /// Say whether the installation is sound, and what to do where it is not.

@@ -9,6 +9,7 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+mod backup;
 mod change_log;
 mod clients;
 mod columns;
@@ -33,4 +34,5 @@ mod users;
 mod watcher;
 mod writer;
 
+pub use backup::BackupError;
 pub use open::{OpenError, SqliteStore};

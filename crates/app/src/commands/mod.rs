@@ -1,5 +1,6 @@
 //! One file per command. They hold no decisions: administration is in `obol-oauth` and `obol-accounts`.
 
+pub(crate) mod backup;
 pub(crate) mod bench;
 pub(crate) mod client;
 pub(crate) mod completions;
@@ -45,6 +46,8 @@ pub(crate) fn run(cli: Cli) -> Result<End, Failure> {
         Command::User(command) => log_little(|| user::run(command, &settings(everywhere)?, output)),
         Command::Token(command) => log_little(|| token::run(command, &settings(everywhere)?, output)),
         Command::Nodes(command) => log_little(|| nodes::run(command, &settings(everywhere)?, output)),
+        Command::Backup(args) => log_little(|| backup::back_up(&args, &settings(everywhere)?, output)),
+        Command::Restore(args) => log_little(|| backup::restore(&args, &settings(everywhere)?, output)),
         Command::Drain(_) => log_little(|| drain::run(&settings(everywhere)?, output)),
         Command::Doctor(_) => log_little(|| doctor::run(&settings(everywhere)?, output)),
         Command::Migrate(_) => log_little(|| migrate::run(&settings(everywhere)?, output)),
