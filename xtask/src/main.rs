@@ -10,7 +10,8 @@ const USAGE: &str = "\
 usage: cargo xtask TASK
 
   test [ARGS]   build everything and run every test; installs what the tests need, or names it.
-                ARGS go to the test runner (cargo nextest where it is installed, else cargo test)
+                ARGS go to the test runner (cargo nextest where it is installed, else cargo test);
+                without any, a build with planted bugs shows first that the suite finds each
   check         what CI checks before the tests: format, lints, licences and advisories
   bench         print start-up time and idle memory of the release build
   chaos --minutes N [--seed S]
@@ -47,13 +48,20 @@ fn main() -> ExitCode {
 
 fn test(arguments: &[String]) -> anyhow::Result<()> {
     tools::ensure_all(&tools::FOR_TESTS)?;
-    match tools::has_subcommand("nextest") {
-        true => {
-            cargo(&["nextest", "run", "--workspace", "--no-fail-fast"], arguments)?;
-            cargo(&["test", "--workspace", "--doc"], &[])
-        }
+    // First: the build without planted bugs is then the one that stays.
+    let planted = if arguments.is_empty() { planted_bugs() } else { Ok(()) };
+    let tested = match tools::has_subcommand("nextest") {
+        true => cargo(&["nextest", "run", "--workspace", "--no-fail-fast"], arguments)
+            .and_then(|()| cargo(&["test", "--workspace", "--doc"], &[])),
         false => cargo(&["test", "--workspace", "--no-fail-fast"], arguments),
-    }
+    };
+    tested.and(planted)
+}
+
+/// Shows that the suite finds the bugs it is there to find, with a build that holds them.
+fn planted_bugs() -> anyhow::Result<()> {
+    let build = ["test", "--package", "obol", "--features", "planted-bugs", "--test", "planted_bugs"];
+    cargo(&[&build[..], &["--no-fail-fast", "--", "--test-threads", "1"]].concat(), &[])
 }
 
 fn check() -> anyhow::Result<()> {

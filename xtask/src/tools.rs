@@ -24,11 +24,7 @@ pub(crate) const FOR_TESTS: [Tool; 3] = [
         debian_package: "gcc",
         needed_for: "the libraries written in C, and the shim that makes disks fail",
     },
-    Tool {
-        program: "initdb",
-        debian_package: "postgresql",
-        needed_for: "several nodes on one PostgreSQL",
-    },
+    Tool { program: "initdb", debian_package: "postgresql", needed_for: "several nodes on one PostgreSQL" },
 ];
 
 /// Whether all tools are there at the end.

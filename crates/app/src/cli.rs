@@ -33,9 +33,15 @@ what they changed.
 
 Exit codes: 0 done, 1 refused (the reason is on standard error), 2 called wrongly.";
 
+/// What `--version` says.
+#[cfg(not(feature = "planted-bugs"))]
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+#[cfg(feature = "planted-bugs")]
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " with planted bugs: for tests only");
+
 /// A self-hosted OAuth 2 token server: issues, verifies and revokes tokens.
 #[derive(Debug, Parser)]
-#[command(name = "obol", version, max_term_width = 110, after_help = AFTER_HELP)]
+#[command(name = "obol", version = VERSION, max_term_width = 110, after_help = AFTER_HELP)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) options: OptionsEverywhere,

@@ -17,6 +17,9 @@ mod storage;
 mod typed;
 mod wiring;
 
+#[cfg(all(feature = "planted-bugs", not(debug_assertions)))]
+compile_error!("planted bugs are for tests: build without --release, or without the feature `planted-bugs`");
+
 use std::process::ExitCode;
 
 use clap::Parser;

@@ -173,6 +173,15 @@ impl Engine {
         client_id: &str,
         scratch: &'a mut Scratch,
     ) -> Result<Verification<'a>, OAuthError> {
+        #[cfg(feature = "planted-bugs")]
+        if obol_planted::Bug::DenyListBeforeLease.is_on() {
+            let (vouched, (now, _)) = (self.replica.planted_unvouched(), self.replica.now());
+            let verified = verification::verify(vouched, token, client_id, now, scratch);
+            // What a scheduler may do here as well.
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            let _vouched = self.replica.vouch()?;
+            return verified;
+        }
         let (vouched, now) = self.replica.vouch_now()?;
         verification::verify(vouched, token, client_id, now, scratch)
     }

@@ -55,10 +55,17 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn wall(&self) -> Timestamp {
         // Whole seconds: a few milliseconds late are nothing beside the cost of the fine clock.
-        Timestamp::from_secs(clock_gettime(ClockId::RealtimeCoarse).tv_sec)
+        let secs = clock_gettime(ClockId::RealtimeCoarse).tv_sec;
+        #[cfg(feature = "planted-bugs")]
+        let secs = secs.saturating_add(obol_planted::wall_clock_error_secs());
+        Timestamp::from_secs(secs)
     }
 
     fn boottime(&self) -> Boottime {
+        #[cfg(feature = "planted-bugs")]
+        if obol_planted::Bug::LeaseOnWallClock.is_on() {
+            return Boottime(Duration::from_secs(self.wall().as_secs().unsigned_abs()));
+        }
         let time = clock_gettime(ClockId::Boottime);
         let secs = u64::try_from(time.tv_sec).unwrap_or(0);
         let nanos = u32::try_from(time.tv_nsec).unwrap_or(0);
@@ -151,6 +158,25 @@ impl Clock for SteadyClock {
 
     fn boottime(&self) -> Boottime {
         self.machine.boottime()
+    }
+}
+
+/// The moment of the follower's last turn, once it has made one.
+#[cfg(feature = "planted-bugs")]
+static LAST_TURN_MICROS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+
+/// The follower has made a turn at this moment.
+#[cfg(feature = "planted-bugs")]
+pub(crate) fn planted_turn(now: Boottime) {
+    LAST_TURN_MICROS.store(now.micros(), Ordering::Relaxed);
+}
+
+/// Now, or with a planted bug the follower's last turn.
+#[cfg(feature = "planted-bugs")]
+pub(crate) fn planted_now(now: Boottime) -> Boottime {
+    match LAST_TURN_MICROS.load(Ordering::Relaxed) {
+        turn @ 1.. if obol_planted::Bug::CachedNow.is_on() => Boottime(Duration::from_micros(turn)),
+        _ => now,
     }
 }
 

@@ -21,7 +21,10 @@ pub(crate) async fn follow(replica: Arc<Replica>) {
     let mut failing = false;
     while !replica.is_leaving() {
         let reader = Arc::clone(&replica);
+        // In this order and not by chance, so that a run can be repeated. None starves another: each turn begins something
+        // that has to end before the same comes again, or puts the next renewal off.
         let done = tokio::select! {
+            biased;
             Some(renewed) = renewals.join_next() => Some(renewed),
             Some(read) = readings.join_next() => Some(read),
             () = sleep_until(renew_at), if renewals.len() < MOST_RENEWALS => {
@@ -35,6 +38,8 @@ pub(crate) async fn follow(replica: Arc<Replica>) {
             }
         };
         if let Some(done) = done {
+            #[cfg(feature = "planted-bugs")]
+            crate::clock::planted_turn(replica.boottime());
             let done = done.unwrap_or_else(|_panicked| Err(cut_off()));
             if done.is_err() {
                 renew_at = renew_at.min(Instant::now() + RETRY_AFTER);

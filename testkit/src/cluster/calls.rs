@@ -7,8 +7,7 @@ use http::Request;
 use http_body_util::Full;
 use serde_json::Value;
 
-use super::installed::Person;
-use super::{Called, Caller};
+use super::{Called, Caller, Person};
 use crate::checker::Outcome;
 use crate::{Client, INTROSPECT, RFC_REVOKE, RFC_TOKEN, VERIFY};
 
@@ -17,9 +16,11 @@ use crate::{Client, INTROSPECT, RFC_REVOKE, RFC_TOKEN, VERIFY};
 pub struct Calls(Caller);
 
 /// What a token endpoint gave, as text.
-pub(super) struct Given {
-    pub(super) access: String,
-    pub(super) refresh: Option<String>,
+pub struct Given {
+    /// The access token.
+    pub access: String,
+    /// The refresh token, if there is one.
+    pub refresh: Option<String>,
 }
 
 impl Calls {
@@ -63,24 +64,14 @@ impl Calls {
     }
 
     /// A sign-in.
-    pub(super) fn sign_in(
-        &mut self,
-        node: SocketAddr,
-        app: &Client,
-        person: &Person,
-    ) -> Option<Outcome<Given>> {
+    pub fn sign_in(&mut self, node: SocketAddr, app: &Client, person: &Person) -> Option<Outcome<Given>> {
         let (username, password) = (person.name.as_str(), person.password.as_str());
         let fields = [("grant_type", "password"), ("username", username), ("password", password)];
         self.token(node, app, &fields)
     }
 
     /// A refresh token is presented.
-    pub(super) fn refresh(
-        &mut self,
-        node: SocketAddr,
-        app: &Client,
-        presented: &str,
-    ) -> Option<Outcome<Given>> {
+    pub fn refresh(&mut self, node: SocketAddr, app: &Client, presented: &str) -> Option<Outcome<Given>> {
         self.token(node, app, &[("grant_type", "refresh_token"), ("refresh_token", presented)])
     }
 

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::{Cluster, Journal, Node};
-use crate::{Chance, Direction};
+use crate::{Chance, Direction, Proxy};
 
 /// Which node, from 0.
 pub type NodeNumber = usize;
@@ -35,6 +35,8 @@ pub enum Fault {
     Delay(NodeNumber, Direction, Duration, Duration),
     /// The connections of a node are cut again and again, every 100 ms, so many times.
     Flap(NodeNumber, usize),
+    /// So many `COMMIT`s of a node do not reach the database.
+    CutBeforeCommits(NodeNumber, usize),
     /// So many `COMMIT`s of a node reach the database, and their answers are lost.
     CutAfterCommits(NodeNumber, usize),
     /// Every node in turn is asked to end, and started again.
@@ -45,7 +47,7 @@ pub enum Fault {
 
 impl Fault {
     /// How many kinds there are.
-    const KINDS: usize = 16;
+    const KINDS: usize = 17;
 
     /// One of every kind, in an order by chance, none longer than `longest`.
     pub fn one_of_each(chance: &mut Chance, longest: Duration) -> Vec<Self> {
@@ -84,7 +86,8 @@ impl Fault {
             11 => Self::Delay(node, direction, chance.millis(50..=1_000), time),
             12 => Self::Flap(node, 3 + chance.index(10)),
             13 => Self::CutAfterCommits(node, 1 + chance.index(4)),
-            14 => Self::RollingRestart,
+            14 => Self::CutBeforeCommits(node, 1 + chance.index(4)),
+            15 => Self::RollingRestart,
             _ => Self::Join(time.min(Duration::from_secs(5))),
         }
     }
@@ -103,6 +106,7 @@ impl Fault {
             Self::BlackHole(..) => "a black hole",
             Self::Delay(..) => "a slow line",
             Self::Flap(..) => "a flapping line",
+            Self::CutBeforeCommits(..) => "lost COMMITs",
             Self::CutAfterCommits(..) => "lost answers to COMMIT",
             Self::RollingRestart => "a rolling restart",
             Self::Join(_) => "a joining node",
@@ -203,7 +207,7 @@ impl Fault {
     fn strike_line(&self, cluster: &Cluster) {
         let (node, time) = match self {
             Self::CutOff(node, time) => {
-                cluster.nodes()[*node].route().order(super::super::Proxy::refuse);
+                cluster.nodes()[*node].route().order(Proxy::refuse);
                 (node, *time)
             }
             Self::BlackHole(node, directions, time) => {
@@ -218,10 +222,15 @@ impl Fault {
             }
             Self::Flap(node, times) => {
                 for _ in 0..*times {
-                    cluster.nodes()[*node].route().order(super::super::Proxy::cut);
+                    cluster.nodes()[*node].route().order(Proxy::cut);
                     thread::sleep(Duration::from_millis(100));
                 }
                 (node, Duration::ZERO)
+            }
+            Self::CutBeforeCommits(node, count) => {
+                let route = cluster.nodes()[*node].route();
+                route.order(|proxy| proxy.cut_before_commits(*count));
+                (node, Duration::from_secs(1))
             }
             Self::CutAfterCommits(node, count) => {
                 let route = cluster.nodes()[*node].route();

@@ -27,12 +27,12 @@ mod workload;
 
 pub use balancer::Balancer;
 pub use caller::{Called, Caller};
-pub use calls::Calls;
+pub use calls::{Calls, Given};
 pub use database::{Database, Route};
 pub use episodes::{Lived, live_through};
 pub use fault::{Fault, NodeNumber};
 pub use figures::{Figures, Quantiles};
-pub use installed::{Cluster, ClusterBuilder};
+pub use installed::{Cluster, ClusterBuilder, Person};
 pub use journal::Journal;
 pub use node::Node;
 pub use purse::{FamilyHeld, Held, Purse};

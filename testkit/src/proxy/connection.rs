@@ -96,15 +96,16 @@ impl Way<'_> {
         }
     }
 
-    /// Whether these bytes are the answer that is to be lost.
+    /// Whether these bytes are to be lost: a `COMMIT`, or its answer.
     fn is_lost(&self, bytes: &[u8]) -> bool {
         let commit = || bytes.windows(COMMIT.len()).any(|window| window == COMMIT);
         match self.direction {
             Direction::ToServer => {
-                if commit() && self.commits.take() {
+                let commit = commit();
+                if commit && self.commits.take_to_cut() {
                     self.committing.store(true, Ordering::SeqCst);
                 }
-                false
+                commit && self.commits.take_to_lose()
             }
             Direction::ToClient => {
                 let lost = self.committing.load(Ordering::SeqCst) && commit();

@@ -65,23 +65,32 @@ impl Orders {
     }
 }
 
-/// `COMMIT`s whose answer is to be lost, and those whose answer was.
+/// `COMMIT`s that are to be lost, or whose answer is, and those whose answer was.
 #[derive(Default)]
 pub(crate) struct Commits {
+    to_lose: AtomicUsize,
     to_cut: AtomicUsize,
     cut: AtomicUsize,
 }
 
 impl Commits {
-    /// Whether this one is to be cut.
-    pub(crate) fn take(&self) -> bool {
-        let less = |left: usize| left.checked_sub(1);
-        self.to_cut.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok()
+    /// Whether this one is not to arrive.
+    pub(crate) fn take_to_lose(&self) -> bool {
+        take(&self.to_lose)
+    }
+
+    /// Whether the answer to this one is to be lost.
+    pub(crate) fn take_to_cut(&self) -> bool {
+        take(&self.to_cut)
     }
 
     pub(crate) fn note_cut(&self) {
         self.cut.fetch_add(1, Ordering::SeqCst);
     }
+}
+
+fn take(count: &AtomicUsize) -> bool {
+    count.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
 }
 
 impl Proxy {
@@ -111,6 +120,7 @@ impl Proxy {
     /// Ends every fault. Connections that have lost bytes are cut; the others go on.
     pub fn pass(&self) {
         self.commits.to_cut.store(0, Ordering::SeqCst);
+        self.commits.to_lose.store(0, Ordering::SeqCst);
         self.orders.send_modify(|orders| *orders = Orders { cuts: orders.cuts, ..Orders::default() });
     }
 
@@ -135,6 +145,11 @@ impl Proxy {
             orders.cuts += 1;
             orders.refusing = true;
         });
+    }
+
+    /// The next `COMMIT`s, so many of them, do not reach the server: the connection ends instead.
+    pub fn cut_before_commits(&self, count: usize) {
+        self.commits.to_lose.store(count, Ordering::SeqCst);
     }
 
     /// The next `COMMIT`s, so many of them, reach the server; instead of their answer comes the end of the connection.

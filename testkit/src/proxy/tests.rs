@@ -101,3 +101,15 @@ fn the_answer_to_a_commit_is_lost_after_the_commit_has_arrived() {
     let mut next = connect(&proxy);
     assert_eq!(exchange(&mut next, b"COMMIT\0").as_deref(), Some(&b"COMMIT\0"[..]), "once");
 }
+
+#[test]
+fn a_commit_that_is_to_be_lost_does_not_arrive() {
+    let proxy = Proxy::to(echo());
+    let mut stream = connect(&proxy);
+    proxy.cut_before_commits(1);
+    assert_eq!(exchange(&mut stream, b"SELECT 1\0").as_deref(), Some(&b"SELECT 1\0"[..]));
+    assert_eq!(exchange(&mut stream, b"SET x = 0; COMMIT\0").as_deref(), Some(&b""[..]));
+    assert_eq!(proxy.commits_cut(), 0, "there was no answer");
+    let mut next = connect(&proxy);
+    assert_eq!(exchange(&mut next, b"COMMIT\0").as_deref(), Some(&b"COMMIT\0"[..]), "once");
+}
