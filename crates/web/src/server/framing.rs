@@ -45,6 +45,8 @@ pub(super) struct Framing {
     limits: Limits,
     at: At,
     held: Vec<u8>,
+    /// Whether a CR has begun an empty line before a request.
+    in_empty_line: bool,
     verdicts: VecDeque<Result<(), Refusal>>,
     judged: u64,
 }
@@ -108,7 +110,14 @@ impl Limits {
 
 impl Framing {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, at: At::Head, held: Vec::new(), verdicts: VecDeque::new(), judged: 0 }
+        Self {
+            limits,
+            at: At::Head,
+            held: Vec::new(),
+            in_empty_line: false,
+            verdicts: VecDeque::new(),
+            judged: 0,
+        }
     }
 
     /// Follows bytes that hyper has just been given.
@@ -142,13 +151,14 @@ impl Framing {
 
     /// Whether the peer may still be sending a request, so that closing at once could destroy the answer.
     pub(super) fn is_mid_request(&self) -> bool {
-        !matches!(self.at, At::Head) || !self.held.is_empty()
+        !matches!(self.at, At::Head) || !self.held.is_empty() || self.in_empty_line
     }
 
     fn see_head<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
         if self.held.is_empty() {
             // Empty lines before a request line are passed over (RFC 9112 §2.2).
             let begun = bytes.iter().position(|&byte| byte != b'\r' && byte != b'\n');
+            self.in_empty_line = begun.is_none() && bytes.last() == Some(&b'\r');
             let bytes = begun.map_or(&[][..], |begun| &bytes[begun..]);
             if let Some(end) = end_of_head(bytes, 0) {
                 self.judge(&bytes[..end]);
@@ -230,6 +240,11 @@ impl Framing {
         self.judged += 1;
         self.verdicts.push_back(verdict.map(|_| ()));
     }
+}
+
+/// Whether these are empty lines, which mean nothing before a request (RFC 9112 §2.2), and nothing else.
+pub(super) fn are_empty_lines(bytes: &[u8]) -> bool {
+    bytes.split_inclusive(|&byte| byte == b'\n').all(|line| line == b"\r\n" || line == b"\n")
 }
 
 /// Where the empty line that ends a head ends, looking from `from`.
@@ -367,6 +382,20 @@ mod tests {
         fn a_usual_host_is_one_for_the_parser_too(host in "[a-z0-9.:@-]{1,20}") {
             let parsed = http::uri::Authority::try_from(host.as_bytes()).is_ok();
             prop_assert!(!is_usual_host(host.as_bytes()) || parsed, "{}", host);
+        }
+    }
+
+    #[test]
+    fn between_the_bytes_of_an_empty_line_a_request_is_on_its_way() {
+        for (bytes, is_mid_request) in
+            [("\r", true), ("\r\n", false), ("\r\n\r", true), ("\n", false), ("", false)]
+        {
+            let mut framing = Framing::new(LIMITS);
+            framing.saw(bytes.as_bytes());
+            assert_eq!(framing.is_mid_request(), is_mid_request, "{bytes:?}");
+            assert!(!framing.is_in_head(), "{bytes:?}");
+            framing.saw(b"\nGET / HTTP/1.1\r\nhost: a\r\n\r\n");
+            assert_eq!((framing.take_verdict(), framing.is_mid_request()), (Ok(()), false), "{bytes:?}");
         }
     }
 

@@ -122,13 +122,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Handler> Front<S, H> {
                     Err(error) => return Poll::Ready(Left::Failed(error)),
                 };
                 room.answers.clear();
-                let answered = self.caller.answer_at_once(bytes, &mut room.answers);
-                if answered > 0 {
+                let done = self.caller.answer_at_once(bytes, &mut room.answers);
+                if !room.answers.is_empty() {
                     self.pace.answered_at_once();
                 }
                 let sent = self.unsent.poll_send_new(&mut self.wire, cx, &room.answers);
                 room.answers.shrink_to(KEPT_BYTES);
-                let unread = bytes.get(answered..).unwrap_or_default();
+                let unread = bytes.get(done..).unwrap_or_default();
                 if !unread.is_empty() {
                     return Poll::Ready(Left::HandOver(unread.to_vec()));
                 }

@@ -8,9 +8,10 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body::Body;
 use http_body_util::BodyExt;
+use memchr::{memchr2, memchr3};
 
 use super::drain::Drain;
-use super::framing::{Lying, empty_slots};
+use super::framing::{Lying, are_empty_lines, empty_slots};
 use super::{
     Answer, Exposure, Fields, Handler, ListenerCounts, ListenerOptions, Received, Refusal, Source,
     UsualFields, Whole, catch_panic,
@@ -37,7 +38,8 @@ pub(super) struct Caller<H> {
 
 impl<H: Handler> Caller<H> {
     /// Answers the requests at the start of `bytes`, which begins with a request, that are there as a whole and that the
-    /// handler answers without waiting, until there are answers enough to be sent. Tells how many bytes they were.
+    /// handler answers without waiting, until there are answers enough to be sent. Tells how many bytes they were, with
+    /// empty lines that nothing follows.
     pub(super) fn answer_at_once(&self, bytes: &[u8], answers: &mut Vec<u8>) -> usize {
         let limits = self.door.options.head_limits();
         let mut done = 0;
@@ -52,7 +54,10 @@ impl<H: Handler> Caller<H> {
             answer.write(answers);
             done += lying.bytes;
         }
-        done
+        match bytes.get(done..) {
+            Some(rest) if are_empty_lines(rest) => bytes.len(),
+            _ => done,
+        }
     }
 
     fn answer_lying(&self, lying: &Lying<'_, '_>, bytes: &[u8]) -> Option<Answer> {
@@ -143,8 +148,13 @@ impl<H: Handler> Caller<H> {
     }
 }
 
-/// Path and query of a target in origin form (RFC 9112 §3.2.1).
+/// Path and query of a target in origin form (RFC 9112 §3.2.1), unless hyper would not take them as they are: it cuts a
+/// fragment off, and refuses letters that a URI does not have.
 fn split_target(target: &str) -> Option<(&str, Option<&str>)> {
+    let target_bytes = target.as_bytes();
+    if memchr3(b'#', b'<', b'>', target_bytes).or_else(|| memchr2(b'"', b'`', target_bytes)).is_some() {
+        return None;
+    }
     let (path, query) = match target.split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (target, None),
@@ -186,8 +196,9 @@ fn bare_500() -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use http::Response;
+    use http::{Response, Uri};
     use http_body_util::Full;
+    use proptest::prelude::*;
 
     use super::super::{decide_exposure, drain};
     use super::*;
@@ -205,6 +216,13 @@ mod tests {
 
     /// Asks a plain listener on all addresses behind the proxy 10.0.0.1, from this peer.
     async fn ask(peer: &str, request: Request<Full<Bytes>>) -> (Response<Full<Bytes>>, String) {
+        let (_stop, drain) = drain::channel();
+        let mut answer = Response::from(caller(peer, drain).answer(request, Ok(())).await);
+        let text = answer.body_mut().collect().await.unwrap().to_bytes();
+        (answer, String::from_utf8(text.to_vec()).unwrap())
+    }
+
+    fn caller(peer: &str, drain: Drain) -> Caller<impl Handler> {
         let proxies = ["10.0.0.1/32".parse().unwrap()];
         let door = Door {
             handler: tell,
@@ -212,11 +230,7 @@ mod tests {
             exposure: decide_exposure("0.0.0.0:80".parse().unwrap(), false, &proxies).unwrap(),
             counts: Arc::default(),
         };
-        let (_stop, drain) = drain::channel();
-        let caller = Caller { door: Arc::new(door), peer: peer.parse().unwrap(), tls: false, drain };
-        let mut answer = Response::from(caller.answer(request, Ok(())).await);
-        let text = answer.body_mut().collect().await.unwrap().to_bytes();
-        (answer, String::from_utf8(text.to_vec()).unwrap())
+        Caller { door: Arc::new(door), peer: peer.parse().unwrap(), tls: false, drain }
     }
 
     fn get() -> Request<Full<Bytes>> {
@@ -242,6 +256,43 @@ mod tests {
     async fn this_machine_needs_no_proxy_and_its_headers_are_not_believed() {
         let (answer, client) = ask("127.0.0.1:4711", get()).await;
         assert_eq!((answer.status(), client.as_str()), (StatusCode::OK, "127.0.0.1"));
+    }
+
+    #[test]
+    fn rfc9112_2_2_empty_lines_that_nothing_follows_are_done_with() {
+        let (_stop, drain) = drain::channel();
+        let caller = caller("127.0.0.1:4711", drain);
+        for (bytes, done) in [("\r\n", 2), ("\n\r\n", 3), ("\r\n\r", 0), ("\r\nGET", 0), ("x", 0)] {
+            let mut answers = Vec::new();
+            assert_eq!(caller.answer_at_once(bytes.as_bytes(), &mut answers), done, "{bytes:?}");
+            assert!(answers.is_empty());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_target_that_is_read_here_is_the_same_for_hyper(rest in "[!-~é]{0,20}") {
+            let target = format!("/{rest}");
+            if let Some((path, query)) = split_target(&target) {
+                let uri: Uri = target.parse().unwrap();
+                prop_assert_eq!((uri.path(), uri.query()), (path, query));
+            }
+        }
+    }
+
+    #[test]
+    fn a_target_in_origin_form_is_split_at_its_first_question_mark() {
+        for (target, split) in [
+            ("/", Some(("/", None))),
+            ("/a%2f//b?", Some(("/a%2f//b", Some("")))),
+            ("/a?b=c?d", Some(("/a", Some("b=c?d")))),
+            ("/a?b#c", None),
+            ("/a#b?c", None),
+            ("http://a/b", None),
+            ("*", None),
+        ] {
+            assert_eq!(split_target(target), split, "{target}");
+        }
     }
 
     #[tokio::test]

@@ -152,19 +152,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Handler> AsyncRead for Tap<S, H> {
                 return Poll::Ready(read);
             }
             let mut answers = Vec::new();
-            let answered = match this.hyper_rests {
+            let done = match this.hyper_rests {
                 true => this.caller.answer_at_once(&into.filled()[before..], &mut answers),
                 false => 0,
             };
-            if answered > 0 {
+            if done > 0 {
+                into.filled_mut().copy_within(before + done.., before);
+                into.set_filled(before + new - done);
+            }
+            if !answers.is_empty() {
                 this.pace.answered_at_once();
-                into.filled_mut().copy_within(before + answered.., before);
-                into.set_filled(before + new - answered);
                 if let Poll::Ready(sent) = this.unsent.poll_send_new(&mut this.wire, cx, &answers) {
                     sent?;
                 }
             }
-            if answered < new {
+            if done < new {
                 this.hand_over(&into.filled()[before..]);
                 return Poll::Ready(Ok(()));
             }

@@ -23,6 +23,8 @@ enum Form {
     Chunked,
     /// Read by hyper, with an interim answer.
     Expecting,
+    /// After an empty line, which means nothing.
+    AfterEmptyLine,
 }
 
 impl Form {
@@ -34,6 +36,7 @@ impl Form {
             Self::Chunked => format!(
                 "POST /{number} HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5\r\nGET /\r\n0\r\n\r\n"
             ),
+            Self::AfterEmptyLine => format!("\r\n{}", Self::Get.request(number)),
             Self::Expecting => format!(
                 "POST /{number} HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 1\r\n\r\nx"
             ),
@@ -42,7 +45,7 @@ impl Form {
 
     fn answer(self, number: usize) -> String {
         let (method, path, body) = match self {
-            Self::Get => ("GET", format!("/{number}"), 0),
+            Self::Get | Self::AfterEmptyLine => ("GET", format!("/{number}"), 0),
             Self::Later => ("GET", format!("/later/{number}"), 0),
             Self::Post | Self::Chunked => ("POST", format!("/{number}"), 5),
             Self::Expecting => ("POST", format!("/{number}"), 1),
@@ -59,6 +62,7 @@ fn forms() -> impl Strategy<Value = Vec<Form>> {
         Form::Later,
         Form::Chunked,
         Form::Expecting,
+        Form::AfterEmptyLine,
     ]);
     prop::collection::vec(form, 1..12)
 }
@@ -116,6 +120,17 @@ async fn an_answer_at_once_is_worded_as_any_other() {
         assert!(answer.contains("date: "), "{answer}");
     }
     assert_eq!(answers[0], answers[1]);
+}
+
+#[tokio::test]
+async fn an_empty_line_in_two_pieces_breaks_no_later_request() {
+    let server = start(ListenerOptions::default());
+    let mut stream = server.connect().await;
+    let (first, second) = (Form::Get.request(1) + "\r", format!("\n{}", Form::Get.request(2)));
+    for request in [first, second, Form::Later.request(3)] {
+        stream.write_all(request.as_bytes()).await.unwrap();
+        assert_eq!(status(&read_answer(&mut stream).await), 200, "{request:?}");
+    }
 }
 
 #[tokio::test]
