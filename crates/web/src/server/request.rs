@@ -89,8 +89,8 @@ impl<H: Handler> Caller<H> {
 
     fn answer_whole<F: Fields + ?Sized>(&self, request: &Whole<'_, F>) -> Option<Answer> {
         let door = &*self.door;
-        // What answers HEAD is not to write its body; hyper sees to that.
-        let admitted = request.method != Method::HEAD
+        // What answers HEAD is not to write its body; hyper sees to that. CONNECT is refused.
+        let admitted = ![Method::HEAD, Method::CONNECT].contains(request.method)
             && door.exposure.admits(self.peer.ip())
             && request.body.len() <= door.options.max_body_bytes
             // The last answer of a connection says so; hyper writes that.

@@ -123,6 +123,16 @@ async fn an_answer_at_once_is_worded_as_any_other() {
 }
 
 #[tokio::test]
+async fn nobody_gets_a_tunnel_at_once() {
+    let server = start(ListenerOptions::default());
+    for target in ["/", "a:443"] {
+        let answer =
+            server.exchange(format!("CONNECT {target} HTTP/1.1\r\nhost: a\r\n\r\n").as_bytes()).await;
+        assert_eq!(status(&answer), 400, "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn an_empty_line_in_two_pieces_breaks_no_later_request() {
     let server = start(ListenerOptions::default());
     let mut stream = server.connect().await;
