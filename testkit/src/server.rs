@@ -20,12 +20,20 @@ pub struct ServerBuilder {
     installation: Installation,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
+    /// A program and its arguments that becomes the server.
+    run_by: Vec<String>,
     storage_can_fail: bool,
 }
 
 impl ServerBuilder {
     pub(crate) fn new(installation: Installation) -> Self {
-        Self { installation, arguments: Vec::new(), environment: Vec::new(), storage_can_fail: false }
+        Self {
+            installation,
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            run_by: Vec::new(),
+            storage_can_fail: false,
+        }
     }
 
     /// Adds the person of most tests, [`ALICE`].
@@ -56,6 +64,12 @@ impl ServerBuilder {
     /// A variable of its environment.
     pub fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Started by another program, which becomes the server.
+    pub(crate) fn run_by(mut self, program: &[&str]) -> Self {
+        self.run_by = program.iter().map(|word| (*word).to_owned()).collect();
         self
     }
 
@@ -261,7 +275,11 @@ impl Drop for Running {
 fn spawn(builder: &ServerBuilder) -> Child {
     let installation = &builder.installation;
     let program = installation.program().path();
-    let mut command = if builder.storage_can_fail {
+    let mut command = if let [runner, arguments @ ..] = &builder.run_by[..] {
+        let mut runner = clean_command(runner, installation.folder());
+        runner.args(arguments).arg(program);
+        runner
+    } else if builder.storage_can_fail {
         // The shell makes the signal of the file-size limit ignored, then becomes the program.
         let mut shell = clean_command("sh", installation.folder());
         shell.args(["-c", r#"trap "" XFSZ; exec "$0" "$@""#]).arg(program);
@@ -278,11 +296,13 @@ fn spawn(builder: &ServerBuilder) -> Child {
     command.spawn().expect("the program starts")
 }
 
-/// Tests talk to the loopback address of the port that it names.
+/// Tests talk to the address that it names, and to the loopback address where it names none.
 fn http_for(url: &str, builder: &ServerBuilder) -> Http {
     let (scheme, authority) = url.split_once("://").expect("an absolute url");
-    let port = authority.trim_end_matches('/').rsplit(':').next().and_then(|port| port.parse().ok());
-    let address = SocketAddr::from(([127, 0, 0, 1], port.expect("the url names its port")));
+    let authority = authority.trim_end_matches('/');
+    let port = authority.rsplit(':').next().and_then(|port| port.parse().ok());
+    let loopback = || SocketAddr::from(([127, 0, 0, 1], port.expect("the url names its port")));
+    let address = authority.parse().unwrap_or_else(|_| loopback());
     let tls = (scheme == "https").then(|| tls::trusting_the_folder(&builder.installation.data()));
     Http::new(address, tls)
 }

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use obol_testkit::checker::Outcome;
-use obol_testkit::cluster::{Balancer, Calls, Cluster, LEASE, Node, Quantiles};
+use obol_testkit::cluster::{Balancer, Calls, Cluster, LEASE, Namespace, Node, Quantiles};
 use obol_testkit::{Direction, obol};
 
 use crate::alone::Alone;
@@ -85,6 +85,39 @@ fn a_node_that_is_cut_off_stops_accepting_within_a_lease() {
         println!("a node {what} accepted for the last time after {last_accepted:.3?}");
         assert!(last_accepted <= LEASE + MARGIN, "{what}: {last_accepted:?}");
         node.route().pass();
+    }
+}
+
+#[test]
+fn a_node_whose_cable_is_pulled_out_costs_no_more_and_comes_back() {
+    let _alone = Alone::on_this_machine();
+    if let Err(reason) = Namespace::is_allowed() {
+        println!("NOT TRIED: this machine allows no network namespaces ({reason})");
+        return;
+    }
+    let cluster = obol!().cluster().in_namespaces().start();
+    let [first, _, third] = cluster.nodes() else { panic!("three nodes") };
+    let (service, network) = (&cluster.services()[0], third.namespace().expect("it has its own network"));
+    for _ in 0..2 {
+        let (revoked, kept) = (issue(&cluster, first), issue(&cluster, first));
+        let mut calls = Calls::default();
+        let mut ask = |token: &str| calls.verify(third.address().expect("it runs"), service, token);
+        assert_eq!(ask(&revoked), Some(Outcome::Done(())));
+        network.unplug();
+        let took = revoke(&cluster, first, &revoked);
+        assert_eq!(ask(&revoked), Some(Outcome::Unknown), "it says neither yes nor no");
+        assert!(took <= LEASE + MARGIN + BUSY, "{took:?}");
+        // Longer than the system keeps unacknowledged bytes of a connection.
+        thread::sleep(2 * LEASE);
+        network.plug();
+        let plugged_in = Instant::now();
+        third.await_ready();
+        let ready = plugged_in.elapsed();
+        println!(
+            "a cable was out: a revocation took {took:.1?}, and the node was ready {ready:.1?} after its end"
+        );
+        assert_eq!(ask(&revoked), Some(Outcome::Refused));
+        assert_eq!(ask(&kept), Some(Outcome::Done(())));
     }
 }
 

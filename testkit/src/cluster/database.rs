@@ -1,5 +1,6 @@
 //! A primary, perhaps a standby, and the proxies through which each node reaches both.
 
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -44,7 +45,13 @@ impl Database {
 
     /// A way to it for one more node.
     pub fn route(&self) -> Route {
-        Route { proxies: self.ports.clone().map(Proxy::following), name: self.name.clone() }
+        self.route_at(Ipv4Addr::LOCALHOST)
+    }
+
+    /// The same by another address of this machine.
+    pub(super) fn route_at(&self, address: Ipv4Addr) -> Route {
+        let proxies = self.ports.clone().map(|port| Proxy::listening_at(address, port));
+        Route { proxies, name: self.name.clone() }
     }
 
     /// Adds a standby for which no commit waits.
@@ -132,9 +139,9 @@ impl Places {
 impl Route {
     /// What a node is given as `--database-url`.
     pub fn url(&self) -> String {
-        let [first, second] = self.proxies.each_ref().map(Proxy::port);
+        let [first, second] = self.proxies.each_ref().map(Proxy::address);
         let (owner, name) = (Postgres::OWNER, &self.name);
-        format!("postgres://{owner}@127.0.0.1:{first},127.0.0.1:{second}/{name}?sslmode=disable")
+        format!("postgres://{owner}@{first},{second}/{name}?sslmode=disable")
     }
 
     /// Gives the same order to the proxies of both places.

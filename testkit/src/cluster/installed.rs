@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Database, LEASE, Node, Route};
+use super::{Database, LEASE, Namespace, Node, Route};
 use crate::{Client, ClientSpec, Installation, Postgres, PostgresBuilder, Program, Ran, at_once};
 
 /// Several nodes on one database. All end when it is dropped.
@@ -36,6 +36,7 @@ pub struct ClusterBuilder {
     nodes: usize,
     spare: usize,
     standby: bool,
+    namespaces: bool,
     people: usize,
     options: Vec<(String, String)>,
     environment: Vec<(String, String)>,
@@ -50,6 +51,7 @@ impl Program {
             nodes: 3,
             spare: 0,
             standby: false,
+            namespaces: false,
             people: 2,
             options: Vec::new(),
             environment: Vec::new(),
@@ -76,6 +78,13 @@ impl ClusterBuilder {
     #[must_use]
     pub fn synchronous_standby(mut self) -> Self {
         self.standby = true;
+        self
+    }
+
+    /// Each node in a network of its own. Only where [`Namespace::is_allowed`].
+    #[must_use]
+    pub fn in_namespaces(mut self) -> Self {
+        self.namespaces = true;
         self
     }
 
@@ -130,14 +139,27 @@ impl ClusterBuilder {
     }
 
     fn node(&self, cluster: &Cluster, number: usize) -> Arc<Node> {
-        let route = cluster.database.route();
-        let builder = self.program.clone().server().option("--database-url", &route.url());
+        let number_of_network = u8::try_from(number).expect("a few nodes");
+        let namespace = self
+            .namespaces
+            .then(|| Namespace::make(number_of_network).unwrap_or_else(|error| panic!("a network: {error}")));
+        let (route, builder) = match &namespace {
+            None => (cluster.database.route(), self.program.clone().server()),
+            Some(network) => {
+                let builder = self.program.clone().server().run_by(&network.runner());
+                let builder = builder.option("--listen", &format!("{}:0", network.inside()));
+                let builder = builder.option("--behind-proxy", &network.network());
+                let builder = builder.option("--issuer", "https://tokens.example.org");
+                (cluster.database.route_at(network.database()), builder)
+            }
+        };
+        let builder = builder.option("--database-url", &route.url());
         let builder = builder.option("--master-key-file", &cluster.master_key);
         let options = self.options.iter();
         let builder = options.fold(builder, |builder, (name, value)| builder.option(name, value));
         let environment = self.environment.iter();
         let builder = environment.fold(builder, |builder, (name, value)| builder.environment(name, value));
-        Arc::new(Node::new(&format!("n{number}"), builder, route))
+        Arc::new(Node::new(&format!("n{number}"), builder, route, namespace))
     }
 }
 

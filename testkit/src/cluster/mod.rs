@@ -2,6 +2,7 @@
 //!
 //! How it goes, one file each:
 //! 1. `database.rs`: a primary, perhaps a standby, and the proxies through which each node reaches both.
+//!    `namespace.rs`: a network of its own for a node.
 //! 2. `node.rs`: one `obol serve`, started, killed, paused, started again; `installed.rs`: all of them, with people and clients.
 //! 3. `caller.rs`: connections that stay open; `calls.rs`: what is asked over them, and what an answer means;
 //!    `purse.rs`: the tokens that were given.
@@ -21,6 +22,7 @@ mod fault;
 mod figures;
 mod installed;
 mod journal;
+mod namespace;
 mod node;
 mod purse;
 mod workload;
@@ -34,6 +36,7 @@ pub use fault::{Fault, NodeNumber};
 pub use figures::{Figures, Quantiles};
 pub use installed::{Cluster, ClusterBuilder, Person};
 pub use journal::Journal;
+pub use namespace::Namespace;
 pub use node::Node;
 pub use purse::{FamilyHeld, Held, Purse};
 pub use workload::{Load, Workload};

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use super::Route;
+use super::{Namespace, Route};
 use crate::checker::Name;
 use crate::{Http, Installation, Lines, Server, ServerBuilder, wait_until};
 
@@ -19,6 +19,8 @@ pub struct Node {
     address: RwLock<Option<SocketAddr>>,
     paused: AtomicBool,
     route: Route,
+    // After the server, which is in it.
+    namespace: Option<Namespace>,
 }
 
 /// A server to be, or one that was started at least once.
@@ -29,13 +31,19 @@ enum Place {
 
 impl Node {
     /// A node that is not running yet.
-    pub(super) fn new(name: &str, builder: ServerBuilder, route: Route) -> Self {
+    pub(super) fn new(
+        name: &str,
+        builder: ServerBuilder,
+        route: Route,
+        namespace: Option<Namespace>,
+    ) -> Self {
         Self {
             name: name.into(),
             server: Mutex::new(Place::Free(Some(Box::new(builder)))),
             address: RwLock::new(None),
             paused: AtomicBool::new(false),
             route,
+            namespace,
         }
     }
 
@@ -57,6 +65,11 @@ impl Node {
     /// Its way to the database.
     pub fn route(&self) -> &Route {
         &self.route
+    }
+
+    /// Its network, if it has one of its own.
+    pub fn namespace(&self) -> Option<&Namespace> {
+        self.namespace.as_ref()
     }
 
     /// Starts it and waits until it listens.

@@ -103,8 +103,14 @@ impl Proxy {
     /// In front of whatever server is on this loopback port when a connection is made.
     #[track_caller]
     pub fn following(port: Arc<AtomicU16>) -> Self {
-        let bound = runtime().block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
-        let listener = bound.expect("a loopback port is free");
+        Self::listening_at(Ipv4Addr::LOCALHOST, port)
+    }
+
+    /// The same on another address of this machine.
+    #[track_caller]
+    pub fn listening_at(address: Ipv4Addr, port: Arc<AtomicU16>) -> Self {
+        let bound = runtime().block_on(TcpListener::bind((address, 0)));
+        let listener = bound.expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
         let (orders, heard) = watch::channel(Orders::default());
         let commits = Arc::new(Commits::default());
@@ -113,6 +119,11 @@ impl Proxy {
     }
 
     /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// On which port.
     pub fn port(&self) -> u16 {
         self.address.port()
     }
