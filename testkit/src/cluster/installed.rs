@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Database, LEASE, Namespace, Node, Route};
+use super::{Database, Namespace, Node, Route};
 use crate::{Client, ClientSpec, Installation, Postgres, PostgresBuilder, Program, Ran, at_once};
 
 /// Several nodes on one database. All end when it is dropped.
@@ -211,11 +211,6 @@ impl Cluster {
     #[track_caller]
     pub fn await_ready(&self) {
         self.running().for_each(|node| node.await_ready());
-    }
-
-    /// How the nodes' leases are, longest first.
-    pub fn lease(&self) -> std::time::Duration {
-        LEASE
     }
 
     fn command_with_input(&self, arguments: &[&str], input: &str) -> Ran {
