@@ -1,0 +1,213 @@
+//! The traits of `obol-store` over a link. What neither a replica nor the workload uses is not available.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use obol_store::{
+    AddOutcome, Appended, BeginOutcome, ChangeLog, ChangeOutcome, Client, Clients, Denials, Deny, Durability,
+    Families, Family, FirstKeyOutcome, NewFamily, NodeId, Nodes, Page, PasswordHash, Peer, ReadFrom,
+    RotateOutcome, Rotation, SealingKeys, StoreError, User, Username, Users, WrappedKey,
+};
+use obol_token::{ClientId, FamilyId, Position, SecretHash, SubjectId, Timestamp};
+
+use crate::link::{Link, OPERATION, unavailable};
+use crate::state::{Write, Written};
+use crate::wire::Call;
+use crate::world::Wrong;
+
+/// What a node that has not renewed yet may hold at most.
+const FIRST_LEASE: Duration = Duration::from_secs(2);
+
+#[async_trait]
+impl Nodes for Link {
+    async fn register_node(&self, _node: NodeId) -> Result<(), StoreError> {
+        let row = self.row(self.next_name(), FIRST_LEASE);
+        self.write(Write::Enter(row)).await.map(drop)
+    }
+
+    async fn read_and_renew(
+        &self,
+        _node: NodeId,
+        lease: Duration,
+        from: ReadFrom,
+    ) -> Result<Page, StoreError> {
+        let row = self.row(self.name()?, lease);
+        let write = Write::Renew { node: row.node, lease: row.lease, renewals: row.renewals };
+        match self.read(Call::Renew { from, write }).await? {
+            Some(page) => Ok(page),
+            None => {
+                self.write(Write::Enter(row)).await?;
+                Err(unavailable("this node's row was gone; it is entered again"))
+            }
+        }
+    }
+
+    async fn report_applied(&self, _node: NodeId, applied: Position) -> Result<(), StoreError> {
+        self.write(Write::Report { node: self.name()?, applied }).await.map(drop)
+    }
+
+    async fn live_peers(&self, except: Option<NodeId>) -> Result<Vec<Peer>, StoreError> {
+        self.peers(except.and_then(|_| self.name().ok())).await
+    }
+
+    async fn leave(&self, _node: NodeId) -> Result<(), StoreError> {
+        self.write(Write::Leave(self.name()?)).await.map(drop)
+    }
+}
+
+impl Link {
+    fn name(&self) -> Result<NodeId, StoreError> {
+        let registered = self.registered.lock().map_err(|_| unavailable("a panic"))?;
+        registered.node.ok_or_else(|| unavailable("not registered"))
+    }
+}
+
+#[async_trait]
+impl ChangeLog for Link {
+    async fn read_page(&self, from: ReadFrom) -> Result<Page, StoreError> {
+        self.read(Call::Read(from)).await?.ok_or_else(|| unavailable("another answer"))
+    }
+
+    async fn swept_through(&self) -> Result<Timestamp, StoreError> {
+        Ok(Timestamp::from_secs(0))
+    }
+
+    async fn wait_for_append(&self, after: Position) {
+        self.wait_past(after).await;
+    }
+}
+
+#[async_trait]
+impl Denials for Link {
+    async fn deny(&self, deny: &Deny, _now: Timestamp) -> Result<Appended, StoreError> {
+        let by_itself = OPERATION.try_with(|_| ()).is_err();
+        if by_itself && self.world.wrong == Wrong::NothingAppendedAgain {
+            return Ok(Appended::danger_committed(Position::START));
+        }
+        match self.write(Write::Deny(deny.clone())).await? {
+            Written::Appended(appended) => Ok(self.appended(appended)),
+            _ => Err(unavailable("another answer")),
+        }
+    }
+
+    async fn end_family(&self, _: FamilyId, _: Timestamp) -> Result<Option<Appended>, StoreError> {
+        unused()
+    }
+
+    async fn count_families(&self, _: &Deny, _: Timestamp) -> Result<u64, StoreError> {
+        unused()
+    }
+}
+
+#[async_trait]
+impl SealingKeys for Link {
+    async fn add_first_sealing_key(&self, key: &WrappedKey) -> Result<FirstKeyOutcome, StoreError> {
+        match self.write(Write::AddFirstKey(key.clone())).await? {
+            Written::FirstKey(outcome) => Ok(outcome),
+            _ => Err(unavailable("another answer")),
+        }
+    }
+
+    async fn has_sealing_key(&self) -> Result<bool, StoreError> {
+        unused()
+    }
+}
+
+#[async_trait]
+impl Durability for Link {
+    async fn weaknesses(&self) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
+}
+
+#[async_trait]
+impl Clients for Link {
+    async fn add_client(&self, _: &Client) -> Result<AddOutcome, StoreError> {
+        unused()
+    }
+
+    async fn find_client(&self, _: &ClientId) -> Result<Option<Client>, StoreError> {
+        unused()
+    }
+
+    async fn list_clients(&self) -> Result<Vec<Client>, StoreError> {
+        unused()
+    }
+
+    async fn set_client_enabled(
+        &self,
+        _: &ClientId,
+        _: bool,
+        _: Timestamp,
+    ) -> Result<ChangeOutcome, StoreError> {
+        unused()
+    }
+
+    async fn set_client_secret(&self, _: &ClientId, _: SecretHash) -> Result<ChangeOutcome, StoreError> {
+        unused()
+    }
+
+    async fn delete_client(&self, _: &ClientId, _: Timestamp) -> Result<ChangeOutcome, StoreError> {
+        unused()
+    }
+}
+
+#[async_trait]
+impl Families for Link {
+    async fn begin_family(&self, _: &NewFamily) -> Result<BeginOutcome, StoreError> {
+        unused()
+    }
+
+    async fn find_family(&self, _: SecretHash) -> Result<Option<Family>, StoreError> {
+        unused()
+    }
+
+    async fn rotate_refresh(&self, _: &Rotation) -> Result<RotateOutcome, StoreError> {
+        unused()
+    }
+}
+
+#[async_trait]
+impl Users for Link {
+    async fn add_user(&self, _: &User) -> Result<AddOutcome, StoreError> {
+        unused()
+    }
+
+    async fn find_user(&self, _: &Username) -> Result<Option<User>, StoreError> {
+        unused()
+    }
+
+    async fn find_user_by_id(&self, _: SubjectId) -> Result<Option<User>, StoreError> {
+        unused()
+    }
+
+    async fn list_users(&self) -> Result<Vec<User>, StoreError> {
+        unused()
+    }
+
+    async fn set_user_enabled(
+        &self,
+        _: &Username,
+        _: bool,
+        _: Timestamp,
+    ) -> Result<ChangeOutcome, StoreError> {
+        unused()
+    }
+
+    async fn set_user_password(
+        &self,
+        _: &Username,
+        _: &PasswordHash,
+        _: Timestamp,
+    ) -> Result<ChangeOutcome, StoreError> {
+        unused()
+    }
+
+    async fn delete_user(&self, _: &Username, _: Timestamp) -> Result<ChangeOutcome, StoreError> {
+        unused()
+    }
+}
+
+fn unused<T>() -> Result<T, StoreError> {
+    Err(unavailable("the simulation does not use this"))
+}
