@@ -74,7 +74,7 @@ impl<T> Background<T> {
             false => state.turned_away += 1,
         }
         // The writer sleeps only while nothing waits, or lets it gather.
-        let wakes = state.waiting.len() == 1 || state.waiting.len() == self.shared.capacity / 2;
+        let wakes = state.waiting.len() == 1 || state.waiting.len() == self.shared.capacity.div_ceil(2);
         drop(state);
         if wakes {
             self.shared.changed.notify_all();
