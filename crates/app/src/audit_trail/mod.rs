@@ -3,8 +3,8 @@
 //! neither push a revocation out of the files nor crowd it out of the queue.
 //!
 //! 1. Who records something hands it to a bounded queue and goes on.
-//! 2. One thread of the process lets records gather for 5 ms, takes what waits and appends it as whole lines, under a lock of the file, because the
-//!    command line and the server write to the same one.
+//! 2. One thread of the process lets records gather for 5 ms, takes what waits and appends it as whole lines, under a
+//!    lock of the file, because the command line and the server write to the same one.
 //! 3. A file that has grown too large becomes `audit.jsonl.1`, and older ones move up by one.
 //! 4. What did not fit or could not be written is counted, said in the log, and recorded as `audit.lost` later.
 
