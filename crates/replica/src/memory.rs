@@ -18,6 +18,8 @@ pub struct Memory {
     applied: AtomicU64,
     /// The number of the timeline on which it has read.
     timeline: AtomicU64,
+    /// How far the log was kept when that one was first met.
+    kept_to: AtomicU64,
     applying: Mutex<()>,
 }
 
@@ -66,6 +68,7 @@ impl Memory {
             clients: ArcSwap::default(),
             applied: AtomicU64::new(Position::START.number()),
             timeline: AtomicU64::new(Timeline::NONE.number()),
+            kept_to: AtomicU64::new(Position::END.number()),
             applying: Mutex::default(),
         }
     }
@@ -103,7 +106,7 @@ impl Memory {
         // What an overlapping reading has applied may have been replaced since.
         let known = page.entries.partition_point(|entry| entry.position <= self.applied());
         self.apply(page.entries.get(known..).unwrap_or_default())?;
-        self.timeline.store(page.timeline.number(), Ordering::Release);
+        self.follow_on(page.timeline, page.kept_to);
         Ok(page.entries.len() < Self::PAGE)
     }
 
@@ -112,7 +115,12 @@ impl Memory {
     ///
     /// # Errors
     /// [`LoadError`]; nothing has changed then.
-    pub(crate) async fn read_anew(&self, log: &dyn ChangeLog, lacking: Timeline) -> Result<(), LoadError> {
+    pub(crate) async fn read_anew(
+        &self,
+        log: &dyn ChangeLog,
+        lacking: Timeline,
+        kept_to: Position,
+    ) -> Result<(), LoadError> {
         let (mut clients, mut keys) = (ClientsById::new(), KeyRing::default());
         let mut after = Position::START;
         loop {
@@ -129,8 +137,23 @@ impl Memory {
         self.clients.store(Arc::new(clients));
         self.keys.store(Arc::new(keys));
         self.applied.fetch_max(after.number(), Ordering::AcqRel);
-        self.timeline.store(lacking.number(), Ordering::Release);
+        self.follow_on(lacking, kept_to);
         Ok(())
+    }
+
+    /// Whether an entry that was appended when this memory read on `since`, or before, may be gone: then who has applied
+    /// later ones need not know it.
+    pub(crate) fn may_have_lost(&self, position: Position, since: Timeline) -> bool {
+        let timeline = self.timeline.load(Ordering::Acquire);
+        let failovers = timeline.saturating_sub(since.number());
+        failovers > 1 || failovers == 1 && position.number() > self.kept_to.load(Ordering::Acquire)
+    }
+
+    fn follow_on(&self, timeline: Timeline, kept_to: Position) {
+        if self.timeline.load(Ordering::Acquire) != timeline.number() {
+            self.kept_to.store(kept_to.number(), Ordering::Release);
+            self.timeline.store(timeline.number(), Ordering::Release);
+        }
     }
 
     /// How far this memory has read the log.
@@ -242,5 +265,41 @@ impl Memory {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn memory() -> Memory {
+        let text = format!("obol-master-key-1 {}", "A".repeat(43));
+        Memory::new(MasterKey::parse(text.into()).unwrap())
+    }
+
+    fn page(timeline: u64, kept_to: Position) -> Page {
+        Page { entries: Vec::new(), timeline: Timeline::new(timeline), kept_to }
+    }
+
+    #[test]
+    fn what_a_failover_did_not_keep_is_not_known_to_who_has_applied_later_entries() {
+        let memory = memory();
+        let (kept, lost) = (Position::new(5), Position::new(6));
+        let mut before = Vec::new();
+        for (read, lost_since) in [
+            (page(1, Position::END), vec![]),
+            (page(2, kept), vec![true]),
+            (page(2, Position::END), vec![true, false]),
+            (page(3, lost), vec![true, false, false]),
+        ] {
+            memory.take_in(&read).unwrap();
+            let found: Vec<bool> = before.iter().map(|since| memory.may_have_lost(lost, *since)).collect();
+            assert_eq!(found, lost_since, "{read:?}");
+            before.push(memory.reads_from().known);
+        }
+        let memory = self::memory();
+        memory.take_in(&page(1, Position::END)).unwrap();
+        memory.take_in(&page(2, kept)).unwrap();
+        assert!(!memory.may_have_lost(kept, Timeline::new(1)), "it was kept");
     }
 }

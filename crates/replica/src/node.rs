@@ -102,16 +102,12 @@ impl Replica {
             leaving: AtomicBool::new(false),
         });
         replica.store.register_node(replica.node).await?;
-        if let Err(error) = replica.refuse_clock_behind().await {
-            // Whoever sets the clock right and starts again must not be told that a server is running.
+        if let Err(error) = replica.prepare().await {
+            // Whoever sets right what is wrong and starts again must not be told that a server is running, and no
+            // revocation is to wait for a node that never answered.
             replica.leave().await.ok();
             return Err(error);
         }
-        replica.memory.catch_up(&*replica.store).await?;
-        if !replica.memory.has_key() {
-            replica.add_first_key().await?;
-        }
-        replica.renew().await?;
         tokio::spawn(follower::follow(Arc::clone(&replica)));
         tokio::spawn(status::look(Arc::clone(&replica)));
         Ok(replica)
@@ -150,8 +146,9 @@ impl Replica {
     /// Step 4: returns when no node of the installation can answer without having applied `appended`.
     ///
     /// # Errors
-    /// [`NotConfirmed`] when this node is stopping, or the others could not be asked after.
+    /// [`NotConfirmed`] when this node is stopping, the others could not be asked after, or a failover has lost it.
     pub async fn confirm(&self, appended: Appended) -> Result<Revoked, NotConfirmed> {
+        let since = self.memory.reads_from().known;
         let mut applied = self.applied.subscribe();
         let here = applied.wait_for(|applied| *applied >= appended.position());
         // Should this node fail to read its own append in time, its lease has ended as any other node's would have.
@@ -159,7 +156,12 @@ impl Replica {
             Ok(Ok(_)) | Err(_) => {}
             Ok(Err(_)) => return Err(NotConfirmed(appended.position())),
         }
-        confirm_by_peers(&*self.store, &*self.clock, &self.options, self.node, appended).await
+        let revoked =
+            confirm_by_peers(&*self.store, &*self.clock, &self.options, self.node, appended).await?;
+        match self.memory.may_have_lost(appended.position(), since) {
+            true => Err(NotConfirmed(appended.position())),
+            false => Ok(revoked),
+        }
     }
 
     /// How far this node has applied the log.
@@ -281,6 +283,16 @@ impl Replica {
         &self.options
     }
 
+    /// What comes between registering and answering.
+    async fn prepare(&self) -> Result<(), StartError> {
+        self.refuse_clock_behind().await?;
+        self.memory.catch_up(&*self.store).await?;
+        if !self.memory.has_key() {
+            self.add_first_key().await?;
+        }
+        Ok(self.renew().await?)
+    }
+
     async fn refuse_clock_behind(&self) -> Result<(), StartError> {
         let (now, swept_through) = (self.clock.wall(), self.store.swept_through().await?);
         match now.secs_until(swept_through) > MAX_BEHIND_SECS {
@@ -318,7 +330,7 @@ impl Replica {
                 let _: Appended = appended.unwrap_or_else(cut_off)?;
             }
         }
-        self.memory.read_anew(&*self.store, timeline).await
+        self.memory.read_anew(&*self.store, timeline, kept_to).await
     }
 
     async fn add_first_key(&self) -> Result<(), StartError> {
