@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash};
 use std::sync::Arc;
 
+use obol_store::NodeId;
 use obol_token::Position;
 use tokio::sync::oneshot;
 
@@ -226,6 +227,9 @@ impl Database {
             Call::Rows => {
                 return self.reply(at, (key, slot, trip), Answer::Rows(self.state.rows()), answer);
             }
+            Call::Renew { write: Write::Renew { node, .. }, .. } if !self.state.has_row(node) => {
+                return self.reply(at, (key, slot, trip), Answer::NoRow, answer);
+            }
             Call::Renew { from, write } => {
                 let (page, newest) = self.state.read(from, self.timeline);
                 (write, Some(Answer::Page(page, newest)))
@@ -247,7 +251,11 @@ impl Database {
         let Some(Commit { write, trip, slot, read, answer }) = self.commits.remove(&(at, key)) else {
             return;
         };
-        let written = self.apply(at, &write);
+        let written = match &write {
+            // It waits for a renewal that has begun, and then the row is another.
+            Write::TakeOut { node, .. } if self.is_renewing(*node) => Written::Row(false),
+            _ => self.apply(at, &write),
+        };
         if let Written::Appended(appended) = &written {
             appended.position().number().hash(&mut self.trace);
             self.announce(at, trip, appended.position());
@@ -258,6 +266,12 @@ impl Database {
             (None, written) => Answer::Written(written),
         };
         self.reply(at, (key, slot, trip), said, answer);
+    }
+
+    fn is_renewing(&self, node: NodeId) -> bool {
+        let renews =
+            |commit: &Commit| matches!(commit.write, Write::Renew { node: other, .. } if other == node);
+        self.commits.values().any(renews)
     }
 
     fn apply(&mut self, at: Ms, write: &Write) -> Written {

@@ -30,13 +30,13 @@ use world::{Standby, World, Wrong};
 
 #[test]
 fn with_a_synchronous_standby_every_rule_holds() {
-    hold(Standby::Synchronous, 120);
+    hold(Standby::Synchronous, 150);
 }
 
 /// But for the time that it takes to append again what a failover has lost.
 #[test]
 fn with_an_asynchronous_standby_every_rule_holds_once_what_was_lost_is_appended_again() {
-    hold(Standby::Asynchronous, 40);
+    hold(Standby::Asynchronous, 120);
 }
 
 #[test]

@@ -100,6 +100,11 @@ impl State {
         (page, newest)
     }
 
+    /// Whether this node has a row.
+    pub(crate) fn has_row(&self, node: NodeId) -> bool {
+        self.rows.contains_key(node.as_bytes())
+    }
+
     /// All rows of nodes.
     pub(crate) fn rows(&self) -> Vec<Row> {
         self.rows.values().copied().collect()

@@ -29,7 +29,7 @@ pub(crate) struct Key {
 #[derive(Debug, Clone)]
 pub(crate) enum Call {
     Read(ReadFrom),
-    /// Changes the row and reads, in one transaction.
+    /// Changes the row, then reads, in one transaction: when it reads, the row is there and stays.
     Renew {
         from: ReadFrom,
         write: Write,
