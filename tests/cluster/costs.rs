@@ -98,27 +98,25 @@ fn a_node_whose_cable_is_pulled_out_costs_no_more_and_comes_back() {
     let cluster = obol!().cluster().in_namespaces().start();
     let [first, _, third] = cluster.nodes() else { panic!("three nodes") };
     let (service, network) = (&cluster.services()[0], third.namespace().expect("it has its own network"));
-    for _ in 0..2 {
-        let (revoked, kept) = (issue(&cluster, first), issue(&cluster, first));
-        let mut calls = Calls::default();
-        let mut ask = |token: &str| calls.verify(third.address().expect("it runs"), service, token);
-        assert_eq!(ask(&revoked), Some(Outcome::Done(())));
-        network.unplug();
-        let took = revoke(&cluster, first, &revoked);
-        assert_eq!(ask(&revoked), Some(Outcome::Unknown), "it says neither yes nor no");
-        assert!(took <= LEASE + MARGIN + BUSY, "{took:?}");
-        // Longer than the system keeps unacknowledged bytes of a connection.
-        thread::sleep(2 * LEASE);
-        network.plug();
-        let plugged_in = Instant::now();
-        third.await_ready();
-        let ready = plugged_in.elapsed();
-        println!(
-            "a cable was out: a revocation took {took:.1?}, and the node was ready {ready:.1?} after its end"
-        );
-        assert_eq!(ask(&revoked), Some(Outcome::Refused));
-        assert_eq!(ask(&kept), Some(Outcome::Done(())));
-    }
+    let (revoked, kept) = (issue(&cluster, first), issue(&cluster, first));
+    let mut calls = Calls::default();
+    let mut ask = |token: &str| calls.verify(third.address().expect("it runs"), service, token);
+    assert_eq!(ask(&revoked), Some(Outcome::Done(())));
+    network.unplug();
+    let took = revoke(&cluster, first, &revoked);
+    assert_eq!(ask(&revoked), Some(Outcome::Unknown), "it says neither yes nor no");
+    assert!(took <= LEASE + MARGIN + BUSY, "{took:?}");
+    // Longer than the system keeps unacknowledged bytes of a connection.
+    thread::sleep(2 * LEASE);
+    network.plug();
+    let plugged_in = Instant::now();
+    third.await_ready();
+    let ready = plugged_in.elapsed();
+    println!(
+        "a cable was out: a revocation took {took:.1?}, and the node was ready {ready:.1?} after its end"
+    );
+    assert_eq!(ask(&revoked), Some(Outcome::Refused));
+    assert_eq!(ask(&kept), Some(Outcome::Done(())));
 }
 
 #[test]
@@ -139,7 +137,7 @@ fn verify_is_as_fast_while_the_database_takes_a_second_for_a_query() {
             proxy.delay(Direction::ToServer, QUERY / 2);
             proxy.delay(Direction::ToClient, QUERY / 2);
         });
-        slow = slow.min(verify_p99(&cluster, node, &token, 3 * QUERY));
+        slow = slow.min(verify_p99(&cluster, node, &token, 2 * QUERY));
     }
     println!("verify p99 {fast:.1?}, and {slow:.1?} while the database takes {QUERY:?}");
     assert!(slow <= 2 * fast, "{fast:?} {slow:?}");

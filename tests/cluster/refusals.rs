@@ -78,4 +78,6 @@ fn a_node_with_another_master_key_is_refused_and_the_others_go_on() {
     let said = refusal(&second, &[("OBOL_DATABASE_URL", &url), ("OBOL_MASTER_KEY_FILE", &foreign)]);
     says(&said, &["--master-key-file"]);
     running.http().get("/readyz").send().expect(200);
+    let nodes = server.sql(url.rsplit('/').next().unwrap_or_default(), "SELECT count(*) FROM obol.nodes");
+    assert_eq!(nodes, "1", "no revocation waits for a node that was refused");
 }
