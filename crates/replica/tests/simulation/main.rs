@@ -5,7 +5,7 @@
 //! running it, and killed by dropping it (`node.rs`). All that is left to chance hangs on the seed and on what it is asked
 //! for (`dice.rs`), not on the order of asking. What callers heard is judged by the rules of the checker.
 //!
-//! `OBOL_TEST_SEEDS=N` runs more seeds, `OBOL_TEST_SEED=S` one.
+//! `OBOL_TEST_SEEDS=N` runs more seeds, `OBOL_TEST_SEED=S` one, both so many from that one on.
 
 mod database;
 mod dice;
@@ -42,7 +42,7 @@ fn with_an_asynchronous_standby_every_rule_holds_once_what_was_lost_is_appended_
 #[test]
 fn the_same_seed_makes_the_same_trace() {
     for standby in [Standby::Synchronous, Standby::Asynchronous] {
-        for seed in 0..5 {
+        for seed in seeds(5) {
             let [first, again] = [1, 2].map(|_| run(World::sound(seed, standby)));
             assert_eq!(first.trace, again.trace, "seed {seed}");
             assert_eq!(first.report, again.report, "seed {seed}");
@@ -71,12 +71,13 @@ fn appending_nothing_again_after_a_failover_is_caught() {
     wrongs_are_caught(Wrong::NothingAppendedAgain, Standby::Asynchronous, 50);
 }
 
-/// The seeds of a test: the one in `OBOL_TEST_SEED`, or as many as in `OBOL_TEST_SEEDS`.
+/// The seeds of a test: from the one in `OBOL_TEST_SEED` on, as many as in `OBOL_TEST_SEEDS`.
 fn seeds(usual: u64) -> std::ops::Range<u64> {
-    match run_size("OBOL_TEST_SEED", u64::MAX) {
-        u64::MAX => 0..run_size("OBOL_TEST_SEEDS", usual),
-        seed => seed..seed + 1,
-    }
+    let (first, usual) = match run_size("OBOL_TEST_SEED", u64::MAX) {
+        u64::MAX => (0, usual),
+        seed => (seed, 1),
+    };
+    first..first + run_size("OBOL_TEST_SEEDS", usual)
 }
 
 #[track_caller]
