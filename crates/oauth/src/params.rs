@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use memchr::{memchr, memchr2};
 use percent_encoding::percent_decode;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use zeroize::Zeroize;
@@ -48,11 +49,14 @@ impl Params {
     /// [`MalformedParams`]
     pub fn from_form(bytes: &[u8]) -> Result<Self, MalformedParams> {
         let mut params = Self(Vec::with_capacity(if bytes.is_empty() { 0 } else { 4 }));
-        for pair in bytes.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
-            let mut halves = pair.splitn(2, |byte| *byte == b'=');
-            let name = decode_form(halves.next().unwrap_or_default())?;
-            let value = decode_form(halves.next().unwrap_or_default())?;
-            params.insert(name, Value::Text(value))?;
+        let mut rest = Some(bytes);
+        while let Some(bytes) = rest {
+            let (pair, after) = cut(bytes, b'&');
+            rest = after;
+            if !pair.is_empty() {
+                let (name, value) = cut(pair, b'=');
+                params.insert(decode_form(name)?, Value::Text(decode_form(value.unwrap_or_default())?))?;
+            }
         }
         Ok(params)
     }
@@ -124,6 +128,14 @@ impl fmt::Debug for Params {
     }
 }
 
+/// What stands before the first `separator`, and what stands after it, if it is there.
+fn cut(bytes: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
+    match memchr(separator, bytes).and_then(|at| bytes.split_at_checked(at)) {
+        Some((before, after)) => (before, after.get(1..)),
+        None => (bytes, None),
+    }
+}
+
 /// Decodes one half of a pair: `+` is a blank, `%` is followed by two hexadecimal digits, the result is UTF-8.
 pub(crate) fn decode_form(encoded: &[u8]) -> Result<String, MalformedParams> {
     let escapes_are_whole = encoded
@@ -133,7 +145,7 @@ pub(crate) fn decode_form(encoded: &[u8]) -> Result<String, MalformedParams> {
     if !escapes_are_whole {
         return Err(MalformedParams::Form);
     }
-    if !encoded.iter().any(|byte| b"%+".contains(byte)) {
+    if memchr2(b'%', b'+', encoded).is_none() {
         return std::str::from_utf8(encoded).map(str::to_owned).map_err(|_| MalformedParams::Form);
     }
     let blanks: Vec<u8> = encoded.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
