@@ -152,10 +152,10 @@ async fn no_statement_reads_a_whole_table_where_it_need_not() {
     let execute = |number: usize| {
         let count = (1..).take_while(|value| statements[number].contains(&format!("${value}"))).count();
         let values = if count == 0 { String::new() } else { format!("({})", vec!["NULL"; count].join(",")) };
-        format!("EXECUTE s{number}{values}")
+        format!("EXECUTE plan_{number}{values}")
     };
     for (number, statement) in statements.iter().enumerate() {
-        db.run(&format!("PREPARE s{number} AS {statement}")).await.unwrap();
+        db.run(&format!("PREPARE plan_{number} AS {statement}")).await.unwrap();
         db.lines(&format!("EXPLAIN {}", execute(number))).await.unwrap();
     }
     db.run("SET statement_timeout = 0").await.unwrap();

@@ -62,8 +62,8 @@ macro_rules! conformance_suite {
                 the_denial_of_a_family_leaves_with_its_last_access_token
                 a_family_that_has_ended_is_not_denied_again
                 an_unknown_family_is_denied_once
-                denials_of_people_clients_unknown_families_and_everything_stay
                 denying_everything_covers_positions_that_a_lost_log_may_have_given
+                denials_of_people_clients_unknown_families_and_everything_stay
                 the_denial_of_a_person_stays_whatever_the_clock_of_the_request_says
                 a_denial_ends_the_families_that_it_covers_and_no_other
                 count_families_says_what_a_denial_would_end
