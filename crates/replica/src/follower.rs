@@ -1,4 +1,4 @@
-//! Step 2: follow the log. Read, apply, then renew the lease; in this order.
+//! Step 2: follow the log, and renew the lease with readings of it.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,7 +2,7 @@
 //!
 //! The flow, numbered as in `docs/design/lease.md`:
 //! 1. a node registers, then loads its memory from the log, then answers ([`Replica::start`]);
-//! 2. it reads new entries, applies them, and renews its lease ([`follower`]);
+//! 2. it renews its lease by reading the log and applying what is new ([`follower`]);
 //! 3. each request asks for the lease after it arrived and before it looks into the memory ([`Replica::vouch`]);
 //! 4. a revocation is durable first, then waits until every node has applied it or may no longer answer ([`confirm`]).
 

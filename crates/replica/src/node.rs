@@ -310,7 +310,10 @@ impl Replica {
         let _one = self.recovering.lock().await;
         // Another reading may have done it meanwhile.
         let page = self.store.read_page(self.memory.reads_from()).await?;
-        let Err(LoadError::Lost { kept_to, timeline }) = self.memory.take_in(&page) else { return Ok(()) };
+        let (kept_to, timeline) = match self.memory.take_in(&page) {
+            Err(LoadError::Lost { kept_to, timeline }) => (kept_to, timeline),
+            taken_in => return taken_in.map(drop),
+        };
         let lost = self.memory.deny_list().beyond(kept_to);
         tracing::error!(
             %kept_to,
