@@ -19,4 +19,4 @@ pub use confirm::{NotConfirmed, Revoked, confirm_from_outside};
 pub use lease::{LeaseOptions, Stale};
 pub use memory::{LoadError, Memory, SealError};
 pub use node::{Replica, StartError, Vouched};
-pub use status::{Seen, Status};
+pub use status::{NotReady, Seen, Status};

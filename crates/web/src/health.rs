@@ -29,28 +29,27 @@ pub(crate) fn readiness(engine: &Engine) -> Answer {
             })
         })
         .collect();
-    let vouches = !node.lease_left.is_zero();
-    let ready = vouches && !node.draining;
-    let newest = node.seen.peers.iter().map(|peer| peer.applied).max().unwrap_or_default();
+    let ready = node.ready();
     let mut body = json!({
-        "behind": newest.number().saturating_sub(node.position.number()),
+        "behind": node.behind(),
         "lease_left_ms": millis(node.lease_left),
         "node": node.node.to_string(),
         "others": others,
         "position": node.position.number(),
         "promise": if node.seen.weaknesses.is_empty() { "held" } else { "not held" },
-        "status": if ready { "ready" } else { "not ready" },
+        "status": if ready.is_ok() { "ready" } else { "not ready" },
     });
     if !node.seen.weaknesses.is_empty() {
         body["promise_reasons"] = json!(node.seen.weaknesses);
     }
-    if node.draining {
-        body["reason"] = json!("this node is about to stop; send requests to another one");
-    }
-    if !vouches {
-        body["reason"] = json!(obol_replica::Stale.to_string());
-    }
-    json_answer(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &body)
+    let status = match ready {
+        Ok(()) => StatusCode::OK,
+        Err(reason) => {
+            body["reason"] = json!(reason.to_string());
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+    };
+    json_answer(status, &body)
 }
 
 fn millis(duration: Duration) -> u64 {
