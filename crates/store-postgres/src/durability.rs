@@ -22,13 +22,6 @@ pub struct DurabilitySettings {
 }
 
 impl DurabilitySettings {
-    /// Whether what was acknowledged survives a crash of the server, and a failover if there is a standby to fail over to.
-    pub fn holds(&self) -> bool {
-        self.fsync
-            && self.full_page_writes
-            && (self.standbys == 0 || !self.synchronous_standby_names.is_empty())
-    }
-
     /// What breaks the promise, as an operator would set it right.
     pub fn failings(&self) -> Vec<&'static str> {
         let asynchronous = self.standbys > 0 && self.synchronous_standby_names.is_empty();

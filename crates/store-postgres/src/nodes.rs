@@ -1,14 +1,13 @@
 //! Nodes: any number of them. `docs/design/postgres.md` says how the lease is kept here.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use obol_store::{NodeId, Nodes, Page, Peer, ReadFrom, StoreError};
 use obol_token::Position;
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::Instant;
 use tokio_postgres::types::ToSql;
 
 use crate::connection::Connection;
@@ -27,9 +26,6 @@ pub(crate) const STATEMENTS: &[&str] = &[ENTER, RENEW, REPORT, LEAVE];
 
 /// What a node that has not renewed yet may hold at most.
 const FIRST_LEASE: Duration = Duration::from_secs(2);
-/// How often a node looks at the others, so that one that is dead is known to be dead before somebody has to wait for it.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-
 /// The node that runs in this process, if one does.
 #[derive(Default)]
 pub(crate) struct ThisNode(Mutex<Option<Registered>>);
@@ -38,13 +34,6 @@ struct Registered {
     node: NodeId,
     /// The longest lease that this node has asked for.
     held: Duration,
-    look: JoinHandle<()>,
-}
-
-impl Drop for Registered {
-    fn drop(&mut self) {
-        self.look.abort();
-    }
 }
 
 /// What a renewal writes.
@@ -74,8 +63,7 @@ impl ThisNode {
 impl Nodes for PostgresStore {
     async fn register_node(&self, node: NodeId) -> Result<(), StoreError> {
         self.enter(Renewal { node, lease: FIRST_LEASE, renewals: next_renewal() }).await?;
-        let look = tokio::spawn(look(self.node_rows.clone(), self.writer.clone(), node));
-        *self.this_node.locked() = Some(Registered { node, held: Duration::ZERO, look });
+        *self.this_node.locked() = Some(Registered { node, held: Duration::ZERO });
         self.writer.set_sweeping(true);
         Ok(())
     }
@@ -213,18 +201,6 @@ async fn take_out(writer: &Writer, row: SeenRow) -> bool {
         tracing::debug!(%error, node = %row.node(), "the row of a silent node could not be taken out");
         false
     })
-}
-
-/// Looks at the nodes as long as this one runs.
-async fn look(rows: Arc<NodeRows>, writer: Arc<Writer>, this: NodeId) {
-    let mut turns = interval(LOOK_EVERY);
-    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        turns.tick().await;
-        if let Err(error) = peers(&rows, &writer, Some(this)).await {
-            tracing::debug!(%error, "cannot look at the other nodes");
-        }
-    }
 }
 
 fn millis(lease: Duration) -> i64 {

@@ -25,9 +25,9 @@ pub struct PostgresStore {
     pub(crate) readers: Readers,
     /// For what a lease depends on: reads that anybody can cause must not stand before them.
     pub(crate) log_readers: Readers,
-    pub(crate) writer: Arc<Writer>,
+    pub(crate) writer: Writer,
     pub(crate) head: Arc<LogHead>,
-    pub(crate) node_rows: Arc<NodeRows>,
+    pub(crate) node_rows: NodeRows,
     pub(crate) this_node: ThisNode,
     _announcer: Announcer,
 }
@@ -179,8 +179,8 @@ impl PostgresStore {
         Ok(Self {
             readers: Readers::new(&connector, Self::READERS)?,
             log_readers: Readers::new(&connector, Self::LOG_READERS)?,
-            writer: Arc::new(Writer::start(connector.clone(), db, head.clone())),
-            node_rows: Arc::new(NodeRows::new(connector.clone())),
+            writer: Writer::start(connector.clone(), db, head.clone()),
+            node_rows: NodeRows::new(connector.clone()),
             this_node: ThisNode::default(),
             connector,
             head,

@@ -224,6 +224,8 @@ async fn a_silent_row_is_taken_out_by_another_node_and_one_that_is_renewed_stays
     assert_eq!(rows(), format!("{first}\n{second}\n{third}"));
     until("it is removed", async || {
         renew(&there, THERE, Position::START, LEASE).await.ok();
+        // As a node that answers does once a second.
+        here.live_peers(Some(HERE)).await.unwrap();
         rows() == format!("{first}\n{second}")
     })
     .await;

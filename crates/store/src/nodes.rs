@@ -66,7 +66,8 @@ pub trait Nodes: Send + Sync {
     /// [`StoreError`]; others then wait longer.
     async fn report_applied(&self, node: NodeId, applied: Position) -> Result<(), StoreError>;
 
-    /// The nodes, other than `except`, whose lease may still run.
+    /// The nodes, other than `except`, whose lease may still run. A node that answers asks about once a second, so that one
+    /// that has died is known to be dead before a revocation has to wait for it.
     ///
     /// # Errors
     /// [`StoreError`]
