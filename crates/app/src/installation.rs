@@ -7,6 +7,7 @@ use anyhow::Context;
 use obol_replica::{Clock, LeaseOptions, Memory, Revoked, SystemClock, confirm_from_outside};
 use obol_store::{Appended, Audit, AuditEvent, AuditRecord, Store};
 use obol_token::Timestamp;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::audit_trail::{AuditTrail, Rotation};
 use crate::config::Settings;
@@ -50,8 +51,7 @@ impl Installation {
         settings: &Settings,
         work: impl AsyncFnOnce(&Self) -> Result<End, Failure>,
     ) -> Result<End, Failure> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        runtime.context("the system gives no event queue")?.block_on(async {
+        runtime()?.block_on(async {
             let installation = Self::open(settings).await?;
             let end = work(&installation).await;
             installation.close();
@@ -121,6 +121,14 @@ impl Installation {
             tracing::warn!("the audit file is not written yet, and this command does not wait for it longer");
         }
     }
+}
+
+/// What a command runs on.
+///
+/// # Errors
+/// When the system gives no event queue.
+pub(crate) fn runtime() -> anyhow::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build().context("the system gives no event queue")
 }
 
 /// How the audit file is put aside.

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use obol_store::{Denials, Deny, StoreError};
@@ -78,7 +78,7 @@ impl SqliteStore {
             return Err(BackupError::InTheWay(database));
         }
         // Made ready aside: a restore that is cut off leaves no database that forgets what was revoked.
-        let aside = tempfile_in(folder).map_err(|error| failed(folder, error))?;
+        let aside = Aside::in_folder(folder).map_err(|error| failed(folder, error))?;
         let ready = make_ready(backup, &aside.0, now).await?;
         let copy = aside.0.join("obol.db");
         fs::rename(&copy, &database).map_err(|error| failed(&database, error))?;
@@ -145,16 +145,17 @@ impl Drop for Aside {
     }
 }
 
-fn tempfile_in(folder: &Path) -> io::Result<Aside> {
-    use std::os::unix::fs::DirBuilderExt;
-    let path = folder.join("restore.part");
-    // What an earlier restore has left when it was cut off; the lock is ours.
-    match fs::remove_dir_all(&path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+impl Aside {
+    /// A new one, in place of what an earlier restore has left when it was cut off. For who holds the lock of `folder`.
+    fn in_folder(folder: &Path) -> io::Result<Self> {
+        let path = folder.join("restore.part");
+        match fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        fs::DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(Self(path))
     }
-    fs::DirBuilder::new().mode(0o700).create(&path)?;
-    Ok(Aside(path))
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
 use obol_replica::{Clock, SystemClock};
 use obol_store::{AuditEvent, Deny};
 use obol_store_sqlite::SqliteStore;
@@ -10,8 +9,9 @@ use serde::Serialize;
 
 use crate::config::Settings;
 use crate::failure::{End, Failure};
-use crate::installation::Installation;
+use crate::installation::{Installation, runtime};
 use crate::output::{Answer, Output};
+use crate::storage;
 use crate::typed::confirmed;
 
 const BACKUP_HELP: &str = "\
@@ -62,7 +62,7 @@ pub(crate) fn back_up(args: &BackupArgs, settings: &Settings, output: Output) ->
                         `obol restore` when it was put back";
         return Err(Failure::refused(sentence));
     }
-    crate::storage::require(settings)?;
+    storage::require(settings)?;
     SqliteStore::back_up(&settings.data, &args.file).map_err(Failure::refused)?;
     output.show(&BackedUp { file: args.file.display().to_string() })?;
     Ok(End::Done)
@@ -79,9 +79,8 @@ pub(crate) fn restore(args: &RestoreArgs, settings: &Settings, output: Output) -
             Err(Failure::refused(sentence))
         }
         Some(file) => {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let runtime = runtime.context("the system gives no event queue")?;
-            let put_back = runtime.block_on(SqliteStore::put_back(file, &settings.data, SystemClock.wall()));
+            let put_back =
+                runtime()?.block_on(SqliteStore::put_back(file, &settings.data, SystemClock.wall()));
             let position = put_back.map_err(Failure::refused)?.number();
             Installation::visit(settings, async |installation| {
                 record(installation, None);

@@ -10,13 +10,13 @@ use anyhow::Context;
 use obol_bench::{BenchError, Plan, Report, Stop};
 use obol_replica::{Clock, SystemClock};
 use serde::Serialize;
-use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) use self::args::BenchArgs;
 use self::args::Part;
 use crate::commands::serve;
 use crate::failure::{End, Failure};
+use crate::installation::runtime;
 use crate::instant::rfc3339;
 use crate::output::{Answer, Output};
 
@@ -64,8 +64,7 @@ fn must_be_writable(file: &Path) -> anyhow::Result<()> {
 
 /// Measures on a thread of its own, so that a signal can end it: then it ends its servers and takes its files away.
 fn measure(plan: Plan) -> Result<Report, Failure> {
-    let runtime =
-        Builder::new_current_thread().enable_all().build().context("the system gives no event queue")?;
+    let runtime = runtime()?;
     let stop = Stop::default();
     let (at, told) = (rfc3339(SystemClock.wall()), stop.clone());
     let show_progress = std::io::stderr().is_terminal();

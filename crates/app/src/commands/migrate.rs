@@ -1,10 +1,10 @@
 //! `obol migrate`: the tables of the database.
 
-use anyhow::Context;
 use serde::Serialize;
 
 use crate::config::Settings;
 use crate::failure::{End, Failure};
+use crate::installation::runtime;
 use crate::output::{Answer, Output};
 use crate::storage;
 
@@ -26,8 +26,7 @@ pub(crate) struct MigrateArgs {}
 /// # Errors
 /// When the database cannot be used, with what to change.
 pub(crate) fn run(settings: &Settings, output: Output) -> Result<End, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.context("the system gives no event queue")?.block_on(storage::migrate(settings))?;
+    runtime()?.block_on(storage::migrate(settings))?;
     output.show(&Migrated { migrated: true })?;
     Ok(End::Done)
 }

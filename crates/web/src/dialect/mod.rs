@@ -63,14 +63,11 @@ fn bare_answer(status: StatusCode) -> Answer {
 }
 
 /// What says that nobody may keep an answer.
-const NOT_STORED: UsualFields = UsualFields::written(concat!(
-    "\r\ncache-control: no-store",
-    "\r\npragma: no-cache",
-    "\r\nx-content-type-options: nosniff"
-));
-const JSON: UsualFields = UsualFields::written(concat!(
-    "\r\ncache-control: no-store",
-    "\r\npragma: no-cache",
-    "\r\nx-content-type-options: nosniff",
-    "\r\ncontent-type: application/json"
-));
+macro_rules! not_stored {
+    () => {
+        "\r\ncache-control: no-store\r\npragma: no-cache\r\nx-content-type-options: nosniff"
+    };
+}
+
+const NOT_STORED: UsualFields = UsualFields::written(not_stored!());
+const JSON: UsualFields = UsualFields::written(concat!(not_stored!(), "\r\ncontent-type: application/json"));
