@@ -91,6 +91,11 @@ impl Connector {
         connected
     }
 
+    /// Whether a connection that was kept can be used again: it is open, and no newer primary has been met since.
+    pub(crate) fn is_usable(&self, db: &Connection) -> bool {
+        !db.is_closed() && self.timeline.check(db).is_ok()
+    }
+
     /// The first host that lets us in and can be written to.
     async fn try_hosts(&self, purpose: Use, deadline: Instant) -> Result<Connection, OpenError> {
         let mut hosts = self.target.hosts()?.into_iter().peekable();

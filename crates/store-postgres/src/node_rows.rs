@@ -1,8 +1,8 @@
 //! The rows of the nodes, and for how long each has been as it is: the only clock that counts is this process's own.
 //!
-//! A renewal is not flushed, so a server that crashes may forget the last ones. It also ends all connections: what was
-//! seen over one that has ended does not count any more, and each row counts in full again. So a renewal that is lost
-//! only makes others wait longer.
+//! A crash or a failover may forget the last changes of a row where no standby must confirm them. It also ends the
+//! connections: what was seen over one that has ended does not count any more, and each row counts in full again. So what
+//! is forgotten only makes others wait longer.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -106,7 +106,7 @@ impl NodeRows {
             return Ok(last.rows.clone());
         }
         // Taken out: a reading that is given up takes the connection with it.
-        let db = match last.db.take().filter(|db| !db.is_closed()) {
+        let db = match last.db.take().filter(|db| self.connector.is_usable(db)) {
             Some(db) => db,
             None => {
                 last.rows.clear();

@@ -151,9 +151,9 @@ impl Manager for Connections {
     }
 
     async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<OpenError> {
-        match connection.is_closed() || self.0.timeline.check(connection).is_err() {
-            true => Err(RecycleError::message("it was closed, or its server is not the primary any more")),
-            false => Ok(()),
+        match self.0.is_usable(connection) {
+            true => Ok(()),
+            false => Err(RecycleError::message("it was closed, or its server is not the primary any more")),
         }
     }
 }

@@ -166,8 +166,7 @@ impl Task {
     /// A transaction that holds the lock. On a connection that had ended unnoticed, nothing has happened yet: one
     /// more try.
     async fn begin(&mut self, deadline: Instant) -> Result<(Connection, Commit), Error> {
-        let timeline = &self.connector.timeline;
-        if let Some(db) = self.db.take().filter(|db| !db.is_closed() && timeline.check(db).is_ok()) {
+        if let Some(db) = self.db.take().filter(|db| self.connector.is_usable(db)) {
             match Commit::begin(&db).await {
                 Ok(commit) => return Ok((db, commit)),
                 Err(error) if !db.is_closed() || leaves_connection_sound(&error) => return Err(error),
