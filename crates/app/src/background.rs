@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long the end of a program waits for what is still to be written.
@@ -53,7 +52,7 @@ impl<T: Send + 'static> Background<T> {
         let state = State { waiting: Vec::new(), turned_away: 0, hurrying: 0, writing: false, closed: false };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new(), capacity, gather });
         let of_thread = Arc::clone(&shared);
-        thread::Builder::new().name(name.to_owned()).spawn(move || {
+        obol_background::spawn(name, move || {
             let mut call_again = None;
             while let Some(batch) = of_thread.next(call_again) {
                 call_again = write(batch);

@@ -39,10 +39,8 @@ impl Readers {
         for number in 1..=threads {
             let db = open_for_reading(database)?;
             let reads = reads.clone();
-            let thread = std::thread::Builder::new()
-                .name(format!("{name}-{number}"))
-                .spawn(move || answer_reads(&db, &reads))?;
-            readers.threads.push(thread);
+            let work = move || answer_reads(&db, &reads);
+            readers.threads.push(obol_background::spawn(&format!("{name}-{number}"), work)?);
         }
         Ok(readers)
     }

@@ -25,9 +25,7 @@ impl Watcher {
     pub(crate) fn start(database: &Path, head: Arc<LogHead>) -> Result<Self, StartError> {
         let db = open_for_reading(database)?;
         let (stop, stopped) = channel();
-        let thread = std::thread::Builder::new()
-            .name("sqlite-watcher".to_owned())
-            .spawn(move || watch(&db, &head, &stopped))?;
+        let thread = obol_background::spawn("sqlite-watcher", move || watch(&db, &head, &stopped))?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
 }

@@ -38,9 +38,8 @@ impl Writer {
         let (queue, requests) = sync_channel(Self::QUEUE);
         let commits = Arc::new(AtomicU64::new(0));
         let counter = commits.clone();
-        let thread = std::thread::Builder::new()
-            .name("sqlite-writer".to_owned())
-            .spawn(move || write_batches(&db, &files, &requests, &head, &counter))?;
+        let work = move || write_batches(&db, &files, &requests, &head, &counter);
+        let thread = obol_background::spawn("sqlite-writer", work)?;
         Ok(Self { queue: Some(queue), thread: Some(thread), commits, sweeping: AtomicBool::new(false) })
     }
 
