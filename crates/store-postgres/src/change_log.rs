@@ -24,7 +24,8 @@ const READ_AFTER: &str = concat!(
      clients.id, name, secret, enabled, grants, default_scopes, optional_scopes, redirect_uris, \
      access_lifetime_secs, refresh_lifetime_secs, may_introspect, single_family, clients.created_at, \
      CASE WHEN clients.id IS NOT NULL THEN clients.deleted_at IS NOT NULL END AS deleted, \
-     sealing_keys.id AS key, wrapped, sealing_keys.created_at AS made_at, retired_at \
+     sealing_keys.id AS key, wrapped, sealing_keys.created_at AS made_at, \
+     sealing_from, sealing_since, retired_at \
      FROM (SELECT position, kind, id, leaves_at FROM change_log WHERE position > $2 ORDER BY position LIMIT $3) \
      AS change_log \
      LEFT JOIN clients ON clients.id = CASE WHEN kind = 6 THEN convert_from(change_log.id, 'UTF8') END \

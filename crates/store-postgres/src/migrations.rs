@@ -4,7 +4,8 @@ use crate::columns::value;
 use crate::connection::Connection;
 use crate::error::{Error, Result};
 
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_begin.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/0001_begin.sql"), include_str!("migrations/0002_sealing_keys_that_wait.sql")];
 
 /// Taken for each migration, so that nodes that start together migrate once (`obol` in ASCII).
 const LOCK: &str =
@@ -112,7 +113,9 @@ fn checksum(migration: &str) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use obol_store::{Change, ChangeLog, Entry, Promoted, RetireOutcome, SealingKeys, WrappedKey};
     use obol_testkit::Postgres;
+    use obol_token::{KeyId, Position, Timestamp};
     use tokio::task::JoinSet;
     use tokio::time::{Duration, Instant};
 
@@ -193,8 +196,10 @@ mod tests {
         let url = server.database();
         let db = connected(&url).await;
         migrate(&db).await.unwrap();
-        db.run("INSERT INTO migrations (number, checksum) VALUES (2, 7)").await.unwrap();
-        let newer = OpenError::Newer { found: 2, known: 1 };
+        let known = last(super::MIGRATIONS);
+        let enter = format!("INSERT INTO migrations (number, checksum) VALUES ({}, 7)", known + 1);
+        db.run(&enter).await.unwrap();
+        let newer = OpenError::Newer { found: known + 1, known };
         assert_eq!(PostgresStore::migrate(&PostgresOptions::new(&url)).await, Err(newer.clone()));
         assert_eq!(PostgresStore::open(&PostgresOptions::new(&url)).await.err(), Some(newer));
     }
@@ -206,6 +211,34 @@ mod tests {
         migrate_through(&db, &MIGRATIONS[..1]).await.unwrap();
         let looked = next(&db, &MIGRATIONS).await.unwrap();
         assert_eq!(looked, Some((2, MIGRATIONS[1])));
+    }
+
+    #[tokio::test]
+    async fn the_one_key_of_a_database_from_before_there_were_several_goes_on_sealing() {
+        let server = Postgres::shared();
+        let url = server.database();
+        let db = connected(&url).await;
+        migrate_through(&db, &super::MIGRATIONS[..1]).await.unwrap();
+        let one = "INSERT INTO sealing_keys (id, wrapped, created_at, retired_at) VALUES ('\\x01010101', '\\x07', 9, NULL); \
+             INSERT INTO change_log (position, kind, id, leaves_at) VALUES (1, 7, '\\x01010101', NULL); \
+             UPDATE log_head SET position = 1";
+        db.run(one).await.unwrap();
+        let options = PostgresOptions::new(&url);
+        PostgresStore::migrate(&options).await.unwrap();
+        let store = PostgresStore::open(&options).await.unwrap();
+        let promoted = Promoted { position: Position::START, at: Timestamp::from_secs(9) };
+        let id = KeyId::from_bytes([1; 4]);
+        let wrapped = WrappedKey {
+            id,
+            wrapped: vec![7],
+            created_at: Timestamp::from_secs(9),
+            promoted: Some(promoted),
+            retired_at: None,
+        };
+        let entries = store.read_after(Position::START, 10).await.unwrap();
+        assert_eq!(entries, [Entry { position: Position::new(1), change: Change::SealingKey(wrapped) }]);
+        let seals = store.retire_sealing_key(id, Timestamp::from_secs(10)).await;
+        assert_eq!(seals, Ok(RetireOutcome::Seals));
     }
 
     #[tokio::test]

@@ -33,12 +33,13 @@ const MODULES: [(&[&str], &str); 15] = [
 ];
 
 /// Modules that both stores have, each with the names of the statements whose text differs.
-const SHARED: [(&str, &str, &[&str]); 5] = [
+const SHARED: [(&str, &str, &[&str]); 6] = [
     // One statement reads all that a page needs, in one round trip.
     (include_str!("change_log.rs"), include_str!("../../store-sqlite/src/change_log.rs"), &["READ_AFTER"]),
     (include_str!("clients.rs"), include_str!("../../store-sqlite/src/clients.rs"), &[]),
     (include_str!("denials.rs"), include_str!("../../store-sqlite/src/denials.rs"), &[]),
     (include_str!("families.rs"), include_str!("../../store-sqlite/src/families.rs"), &[]),
+    (include_str!("sealing_keys.rs"), include_str!("../../store-sqlite/src/sealing_keys.rs"), &[]),
     // The last position given may be ahead of the newest entry here, and `IN` would be planned as a join.
     (
         include_str!("sweep.rs"),

@@ -5,8 +5,11 @@ use rusqlite::{Connection, Result};
 /// Marks the file as ours (`obol` in ASCII).
 const APPLICATION_ID: i64 = 0x6f_62_6f_6c;
 
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_begin.sql"), include_str!("migrations/0002_swept_through.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_begin.sql"),
+    include_str!("migrations/0002_swept_through.sql"),
+    include_str!("migrations/0003_sealing_keys_that_wait.sql"),
+];
 
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (
     number INTEGER NOT NULL PRIMARY KEY,
@@ -94,8 +97,12 @@ fn checksum(migration: &str) -> u32 {
 mod tests {
     use std::path::Path;
 
+    use obol_store::{Change, Promoted};
+    use obol_token::{KeyId, Position, Timestamp};
+
     use super::*;
     use crate::connection::open_for_writing;
+    use crate::sealing_keys;
 
     fn new_database(folder: &Path) -> Connection {
         let path = folder.join("obol.db");
@@ -178,6 +185,22 @@ mod tests {
         migrate_through(&db, &migrations).unwrap();
         let refused = migrate_through(&db, &migrations[..1]);
         assert!(matches!(refused, Err(MigrateError::Newer { found: 3, known: 1 })), "{refused:?}");
+    }
+
+    #[test]
+    fn the_one_key_of_a_database_from_before_there_were_several_goes_on_sealing() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = new_database(folder.path());
+        migrate_through(&db, &MIGRATIONS[..2]).unwrap();
+        let one = "INSERT INTO sealing_keys (id, wrapped, created_at, retired_at) VALUES (x'01010101', x'07', 9, NULL);
+            INSERT INTO change_log (position, kind, id, leaves_at) VALUES (1, 7, x'01010101', NULL);
+            UPDATE log_head SET position = 1";
+        db.execute_batch(one).unwrap();
+        migrate(&db).unwrap();
+        let id = KeyId::from_bytes([1; 4]);
+        let Change::SealingKey(key) = sealing_keys::load_change(&db, id).unwrap() else { panic!("a key") };
+        let promoted = Promoted { position: Position::START, at: Timestamp::from_secs(9) };
+        assert_eq!((key.promoted, key.wrapped, key.retired_at), (Some(promoted), vec![7], None));
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use obol_store::{
-    ChangeLog, Client, ClientKind, Clients, Denials, Deny, Families, NewFamily, PasswordHash, SealingKeys,
-    StoreError, User, Users, WrappedKey,
+    ChangeLog, Client, ClientKind, Clients, Denials, Deny, Families, NewFamily, NewSealingKey, PasswordHash,
+    SealingKeys, StoreError, User, Users,
 };
 use obol_store_sqlite::SqliteStore;
 use obol_token::{
@@ -64,8 +64,7 @@ async fn filled() -> (SqliteStore, TempDir) {
         single: false,
         position: Position::new(i64::MAX.unsigned_abs()),
     };
-    let key =
-        WrappedKey { id: KeyId::from_bytes([1; 4]), wrapped: vec![1; 60], created_at: NOW, retired_at: None };
+    let key = NewSealingKey { id: KeyId::from_bytes([1; 4]), wrapped: vec![1; 60], created_at: NOW };
     let _ = store.add_client(&client).await.unwrap();
     let _ = store.add_user(&user).await.unwrap();
     store.begin_family(&family).await.unwrap();

@@ -43,6 +43,12 @@ pub enum AuditEvent {
     UserPasswordSet,
     /// A person was deleted.
     UserDeleted,
+    /// A sealing key was added, which does not seal yet.
+    KeyAdded,
+    /// A sealing key began to seal.
+    KeyRotated,
+    /// A sealing key was retired.
+    KeyRetired,
     /// Records could not be written.
     AuditLost,
 }
@@ -69,6 +75,9 @@ impl AuditEvent {
             Self::UserDisabled => "user.disabled",
             Self::UserPasswordSet => "user.password_set",
             Self::UserDeleted => "user.deleted",
+            Self::KeyAdded => "key.added",
+            Self::KeyRotated => "key.rotated",
+            Self::KeyRetired => "key.retired",
             Self::AuditLost => "audit.lost",
         }
     }

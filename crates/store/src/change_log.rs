@@ -37,7 +37,7 @@ pub enum Change {
     Client(Box<Client>),
     /// A client was deleted.
     ClientDeleted(ClientId),
-    /// A sealing key was added or retired; this is its present state.
+    /// A sealing key was added, promoted or retired; this is its present state.
     SealingKey(WrappedKey),
 }
 

@@ -30,7 +30,10 @@ pub use durability::Durability;
 pub use error::StoreError;
 pub use families::{BeginOutcome, Families, Family, NewFamily, RotateOutcome, Rotation};
 pub use nodes::{NodeId, Nodes, Peer};
-pub use sealing_keys::{FirstKeyOutcome, SealingKeys, WrappedKey};
+pub use sealing_keys::{
+    AddKeyOutcome, FirstKeyOutcome, MOST_SEALING_KEYS, NewSealingKey, PromoteOutcome, Promoted,
+    RetireOutcome, SealingKeys, WrappedKey,
+};
 pub use users::{PasswordHash, User, Username, UsernameError, Users};
 
 /// Everything that one installation keeps.

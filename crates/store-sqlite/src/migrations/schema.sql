@@ -61,7 +61,7 @@ CREATE TABLE sealing_keys (
     wrapped BLOB NOT NULL,
     created_at INTEGER NOT NULL,
     retired_at INTEGER
-) STRICT;
+, sealing_from INTEGER, sealing_since INTEGER) STRICT;
 
 CREATE TABLE users (
     id BLOB NOT NULL PRIMARY KEY,

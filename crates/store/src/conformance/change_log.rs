@@ -14,7 +14,7 @@ use super::samples::{
     token_id, told, until, user, username,
 };
 use crate::{
-    Client, ClientKind, Deny, Entry, FirstKeyOutcome, NodeId, PasswordHash, RotateOutcome, WrappedKey,
+    Client, ClientKind, Deny, Entry, FirstKeyOutcome, NewSealingKey, NodeId, PasswordHash, RotateOutcome,
 };
 
 pub async fn a_new_log_is_empty(store: Fresh) {
@@ -25,12 +25,8 @@ pub async fn every_change_gets_a_later_position(store: Fresh) {
     let store = &*store;
     let confidential = Client { kind: ClientKind::Confidential(hash("secret", 1)), ..client("gateway") };
     let (name, password) = (username("alice"), PasswordHash::from_phc("$argon2id$new"));
-    let key = WrappedKey {
-        id: obol_token::KeyId::from_bytes(*b"key1"),
-        wrapped: vec![1],
-        created_at: at(0),
-        retired_at: None,
-    };
+    let key =
+        NewSealingKey { id: obol_token::KeyId::from_bytes(*b"key1"), wrapped: vec![1], created_at: at(0) };
     let family = family(1, "gateway", "alice");
     let mut positions = vec![Position::START];
     positions.push(add_client(store, &confidential).await);

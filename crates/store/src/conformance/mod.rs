@@ -110,9 +110,18 @@ macro_rules! conformance_suite {
                 a_rotation_never_outlives_a_parallel_denial
             }
             sealing_keys {
-                the_first_key_is_told_to_the_nodes
+                the_first_key_is_told_to_the_nodes_and_seals_at_once
                 there_is_one_first_key
                 of_50_parallel_first_keys_one_is_added
+                an_added_key_is_told_and_waits_until_it_is_promoted
+                while_a_key_waits_no_other_is_added
+                a_key_is_promoted_once
+                of_50_parallel_rotations_one_key_seals
+                a_retired_key_is_told_and_nothing_of_it_stays_but_its_id
+                the_key_that_seals_is_not_retired
+                a_key_that_waits_can_be_retired_and_is_not_promoted_then
+                there_are_so_many_keys_that_are_not_retired_and_no_more
+                what_was_lost_of_a_key_is_put_back
             }
             users {
                 an_added_person_is_found_by_name_and_by_id
