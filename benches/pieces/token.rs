@@ -5,7 +5,8 @@ use std::hint::black_box;
 use criterion::Criterion;
 use obol_keys::{KeyRing, MasterKey, random_id_and_nonce};
 use obol_token::{
-    Asked, CredentialKind, DenyList, MAX_TOKEN_CHARS, Refusal, Scratch, from_text, seal, to_text, verify,
+    Asked, CredentialKind, DenyList, MAX_TOKEN_CHARS, Position, Refusal, Scratch, from_text, seal, to_text,
+    verify,
 };
 
 use crate::samples::{CLIENT, NOW, claims, id};
@@ -65,6 +66,7 @@ fn key_ring() -> KeyRing {
     let master =
         MasterKey::load_or_create(&folder.path().join("master.key")).expect("a master key can be made");
     let (key_id, wrapped) = master.new_sealing_key().expect("a sealing key can be made");
-    let key = master.unwrap_key(key_id, &wrapped, NOW).expect("its own master key unwraps it");
+    let key =
+        master.unwrap_key(key_id, &wrapped, Some(Position::START)).expect("its own master key unwraps it");
     KeyRing::default().with(key)
 }

@@ -84,7 +84,7 @@ fn key_ring() -> KeyRing {
     let master =
         MasterKey::load_or_create(&folder.path().join("master.key")).expect("a master key can be made");
     let (id, wrapped) = master.new_sealing_key().expect("a sealing key can be made");
-    let key = master.unwrap_key(id, &wrapped, Timestamp::from_secs(1)).expect("it was wrapped just now");
+    let key = master.unwrap_key(id, &wrapped, Some(Position::START)).expect("it was wrapped just now");
     KeyRing::default().with(key)
 }
 

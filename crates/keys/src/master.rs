@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use obol_token::{KeyId, Timestamp};
+use obol_token::{KeyId, Position};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::random_bytes;
@@ -95,7 +95,7 @@ impl MasterKey {
         Some((fresh.id, wrapped))
     }
 
-    /// Unwraps a sealing key from the store.
+    /// Unwraps a sealing key from the store, which seals from this position on, if it does.
     ///
     /// # Errors
     /// [`WrongMasterKey`] when it was wrapped with another master key, under another id, or was changed.
@@ -103,12 +103,12 @@ impl MasterKey {
         &self,
         id: KeyId,
         wrapped: &[u8],
-        created_at: Timestamp,
+        sealing_from: Option<Position>,
     ) -> Result<SealingKey, WrongMasterKey> {
         let mut sealed = wrapped.to_vec();
         let key = sealed.split_last_chunk_mut::<12>().and_then(|(body, nonce)| {
             let bytes = self.0.open(*nonce, &wrapping(id), body)?;
-            SealingKey::from_bytes(id, <&[u8; 32]>::try_from(&*bytes).ok()?, created_at)
+            SealingKey::from_bytes(id, <&[u8; 32]>::try_from(&*bytes).ok()?, sealing_from)
         });
         sealed.zeroize();
         key.ok_or(WrongMasterKey(id))
@@ -153,7 +153,7 @@ fn create_file(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use obol_token::{Seal, Timestamp};
+    use obol_token::Seal;
 
     fn new_key(folder: &tempfile::TempDir, name: &str) -> MasterKey {
         MasterKey::load_or_create(&folder.path().join(name)).unwrap()
@@ -164,15 +164,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let master = new_key(&folder, "a");
         let (id, wrapped) = master.new_sealing_key().unwrap();
-        let now = Timestamp::from_secs(1);
-        assert_eq!(master.unwrap_key(id, &wrapped, now).unwrap().key_id(), id);
-        assert_eq!(new_key(&folder, "a").unwrap_key(id, &wrapped, now).unwrap().key_id(), id, "read again");
+        let from = Some(Position::START);
+        assert_eq!(master.unwrap_key(id, &wrapped, from).unwrap().key_id(), id);
+        assert_eq!(new_key(&folder, "a").unwrap_key(id, &wrapped, from).unwrap().key_id(), id, "read again");
 
-        assert_eq!(new_key(&folder, "b").unwrap_key(id, &wrapped, now).unwrap_err(), WrongMasterKey(id));
+        assert_eq!(new_key(&folder, "b").unwrap_key(id, &wrapped, from).unwrap_err(), WrongMasterKey(id));
         let other = KeyId::from_bytes([0; 4]);
-        assert_eq!(master.unwrap_key(other, &wrapped, now).unwrap_err(), WrongMasterKey(other));
-        assert_eq!(master.unwrap_key(id, &wrapped[1..], now).unwrap_err(), WrongMasterKey(id));
-        assert_eq!(master.unwrap_key(id, &[], now).unwrap_err(), WrongMasterKey(id));
+        assert_eq!(master.unwrap_key(other, &wrapped, from).unwrap_err(), WrongMasterKey(other));
+        assert_eq!(master.unwrap_key(id, &wrapped[1..], from).unwrap_err(), WrongMasterKey(id));
+        assert_eq!(master.unwrap_key(id, &[], from).unwrap_err(), WrongMasterKey(id));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, Nonce, UnboundKey};
-use obol_token::{KeyId, OpenSeal, Refusal, Seal, SealFailed, Timestamp};
+use obol_token::{KeyId, OpenSeal, Position, Refusal, Seal, SealFailed};
 use zeroize::Zeroize;
 
 use crate::random_bytes;
@@ -47,13 +47,13 @@ impl SealKey {
 pub struct SealingKey {
     id: KeyId,
     key: Arc<SealKey>,
-    created_at: Timestamp,
+    sealing_from: Option<Position>,
 }
 
 impl SealingKey {
     /// The key of these 32 bytes; `None` when the cryptographic library refuses them.
-    pub(crate) fn from_bytes(id: KeyId, bytes: &[u8; 32], created_at: Timestamp) -> Option<Self> {
-        Some(Self { id, key: Arc::new(SealKey::from_bytes(bytes)?), created_at })
+    pub(crate) fn from_bytes(id: KeyId, bytes: &[u8; 32], sealing_from: Option<Position>) -> Option<Self> {
+        Some(Self { id, key: Arc::new(SealKey::from_bytes(bytes)?), sealing_from })
     }
 
     /// Which.
@@ -78,7 +78,7 @@ impl Seal for SealingKey {
     }
 }
 
-/// The sealing keys in use, oldest first.
+/// The sealing keys in use: those that wait to be promoted, then in the order in which they were.
 #[derive(Debug, Clone, Default)]
 pub struct KeyRing(Vec<SealingKey>);
 
@@ -88,7 +88,7 @@ impl KeyRing {
     pub fn with(&self, key: SealingKey) -> Self {
         let mut ring = self.without(key.id);
         ring.0.push(key);
-        ring.0.sort_by_key(|key| (key.created_at, key.id));
+        ring.0.sort_by_key(|key| (key.sealing_from, key.id));
         ring
     }
 
@@ -98,9 +98,9 @@ impl KeyRing {
         Self(self.0.iter().filter(|key| key.id != id).cloned().collect())
     }
 
-    /// The key that seals new tokens: the newest.
+    /// The key that seals new tokens: of those that were promoted the last.
     pub fn current(&self) -> Option<&SealingKey> {
-        self.0.last()
+        self.0.last().filter(|key| key.sealing_from.is_some())
     }
 }
 
@@ -112,7 +112,8 @@ impl OpenSeal for KeyRing {
         associated: &[u8],
         sealed: &'a mut [u8],
     ) -> Result<&'a [u8], Refusal> {
-        let key = self.0.iter().find(|candidate| candidate.id == key).ok_or(Refusal::UnknownKey)?;
+        // Most tokens are of the key that seals.
+        let key = self.0.iter().rev().find(|candidate| candidate.id == key).ok_or(Refusal::UnknownKey)?;
         key.key.open(nonce, associated, sealed).map(|opened| &*opened).ok_or(Refusal::Forged)
     }
 }
@@ -139,22 +140,32 @@ impl Drop for FreshKey {
 mod tests {
     use super::*;
 
-    fn key(id: u8, created_at: i64) -> SealingKey {
-        let id = KeyId::from_bytes([id; 4]);
-        SealingKey::from_bytes(id, &[id.as_bytes()[0]; 32], Timestamp::from_secs(created_at)).unwrap()
+    fn key(id: u8, sealing_from: u64) -> SealingKey {
+        SealingKey { sealing_from: Some(Position::new(sealing_from)), ..waiting(id) }
+    }
+
+    fn waiting(id: u8) -> SealingKey {
+        SealingKey::from_bytes(KeyId::from_bytes([id; 4]), &[id; 32], None).unwrap()
     }
 
     #[test]
-    fn the_newest_key_seals_and_all_open() {
-        let ring = KeyRing::default().with(key(2, 20)).with(key(1, 10));
+    fn the_last_promoted_key_seals_and_all_open() {
+        let ring = KeyRing::default().with(key(2, 20)).with(waiting(3)).with(key(1, 10));
         assert_eq!(ring.current().map(SealingKey::id), Some(KeyId::from_bytes([2; 4])));
-        for sealing in [key(1, 10), key(2, 20)] {
+        for sealing in [key(1, 10), key(2, 20), waiting(3)] {
             let mut sealed = b"claims".to_vec();
             sealing.seal([7; 12], b"header", &mut sealed).unwrap();
             assert_ne!(&sealed[..6], b"claims");
             let opened = ring.open(sealing.id(), [7; 12], b"header", &mut sealed).map(<[u8]>::to_vec);
             assert_eq!(opened, Ok(b"claims".to_vec()));
         }
+    }
+
+    #[test]
+    fn a_key_that_waits_does_not_seal_until_it_is_promoted() {
+        let ring = KeyRing::default().with(waiting(1));
+        assert!(ring.current().is_none());
+        assert_eq!(ring.with(key(1, 10)).current().map(SealingKey::id), Some(KeyId::from_bytes([1; 4])));
     }
 
     #[test]

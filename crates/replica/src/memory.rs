@@ -1,19 +1,24 @@
 //! The memory of a node: a function of the change log.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use obol_keys::{KeyRing, MasterKey, WrongMasterKey};
-use obol_store::{Appended, Change, ChangeLog, Client, Entry, Page, ReadFrom, StoreError, Timeline};
-use obol_token::{Asked, Claims, ClientId, DenyList, Position, Refusal, Scratch, SealFailed, Timestamp};
+use obol_store::{
+    Appended, Change, ChangeLog, Client, Entry, NewSealingKey, Page, ReadFrom, StoreError, Timeline,
+    WrappedKey,
+};
+use obol_token::{
+    Asked, Claims, ClientId, DenyList, KeyId, Position, Refusal, Scratch, SealFailed, Timestamp,
+};
 
 /// Deny list, sealing keys and clients as of [`Memory::applied`].
 pub struct Memory {
     master: MasterKey,
     deny_list: DenyList,
-    keys: ArcSwap<KeyRing>,
+    keys: ArcSwap<Keys>,
     clients: ArcSwap<ClientsById>,
     applied: AtomicU64,
     /// The number of the timeline on which it has read.
@@ -24,6 +29,13 @@ pub struct Memory {
 }
 
 type ClientsById = HashMap<ClientId, Arc<Client>>;
+
+/// The keys that open and seal, and what the log says of all of them, each with the position of its entry.
+#[derive(Clone, Default)]
+struct Keys {
+    ring: KeyRing,
+    stored: BTreeMap<KeyId, (Position, WrappedKey)>,
+}
 
 /// Why the memory could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
@@ -121,7 +133,7 @@ impl Memory {
         lacking: Timeline,
         kept_to: Position,
     ) -> Result<(), LoadError> {
-        let (mut clients, mut keys) = (ClientsById::new(), KeyRing::default());
+        let (mut clients, mut keys) = (ClientsById::new(), Keys::default());
         let mut after = Position::START;
         loop {
             let page = log.read_page(ReadFrom { after, limit: Self::PAGE, known: lacking }).await?;
@@ -177,7 +189,7 @@ impl Memory {
         now: Timestamp,
         scratch: &'a mut Scratch,
     ) -> Result<Claims<'a>, Refusal> {
-        obol_token::verify(presented, asked, &**self.keys.load(), &self.deny_list, now, scratch)
+        obol_token::verify(presented, asked, &self.keys.load().ring, &self.deny_list, now, scratch)
     }
 
     /// Opens the seal only: says what a token says, not whether it stands.
@@ -185,16 +197,16 @@ impl Memory {
     /// # Errors
     /// [`Refusal`]
     pub fn open<'a>(&self, presented: &str, scratch: &'a mut Scratch) -> Result<Claims<'a>, Refusal> {
-        obol_token::open(presented, &**self.keys.load(), scratch)
+        obol_token::open(presented, &self.keys.load().ring, scratch)
     }
 
-    /// Seals a token with the newest key. A nonce is 12 fresh random bytes.
+    /// Seals a token with the key that was promoted last. A nonce is 12 fresh random bytes.
     ///
     /// # Errors
     /// [`SealError`]
     pub fn seal(&self, claims: &Claims<'_>, nonce: [u8; 12]) -> Result<String, SealError> {
         let keys = self.keys.load();
-        let key = keys.current().ok_or(SealError::NoKey)?;
+        let key = keys.ring.current().ok_or(SealError::NoKey)?;
         Ok(obol_token::seal(claims, key, nonce)?)
     }
 
@@ -210,22 +222,32 @@ impl Memory {
     }
 
     /// Whether a token can be sealed.
-    pub(crate) fn has_key(&self) -> bool {
-        self.keys.load().current().is_some()
+    pub fn has_key(&self) -> bool {
+        self.keys.load().ring.current().is_some()
     }
 
-    /// The key that unwraps what the log says of sealing keys.
-    pub(crate) fn master(&self) -> &MasterKey {
-        &self.master
+    /// A new sealing key, wrapped by the master key that unwraps those that are there: not stored yet. `None` if the
+    /// cryptographic library makes none.
+    pub fn new_sealing_key(&self, created_at: Timestamp) -> Option<NewSealingKey> {
+        let (id, wrapped) = self.master.new_sealing_key()?;
+        Some(NewSealingKey { id, wrapped, created_at })
+    }
+
+    /// What the log said of sealing keys beyond `position`, in that order.
+    pub(crate) fn keys_beyond(&self, position: Position) -> Vec<WrappedKey> {
+        let keys = self.keys.load();
+        let mut beyond: Vec<_> = keys.stored.values().filter(|(told_at, _)| *told_at > position).collect();
+        beyond.sort_by_key(|(told_at, _)| *told_at);
+        beyond.into_iter().map(|(_, key)| key.clone()).collect()
     }
 
     /// Applies entries in order; the position moves only after what they say counts.
     fn apply(&self, entries: &[Entry]) -> Result<(), WrongMasterKey> {
         let states = |change: &Change| !matches!(change, Change::Denied(_));
-        let (mut clients, mut keys) = (ClientsById::new(), KeyRing::default());
+        let (mut clients, mut keys) = (ClientsById::new(), Keys::default());
         let any_state = entries.iter().any(|entry| states(&entry.change));
         if any_state {
-            (clients, keys) = (ClientsById::clone(&self.clients.load()), KeyRing::clone(&self.keys.load()));
+            (clients, keys) = (ClientsById::clone(&self.clients.load()), Keys::clone(&self.keys.load()));
         }
         for entry in entries {
             self.apply_one(entry, &mut clients, &mut keys)?;
@@ -244,7 +266,7 @@ impl Memory {
         &self,
         entry: &Entry,
         clients: &mut ClientsById,
-        keys: &mut KeyRing,
+        keys: &mut Keys,
     ) -> Result<(), WrongMasterKey> {
         match &entry.change {
             #[cfg(feature = "planted-bugs")]
@@ -258,10 +280,12 @@ impl Memory {
                 clients.remove(id);
             }
             Change::SealingKey(key) => {
-                *keys = match key.retired_at {
-                    Some(_) => keys.without(key.id),
-                    None => keys.with(self.master.unwrap_key(key.id, &key.wrapped, key.created_at)?),
+                let sealing_from = key.promoted.map(|promoted| promoted.position);
+                keys.ring = match key.retired_at {
+                    Some(_) => keys.ring.without(key.id),
+                    None => keys.ring.with(self.master.unwrap_key(key.id, &key.wrapped, sealing_from)?),
                 };
+                keys.stored.insert(key.id, (entry.position, key.clone()));
             }
         }
         Ok(())

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use obol_keys::MasterKey;
-use obol_store::{Appended, Deny, NodeId, Store, StoreError, WrappedKey};
+use obol_store::{Appended, Deny, NodeId, Store, StoreError};
 use obol_token::{Denial, Denied, Position, Timestamp};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
@@ -305,7 +305,7 @@ impl Replica {
         }
     }
 
-    /// What this node knows to be refused and the log has lost is appended again, before the node vouches again.
+    /// What this node knows to be refused, and of keys, and the log has lost is appended again, before it vouches again.
     async fn recover(&self) -> Result<(), LoadError> {
         let _one = self.recovering.lock().await;
         // Another reading may have done it meanwhile.
@@ -314,10 +314,11 @@ impl Replica {
             Err(LoadError::Lost { kept_to, timeline }) => (kept_to, timeline),
             taken_in => return taken_in.map(drop),
         };
-        let lost = self.memory.deny_list().beyond(kept_to);
+        let (lost, lost_keys) = (self.memory.deny_list().beyond(kept_to), self.memory.keys_beyond(kept_to));
         tracing::error!(
             %kept_to,
             denials = lost.len(),
+            keys = lost_keys.len(),
             "the store has lost entries of the change log in a failover; appending again what is to be refused"
         );
         let now = self.clock.wall();
@@ -333,13 +334,17 @@ impl Replica {
                 let _: Appended = appended.unwrap_or_else(cut_off)?;
             }
         }
+        // In their order: a key that was retired had been replaced before.
+        for key in &lost_keys {
+            // Nobody waits for these either.
+            let _: Appended = self.store.put_back_sealing_key(key).await?;
+        }
         self.memory.read_anew(&*self.store, timeline, kept_to).await
     }
 
     async fn add_first_key(&self) -> Result<(), StartError> {
-        let (id, wrapped) = self.memory.master().new_sealing_key().ok_or(StartError::Key)?;
-        let created_at = self.clock.wall();
-        self.store.add_first_sealing_key(&WrappedKey { id, wrapped, created_at, retired_at: None }).await?;
+        let key = self.memory.new_sealing_key(self.clock.wall()).ok_or(StartError::Key)?;
+        self.store.add_first_sealing_key(&key).await?;
         self.memory.catch_up(&*self.store).await?;
         Ok(())
     }

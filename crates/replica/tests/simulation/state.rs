@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
-use obol_store::{Appended, NodeId};
-use obol_store::{Change, Deny, Entry, FirstKeyOutcome, Page, ReadFrom, Timeline, WrappedKey};
+use obol_store::{
+    Appended, Change, Deny, Entry, FirstKeyOutcome, NewSealingKey, NodeId, Page, Promoted, ReadFrom,
+    Timeline, WrappedKey,
+};
 use obol_token::{Denial, Denied, Expiry, Position};
 
 use crate::world::Ms;
@@ -46,7 +48,8 @@ pub(crate) enum Write {
     TakeOut { node: NodeId, renewals: u64 },
     Leave(NodeId),
     Deny(Deny),
-    AddFirstKey(WrappedKey),
+    AddFirstKey(NewSealingKey),
+    PutBackKey(WrappedKey),
 }
 
 /// What became of it.
@@ -83,6 +86,7 @@ impl State {
             Write::Leave(node) => Written::Row(self.rows.remove(node.as_bytes()).is_some()),
             Write::Deny(deny) => Written::Appended(self.deny(deny, timeline)),
             Write::AddFirstKey(key) => Written::FirstKey(self.add_first_key(key, timeline)),
+            Write::PutBackKey(key) => Written::Appended(self.put_back_key(key, timeline)),
         }
     }
 
@@ -157,13 +161,24 @@ impl State {
         }
     }
 
-    fn add_first_key(&mut self, key: &WrappedKey, timeline: u64) -> FirstKeyOutcome {
+    fn add_first_key(&mut self, key: &NewSealingKey, timeline: u64) -> FirstKeyOutcome {
         self.lock(timeline);
         if self.log.values().any(|change| matches!(change, Change::SealingKey(_))) {
             return FirstKeyOutcome::Exists;
         }
         let thing = Thing::Key(*key.id.as_bytes());
-        FirstKeyOutcome::Added(self.append(thing, |_| Change::SealingKey(key.clone())))
+        let NewSealingKey { id, wrapped, created_at } = key.clone();
+        FirstKeyOutcome::Added(self.append(thing, |position| {
+            let promoted = Some(Promoted { position, at: created_at });
+            Change::SealingKey(WrappedKey { id, wrapped, created_at, promoted, retired_at: None })
+        }))
+    }
+
+    /// Nothing is done to a key here after it was added: what a node knows of it is what is put back.
+    fn put_back_key(&mut self, key: &WrappedKey, timeline: u64) -> Appended {
+        self.lock(timeline);
+        let thing = Thing::Key(*key.id.as_bytes());
+        self.append(thing, |_| Change::SealingKey(key.clone()))
     }
 
     fn change_row(&mut self, node: NodeId, change: impl FnOnce(&mut Row)) -> Written {

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use obol_store::{
-    AddOutcome, Appended, BeginOutcome, ChangeLog, ChangeOutcome, Client, Clients, Denials, Deny, Durability,
-    Families, Family, FirstKeyOutcome, NewFamily, NodeId, Nodes, Page, PasswordHash, Peer, ReadFrom,
-    RotateOutcome, Rotation, SealingKeys, StoreError, User, Username, Users, WrappedKey,
+    AddKeyOutcome, AddOutcome, Appended, BeginOutcome, ChangeLog, ChangeOutcome, Client, Clients, Denials,
+    Deny, Durability, Families, Family, FirstKeyOutcome, NewFamily, NewSealingKey, NodeId, Nodes, Page,
+    PasswordHash, Peer, PromoteOutcome, ReadFrom, RetireOutcome, RotateOutcome, Rotation, SealingKeys,
+    StoreError, User, Username, Users, WrappedKey,
 };
-use obol_token::{ClientId, FamilyId, Position, SecretHash, SubjectId, Timestamp};
+use obol_token::{ClientId, FamilyId, KeyId, Position, SecretHash, SubjectId, Timestamp};
 
 use crate::link::{Link, OPERATION, unavailable};
 use crate::state::{Write, Written};
@@ -101,11 +102,34 @@ impl Denials for Link {
 
 #[async_trait]
 impl SealingKeys for Link {
-    async fn add_first_sealing_key(&self, key: &WrappedKey) -> Result<FirstKeyOutcome, StoreError> {
+    async fn add_first_sealing_key(&self, key: &NewSealingKey) -> Result<FirstKeyOutcome, StoreError> {
         match self.write(Write::AddFirstKey(key.clone())).await? {
             Written::FirstKey(outcome) => Ok(outcome),
             _ => Err(unavailable("another answer")),
         }
+    }
+
+    async fn put_back_sealing_key(&self, key: &WrappedKey) -> Result<Appended, StoreError> {
+        match self.write(Write::PutBackKey(key.clone())).await? {
+            Written::Appended(appended) => Ok(self.appended(appended)),
+            _ => Err(unavailable("another answer")),
+        }
+    }
+
+    async fn add_sealing_key(&self, _: &NewSealingKey) -> Result<AddKeyOutcome, StoreError> {
+        unused()
+    }
+
+    async fn promote_sealing_key(&self, _: KeyId, _: Timestamp) -> Result<PromoteOutcome, StoreError> {
+        unused()
+    }
+
+    async fn retire_sealing_key(&self, _: KeyId, _: Timestamp) -> Result<RetireOutcome, StoreError> {
+        unused()
+    }
+
+    async fn list_sealing_keys(&self) -> Result<Vec<WrappedKey>, StoreError> {
+        unused()
     }
 
     async fn has_sealing_key(&self) -> Result<bool, StoreError> {

@@ -151,7 +151,13 @@ impl Call {
     pub(crate) fn takes_turns(&self) -> bool {
         matches!(
             self,
-            Self::Write(Write::Enter(_) | Write::TakeOut { .. } | Write::Deny(_) | Write::AddFirstKey(_))
+            Self::Write(
+                Write::Enter(_)
+                    | Write::TakeOut { .. }
+                    | Write::Deny(_)
+                    | Write::AddFirstKey(_)
+                    | Write::PutBackKey(_)
+            )
         )
     }
 
@@ -169,6 +175,7 @@ impl Call {
                 Write::Leave(node) => (8, first_bytes(node.as_bytes())),
                 Write::Deny(deny) => (9, denied(deny)),
                 Write::AddFirstKey(_) => (10, 0),
+                Write::PutBackKey(key) => (11, u32::from_be_bytes(*key.id.as_bytes()).into()),
             },
         }
     }
