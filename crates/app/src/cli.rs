@@ -11,6 +11,7 @@ use crate::commands::completions::CompletionsArgs;
 use crate::commands::config::ConfigCommand;
 use crate::commands::doctor::DoctorArgs;
 use crate::commands::drain::DrainArgs;
+use crate::commands::keys::KeysCommand;
 use crate::commands::migrate::MigrateArgs;
 use crate::commands::nodes::NodesCommand;
 use crate::commands::revoke::RevokeArgs;
@@ -71,6 +72,9 @@ pub(crate) enum Command {
     Token(TokenCommand),
     /// End many tokens at once: of a person, of a client, of one sign-in, or all.
     Revoke(RevokeArgs),
+    /// Show and change the keys that seal access tokens.
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Show the servers that answer for an installation.
     #[command(subcommand)]
     Nodes(NodesCommand),

@@ -7,6 +7,7 @@ pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod drain;
+pub(crate) mod keys;
 pub(crate) mod migrate;
 pub(crate) mod nodes;
 pub(crate) mod revoke;
@@ -45,6 +46,7 @@ pub(crate) fn run(cli: Cli) -> Result<End, Failure> {
         Command::Client(command) => log_little(|| client::run(command, &settings(everywhere)?, output)),
         Command::User(command) => log_little(|| user::run(command, &settings(everywhere)?, output)),
         Command::Token(command) => log_little(|| token::run(command, &settings(everywhere)?, output)),
+        Command::Keys(command) => log_little(|| keys::run(command, &settings(everywhere)?, output)),
         Command::Nodes(command) => log_little(|| nodes::run(command, &settings(everywhere)?, output)),
         Command::Backup(args) => log_little(|| backup::back_up(&args, &settings(everywhere)?, output)),
         Command::Restore(args) => log_little(|| backup::restore(&args, &settings(everywhere)?, output)),

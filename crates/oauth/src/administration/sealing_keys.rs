@@ -1,0 +1,196 @@
+//! Changing the keys that seal access tokens, without a token that is refused because of it.
+//!
+//! 1. A new key is added: it opens, and does not seal ([`begin_rotation`]).
+//! 2. The caller waits until no node answers without having applied that (`obol_replica::confirm_from_outside`).
+//! 3. The key is promoted: it seals, and the one before goes on opening ([`finish_rotation`]).
+//!
+//! Who is cut off in between leaves a key that waits; the next rotation goes on with it. Of two at once both go on with
+//! the same key.
+
+use obol_replica::{Memory, Revoked};
+use obol_store::{
+    AddKeyOutcome, Appended, MOST_SEALING_KEYS, PromoteOutcome, RetireOutcome, Store, StoreError, WrappedKey,
+};
+use obol_token::{Expiry, KeyId, Position, Timestamp};
+
+/// A key that opens at every node that has applied its addition, and does not seal yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "it seals only after its promotion"]
+pub struct WaitingKey {
+    /// Which.
+    pub id: KeyId,
+    /// Its addition, which every node must have applied before it is promoted.
+    pub appended: Appended,
+    /// Whether it was added by an earlier rotation, which was not finished.
+    pub from_before: bool,
+}
+
+/// Why the sealing key could not be changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RotateKeyError {
+    /// No server has ever started.
+    #[error("this installation has no sealing key yet: start `obol serve` on it once")]
+    NoKey,
+    /// The cryptographic library refuses.
+    #[error("the cryptographic library made no sealing key")]
+    NotMade,
+    /// There are as many as there may be.
+    #[error(
+        "{MOST_SEALING_KEYS} sealing keys are in use, and no more can be: retire old ones (obol keys retire)"
+    )]
+    TooMany,
+    /// Nodes may be left that would refuse what it seals.
+    #[error("the sealing key {0} has not reached every node yet: rotate again")]
+    NotEverywhere(KeyId),
+    /// Somebody else has retired it.
+    #[error("the sealing key {0} was retired before it sealed: rotate again")]
+    Retired(KeyId),
+    /// Storage refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a key was not retired.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RetireKeyError {
+    /// Nothing could be issued without it.
+    #[error("{0} is the key that seals new tokens: put another in its place first (obol keys rotate)")]
+    Seals(KeyId),
+    /// There is none.
+    #[error("there is no sealing key {0} (obol keys list)")]
+    Unknown(KeyId),
+    /// Storage refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What a key does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyState {
+    /// It opens, and waits until it is promoted.
+    Waits,
+    /// It seals new tokens, and opens.
+    Seals,
+    /// It opens what it has sealed.
+    Opens,
+    /// Nothing any more.
+    Retired,
+}
+
+/// A key as operators see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListedKey {
+    /// Which.
+    pub id: KeyId,
+    /// What it does.
+    pub state: KeyState,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Since when it seals, or when it began to.
+    pub sealing_since: Option<Timestamp>,
+    /// Until when access tokens that it has sealed may live; `None` while it seals, and when there are none that stand.
+    pub tokens_until: Option<Expiry>,
+    /// When it was retired.
+    pub retired_at: Option<Timestamp>,
+}
+
+/// All sealing keys, in the order in which they were made.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn list_sealing_keys(store: &dyn Store) -> Result<Vec<ListedKey>, StoreError> {
+    let clients = store.list_clients().await?;
+    let replaced_at = |keys: &[WrappedKey], position: Position| {
+        let promoted = keys.iter().filter_map(|key| key.promoted);
+        promoted.filter(|later| later.position > position).min_by_key(|later| later.position)
+    };
+    let keys = store.list_sealing_keys().await?;
+    let listed = keys.iter().map(|key| {
+        let next = key.promoted.and_then(|promoted| replaced_at(&keys, promoted.position));
+        let state = state(&keys, key);
+        let until = next.filter(|_| state == KeyState::Opens).map(|next| {
+            // Tokens of deleted clients are refused in any case.
+            let last_sealed_at = next.at.plus_secs(SEALED_LATE_SECS);
+            let expiries = clients.iter().map(|client| client.access_token_lifetime.from(last_sealed_at));
+            expiries.max().unwrap_or(Expiry::At(last_sealed_at))
+        });
+        ListedKey {
+            id: key.id,
+            state,
+            created_at: key.created_at,
+            sealing_since: key.promoted.map(|promoted| promoted.at),
+            tokens_until: until,
+            retired_at: key.retired_at,
+        }
+    });
+    Ok(listed.collect())
+}
+
+/// Step 1. The new key is wrapped by the master key of `memory`, which has unwrapped those that are there.
+///
+/// # Errors
+/// [`RotateKeyError`]
+pub async fn begin_rotation(
+    memory: &Memory,
+    store: &dyn Store,
+    now: Timestamp,
+) -> Result<WaitingKey, RotateKeyError> {
+    if !memory.has_key() {
+        return Err(RotateKeyError::NoKey);
+    }
+    let key = memory.new_sealing_key(now).ok_or(RotateKeyError::NotMade)?;
+    match store.add_sealing_key(&key).await? {
+        AddKeyOutcome::Waits { id, appended } => Ok(WaitingKey { id, appended, from_before: id != key.id }),
+        AddKeyOutcome::TooMany => Err(RotateKeyError::TooMany),
+    }
+}
+
+/// Step 3, with the proof that every node has applied step 1.
+///
+/// # Errors
+/// [`RotateKeyError`]
+pub async fn finish_rotation(
+    store: &dyn Store,
+    key: WaitingKey,
+    everywhere: Revoked,
+    now: Timestamp,
+) -> Result<Appended, RotateKeyError> {
+    if everywhere.position() < key.appended.position() {
+        return Err(RotateKeyError::NotEverywhere(key.id));
+    }
+    match store.promote_sealing_key(key.id, now).await? {
+        PromoteOutcome::Promoted(appended) => Ok(appended),
+        PromoteOutcome::Unknown => Err(RotateKeyError::Retired(key.id)),
+    }
+}
+
+/// Ends a key: once every node has applied that, each refuses what it has sealed.
+///
+/// # Errors
+/// [`RetireKeyError`]
+pub async fn retire_sealing_key(
+    store: &dyn Store,
+    id: KeyId,
+    now: Timestamp,
+) -> Result<Appended, RetireKeyError> {
+    match store.retire_sealing_key(id, now).await? {
+        RetireOutcome::Retired(appended) => Ok(appended),
+        RetireOutcome::Seals => Err(RetireKeyError::Seals(id)),
+        RetireOutcome::Unknown => Err(RetireKeyError::Unknown(id)),
+    }
+}
+
+/// A node may seal with the key before until it has read of the promotion: no longer than the longest lease, 60 s, and as
+/// much again for clocks that differ.
+const SEALED_LATE_SECS: i64 = 120;
+
+fn state(keys: &[WrappedKey], key: &WrappedKey) -> KeyState {
+    let in_use = keys.iter().filter(|key| key.retired_at.is_none()).filter_map(|key| key.promoted);
+    let seals_from = in_use.map(|promoted| promoted.position).max();
+    match (key.retired_at, key.promoted.map(|promoted| promoted.position)) {
+        (Some(_), _) => KeyState::Retired,
+        (None, None) => KeyState::Waits,
+        (None, since) if since == seals_from => KeyState::Seals,
+        (None, Some(_)) => KeyState::Opens,
+    }
+}
