@@ -101,6 +101,8 @@ impl Nodes for SqliteStore {
     }
 
     async fn report_applied(&self, node: NodeId, applied: Position) -> Result<(), StoreError> {
+        // A renewal may have read what the watcher has not noticed yet, and whoever appended it waits.
+        self.head.seen(applied);
         let foreign = self.head.foreign();
         let (needed, held) = self
             .this_server
@@ -262,6 +264,16 @@ mod tests {
         timeout(PATIENCE, seen).await.expect("the row was never written");
     }
 
+    /// The write of the row may end after the renewal that began it.
+    async fn is_seen(command: &SqliteStore, applied: Position) {
+        let seen = async {
+            while seen(command).await != Some((applied, LEASE)) {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(PATIENCE, seen).await.expect("the row was never written");
+    }
+
     #[tokio::test]
     async fn own_appends_cost_no_second_commit() {
         let (server, _folder) = server().await;
@@ -286,6 +298,18 @@ mod tests {
             }
             notices(&server, Position::new(position.number() - 1)).await;
             renew_until_seen(&server, &command, applied, LEASE).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_renewal_has_read_before_the_watcher_noticed_it_is_said_too() {
+        let (server, folder) = server().await;
+        let command = command_line(&folder);
+        for _ in 0..20 {
+            let position = append(&command).await;
+            // At once, and never again.
+            renew(&server, THIS, position, LEASE).await.unwrap();
+            is_seen(&command, position).await;
         }
     }
 
