@@ -14,6 +14,8 @@ mod costs;
 mod failovers;
 #[path = "cluster/refusals.rs"]
 mod refusals;
+#[path = "cluster/sealing_keys.rs"]
+mod sealing_keys;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use obol_testkit::checker::Outcome;
-use obol_testkit::cluster::{Fault, Load, live_through};
+use obol_testkit::cluster::{Database, Fault, Load, live_through};
 use obol_testkit::{Chance, obol, run_size, wait_until};
 
 use crate::alone::Alone;
@@ -38,15 +38,7 @@ fn what_an_asynchronous_standby_never_had_is_appended_again_and_refused_by_who_s
     database.add_standby();
     let [first, second, third, late] = cluster.nodes() else { panic!("three nodes and a spare one") };
     let (revoked, other) = (issue(&cluster, first), issue(&cluster, first));
-    // The standby hears of nothing more.
-    database.with_standby(|standby| {
-        standby.sql("postgres", "ALTER SYSTEM SET primary_conninfo = ''");
-        standby.sql("postgres", "SELECT pg_reload_conf()");
-        wait_until("the standby follows no more", Duration::from_secs(20), || {
-            let receivers = standby.sql("postgres", "SELECT count(*) FROM pg_stat_wal_receiver");
-            (receivers == "0").then_some(())
-        });
-    });
+    hold_standby_back(database);
     revoke(&cluster, first, &revoked);
     database.fail_over();
     // Nobody accepts it meanwhile: a node that cannot vouch says 503.
@@ -66,4 +58,17 @@ fn what_an_asynchronous_standby_never_had_is_appended_again_and_refused_by_who_s
         assert_eq!(verify(node, service, &revoked), Some(Outcome::Refused), "{}", node.name());
         assert_eq!(verify(node, service, &other), Some(Outcome::Done(())), "{}", node.name());
     }
+}
+
+/// From here on the standby hears of nothing.
+#[track_caller]
+pub(crate) fn hold_standby_back(database: &Database) {
+    database.with_standby(|standby| {
+        standby.sql("postgres", "ALTER SYSTEM SET primary_conninfo = ''");
+        standby.sql("postgres", "SELECT pg_reload_conf()");
+        wait_until("the standby follows no more", Duration::from_secs(20), || {
+            let receivers = standby.sql("postgres", "SELECT count(*) FROM pg_stat_wal_receiver");
+            (receivers == "0").then_some(())
+        });
+    });
 }
