@@ -1,5 +1,6 @@
 //! `obol doctor`: whether an installation is sound, and what to do where it is not.
 
+use obol_oauth::administration::{KeyState, ListedKey, list_sealing_keys};
 use obol_replica::{Clock, SystemClock};
 use serde::Serialize;
 
@@ -42,6 +43,10 @@ async fn examine(installation: &Installation) -> Vec<Check> {
         }
         Err(error) => Check::wrong("change log", format!("{error:#}")),
     });
+    checks.push(match list_sealing_keys(store).await {
+        Ok(keys) => examine_keys(&keys),
+        Err(error) => Check::wrong("sealing keys", error.to_string()),
+    });
     checks.push(match store.weaknesses().await {
         Ok(weaknesses) if weaknesses.is_empty() => {
             Check::sound("promise", "what the store acknowledges is on stable storage".to_owned())
@@ -79,6 +84,31 @@ async fn examine(installation: &Installation) -> Vec<Check> {
         Err(error) => checks.push(Check::wrong("nodes", error.to_string())),
     }
     checks
+}
+
+fn examine_keys(keys: &[ListedKey]) -> Check {
+    let of = |state| keys.iter().filter(move |key| key.state == state);
+    let (seals, open) = (of(KeyState::Seals).next(), of(KeyState::Opens).count());
+    match (seals, of(KeyState::Waits).next()) {
+        (None, _) if keys.is_empty() => {
+            Check::sound("sealing keys", "none yet: the first start of a server makes one".to_owned())
+        }
+        (None, _) => {
+            let said = "none seals, so nothing can be issued: run `obol keys rotate`";
+            Check::wrong("sealing keys", said.to_owned())
+        }
+        (Some(_), Some(waits)) => {
+            let said = format!(
+                "a rotation is under way, or was cut off: {} waits; `obol keys rotate` goes on",
+                waits.id
+            );
+            Check::sound("sealing keys", said)
+        }
+        (Some(seals), None) => Check::sound(
+            "sealing keys",
+            format!("{} seals; {open} more open what they have sealed", seals.id),
+        ),
+    }
 }
 
 #[derive(Serialize)]
@@ -121,7 +151,31 @@ impl Answer for Report {
 
 #[cfg(test)]
 mod tests {
+    use obol_token::{KeyId, Timestamp};
+
     use super::*;
+
+    #[test]
+    fn what_is_said_of_sealing_keys_names_what_to_do() {
+        let key = |number, state| ListedKey {
+            id: KeyId::from_bytes([number; 4]),
+            state,
+            created_at: Timestamp::from_secs(0),
+            sealing_since: None,
+            tokens_until: None,
+            retired_at: None,
+        };
+        let (seals, opens) = (key(1, KeyState::Seals), key(2, KeyState::Opens));
+        for (keys, sound, words) in [
+            (vec![], true, "first start"),
+            (vec![seals, opens], true, "01010101 seals; 1 more"),
+            (vec![seals, key(3, KeyState::Waits)], true, "03030303 waits"),
+            (vec![opens, key(3, KeyState::Waits)], false, "obol keys rotate"),
+        ] {
+            let check = examine_keys(&keys);
+            assert!(check.sound == sound && check.said.contains(words), "{}", check.said);
+        }
+    }
 
     #[test]
     fn one_thing_that_is_wrong_makes_the_report_unsound_and_stands_out() {
