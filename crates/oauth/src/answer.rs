@@ -3,23 +3,23 @@
 use std::borrow::Cow;
 
 use obol_replica::Revoked;
-use obol_token::{Claims, Timestamp};
-use serde::{Deserialize, Serialize};
+use obol_token::{Claims, SubjectId, Timestamp, TokenId};
+use serde::{Deserialize, Serialize, Serializer};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::issue::secs_left;
 
 /// A successful answer, in no dialect yet.
 #[derive(Debug)]
-pub enum Answer {
+pub enum Answer<'a> {
     /// RFC 6749 §5.1.
     Token(TokenAnswer),
     /// RFC 7009 §2.2.
     Revocation(RevocationDone),
     /// RFC 7662 §2.2.
-    Introspection(Box<Introspection>),
+    Introspection(Introspection<'a>),
     /// `verify_token/`.
-    Verification(Verification<'static>),
+    Verification(Verification<'a>),
     /// A document as it is (RFC 8414).
     Document(serde_json::Value),
 }
@@ -55,32 +55,32 @@ pub enum RevocationDone {
 /// What introspection says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
-pub enum Introspection {
+pub enum Introspection<'a> {
     /// The token stands, and the caller may know.
     Active {
         /// Always true.
         active: bool,
         /// The client to which it was issued.
-        client_id: String,
+        client_id: Cow<'a, str>,
         /// When it expires, in seconds since the epoch; absent when it does not.
         #[serde(skip_serializing_if = "Option::is_none")]
         exp: Option<i64>,
         /// When it was issued, in seconds since the epoch.
         iat: i64,
         /// Our issuer.
-        iss: String,
+        iss: Cow<'a, str>,
         /// The token's id; absent for a refresh token.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        jti: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text")]
+        jti: Option<TokenId>,
         /// What was granted.
-        scope: String,
+        scope: Cow<'a, str>,
         /// Whom it is about.
-        sub: String,
+        sub: About<'a>,
         /// `Bearer`; absent for a refresh token.
         #[serde(skip_serializing_if = "Option::is_none")]
         token_type: Option<&'static str>,
         /// The person's name, or the service account's.
-        username: String,
+        username: Cow<'a, str>,
     },
     /// Unknown, expired, revoked, malformed, or none of the caller's business.
     Inactive {
@@ -89,7 +89,32 @@ pub enum Introspection {
     },
 }
 
-impl Introspection {
+/// Whom a token is about: a person, or the client itself by the name of its service account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum About<'a> {
+    /// By the id.
+    Person(SubjectId),
+    /// By the name.
+    ServiceAccount(Cow<'a, str>),
+}
+
+impl Serialize for About<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Person(id) => serializer.collect_str(id),
+            Self::ServiceAccount(name) => serializer.serialize_str(name),
+        }
+    }
+}
+
+fn as_text<S: Serializer>(id: &Option<TokenId>, serializer: S) -> Result<S::Ok, S::Error> {
+    match id {
+        Some(id) => serializer.collect_str(id),
+        None => serializer.serialize_none(),
+    }
+}
+
+impl Introspection<'_> {
     /// The one inactive answer.
     pub const INACTIVE: Self = Self::Inactive { active: false };
 }

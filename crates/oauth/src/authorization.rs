@@ -1,5 +1,7 @@
 //! The `Authorization` header: Basic (RFC 7617, with the encoding of RFC 6749 §2.3.1) and Bearer (RFC 6750 §2.1).
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
@@ -7,7 +9,7 @@ use zeroize::Zeroizing;
 use crate::params::decode_form;
 
 /// What the `Authorization` header holds.
-pub enum Authorization {
+pub enum Authorization<'a> {
     /// There is none, or it is of another scheme.
     None,
     /// Client credentials.
@@ -15,20 +17,31 @@ pub enum Authorization {
     /// The scheme is Basic and the rest is not well formed.
     MalformedBasic,
     /// A token.
-    Bearer(Zeroizing<String>),
+    Bearer(&'a str),
 }
 
 /// A client id and secret.
 pub struct BasicCredentials {
-    /// The `client_id`, decoded.
-    pub client_id: String,
-    /// The secret, decoded.
-    pub client_secret: Zeroizing<String>,
+    /// Both, decoded, one after the other; wiped when dropped.
+    text: Zeroizing<String>,
+    secret_at: usize,
 }
 
-impl Authorization {
+impl BasicCredentials {
+    /// The `client_id`, decoded.
+    pub fn client_id(&self) -> &str {
+        self.text.get(..self.secret_at).unwrap_or_default()
+    }
+
+    /// The secret, decoded.
+    pub fn client_secret(&self) -> &str {
+        self.text.get(self.secret_at..).unwrap_or_default()
+    }
+}
+
+impl<'a> Authorization<'a> {
     /// Reads the header's value. The scheme is compared without case, and exactly one word follows it.
-    pub fn parse(value: &str) -> Self {
+    pub fn parse(value: &'a str) -> Self {
         let mut words = value.split(' ').filter(|word| !word.is_empty());
         let (Some(scheme), credentials, None) = (words.next(), words.next(), words.next()) else {
             return Self::None;
@@ -37,13 +50,13 @@ impl Authorization {
             return credentials.and_then(parse_basic).map_or(Self::MalformedBasic, Self::Basic);
         }
         match credentials {
-            Some(token) if scheme.eq_ignore_ascii_case("bearer") => Self::Bearer(token.to_owned().into()),
+            Some(token) if scheme.eq_ignore_ascii_case("bearer") => Self::Bearer(token),
             Some(_) | None => Self::None,
         }
     }
 }
 
-impl std::fmt::Debug for Authorization {
+impl std::fmt::Debug for Authorization<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::None => "None",
@@ -59,11 +72,12 @@ fn parse_basic(credentials: &str) -> Option<BasicCredentials> {
     let decoded = Zeroizing::new(STANDARD.decode(credentials).ok()?);
     let colon = decoded.iter().position(|byte| *byte == b':')?;
     let (client_id, rest) = decoded.split_at_checked(colon)?;
-    let client_secret = rest.get(1..)?;
-    Some(BasicCredentials {
-        client_id: decode_form(client_id).ok()?,
-        client_secret: decode_form(client_secret).ok()?.into(),
-    })
+    let (client_id, client_secret) = (decode_form(client_id).ok()?, decode_form(rest.get(1..)?).ok()?);
+    let text = Zeroizing::new([&*client_id, &*client_secret].concat());
+    if let Cow::Owned(copy) = client_secret {
+        drop(Zeroizing::new(copy));
+    }
+    Some(BasicCredentials { text, secret_at: client_id.len() })
 }
 
 #[cfg(test)]
@@ -73,7 +87,9 @@ mod tests {
 
     fn basic(pair: &str) -> Option<(String, String)> {
         match Authorization::parse(&format!("Basic {}", STANDARD.encode(pair))) {
-            Authorization::Basic(found) => Some((found.client_id, found.client_secret.to_string())),
+            Authorization::Basic(found) => {
+                Some((found.client_id().to_owned(), found.client_secret().to_owned()))
+            }
             Authorization::MalformedBasic => None,
             other => panic!("{other:?}"),
         }
@@ -101,10 +117,7 @@ mod tests {
     #[test]
     fn the_scheme_is_compared_without_case_and_one_word_follows() {
         for value in ["Bearer abc", "bearer abc", "BEARER abc", "Bearer  abc"] {
-            assert!(
-                matches!(Authorization::parse(value), Authorization::Bearer(t) if *t == "abc"),
-                "{value}"
-            );
+            assert!(matches!(Authorization::parse(value), Authorization::Bearer("abc")), "{value}");
         }
         for value in ["", "Bearer", "Bearer ", "Bearer a b", "Bearerabc", "Token abc", "abc"] {
             assert!(matches!(Authorization::parse(value), Authorization::None), "{value}");

@@ -64,7 +64,7 @@ impl ClientAuthentication {
     /// `invalid_client` (401), `invalid_request` when two methods are used at once, 429 when throttled.
     pub(crate) fn authenticate(
         &self,
-        request: &Request,
+        request: &Request<'_>,
         memory: &Memory,
     ) -> Result<AuthenticatedClient, OAuthError> {
         let challenge = match request.authorization {
@@ -161,19 +161,22 @@ fn is_authentic(
 }
 
 /// The one set of credentials that a request presents.
-fn presented<'a>(authorization: &'a Authorization, body: &'a Params) -> Result<Presented<'a>, OAuthError> {
+fn presented<'a>(
+    authorization: &'a Authorization<'_>,
+    body: &'a Params<'_>,
+) -> Result<Presented<'a>, OAuthError> {
     let client_id = body.optional("client_id")?;
     let client_secret = body.optional("client_secret")?;
     match authorization {
         Authorization::MalformedBasic => Err(invalid_client().caused_by("malformed Basic credentials")),
         Authorization::Basic(basic) => {
-            if client_secret.is_some() || client_id.is_some_and(|id| id != basic.client_id) {
+            if client_secret.is_some() || client_id.is_some_and(|id| id != basic.client_id()) {
                 let sentence =
                     "Send the client credentials once: in the Authorization header or in the body.";
                 return Err(OAuthError::new(ErrorCode::InvalidRequest, sentence));
             }
-            let secret = Some(basic.client_secret.as_str()).filter(|secret| !secret.is_empty());
-            Ok(Presented { client_id: &basic.client_id, secret })
+            let secret = Some(basic.client_secret()).filter(|secret| !secret.is_empty());
+            Ok(Presented { client_id: basic.client_id(), secret })
         }
         Authorization::None | Authorization::Bearer(_) => match client_id {
             Some(client_id) => Ok(Presented { client_id, secret: client_secret }),

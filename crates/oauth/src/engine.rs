@@ -20,7 +20,8 @@ use obol_token::{Position, Scopes, Scratch, SubjectId};
 use crate::client_authentication::{AuthenticatedClient, ClientAuthentication};
 use crate::features::{ClientRule, Part, Steps, Waiting, password, verification};
 use crate::{
-    Answer, Arrival, Authorization, Challenge, ErrorCode, Issuer, OAuthError, Request, Verification,
+    Answer, Arrival, Authorization, Challenge, ErrorCode, Issuer, OAuthError, Request, RequestId,
+    Verification,
 };
 
 /// Settings of the protocol.
@@ -43,9 +44,9 @@ pub struct Engine {
 
 /// What a request comes to.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum Outcome<'a> {
     /// It is answered.
-    Done(Answer),
+    Done(Answer<'a>),
     /// A password must be checked first; then [`Engine::issue_to_person`].
     PasswordNeeded(Box<PasswordNeeded>),
 }
@@ -103,15 +104,15 @@ pub enum PersonRefused {
 }
 
 /// A request that is answered, or what remains to be waited for.
-enum Begun {
-    Answered(Result<Answer, OAuthError>),
+enum Begun<'a> {
+    Answered(Result<Answer<'a>, OAuthError>),
     Waiting(ClientRule, Waiting),
 }
 
 /// One request on its way through a feature.
 pub(crate) struct Call<'a> {
     pub(crate) engine: &'a Engine,
-    pub(crate) request: &'a Request,
+    pub(crate) request: &'a Request<'a>,
     pub(crate) vouched: Vouched<'a>,
 }
 
@@ -130,8 +131,12 @@ impl Engine {
     ///
     /// # Errors
     /// [`OAuthError`], to be shown in the dialect of the endpoint.
-    pub async fn answer(&self, request: &Request) -> Result<Outcome, OAuthError> {
-        match self.begin(request) {
+    pub async fn answer<'a>(
+        &'a self,
+        request: &'a Request<'_>,
+        scratch: &'a mut Scratch,
+    ) -> Result<Outcome<'a>, OAuthError> {
+        match self.begin(request, scratch) {
             Begun::Answered(answered) => answered.map(Outcome::Done),
             Begun::Waiting(rule, handle) => {
                 let call = self.vouched_call(request)?;
@@ -142,22 +147,26 @@ impl Engine {
     }
 
     /// Answers a request from memory; `None`, and nothing is done, if its answer has to wait for something.
-    pub fn answer_at_once(&self, request: &Request) -> Option<Result<Answer, OAuthError>> {
-        match self.begin(request) {
+    pub fn answer_at_once<'a>(
+        &'a self,
+        request: &'a Request<'_>,
+        scratch: &'a mut Scratch,
+    ) -> Option<Result<Answer<'a>, OAuthError>> {
+        match self.begin(request, scratch) {
             Begun::Answered(answered) => Some(answered),
             Begun::Waiting(..) => None,
         }
     }
 
-    fn begin(&self, request: &Request) -> Begun {
+    fn begin<'a>(&'a self, request: &'a Request<'_>, scratch: &'a mut Scratch) -> Begun<'a> {
         Begun::Answered(match &request.endpoint.steps {
             Steps::Document(document) => Ok(Answer::Document(document(self))),
-            Steps::Asked(handle) => self.vouched_call(request).and_then(|call| handle(&call)),
+            Steps::Asked(handle) => self.vouched_call(request).and_then(|call| handle(&call, scratch)),
             Steps::Authenticated { client, part } => match part(request) {
                 Part::Waiting(handle) => return Begun::Waiting(*client, handle),
                 Part::AtOnce(handle) => self
                     .vouched_call(request)
-                    .and_then(|call| handle(&call, &self.authenticated(&call, *client)?)),
+                    .and_then(|call| handle(&call, &self.authenticated(&call, *client)?, scratch)),
             },
         })
     }
@@ -194,12 +203,12 @@ impl Engine {
         &self,
         needed: PasswordNeeded,
         person: Result<Person, PersonRefused>,
-    ) -> Result<Answer, OAuthError> {
+    ) -> Result<Answer<'static>, OAuthError> {
         password::issue(self, needed, person).await
     }
 
     /// An arrival at this moment; the door makes one per request, after it arrived.
-    pub fn arrival(&self, source: IpAddr, request_id: String) -> Arrival {
+    pub fn arrival(&self, source: IpAddr, request_id: RequestId) -> Arrival {
         let (now, since_boot) = self.replica.now();
         Arrival { now, since_boot, source, request_id }
     }
@@ -218,12 +227,12 @@ impl Engine {
     pub(crate) fn audit(&self, arrival: &Arrival, record: AuditRecord) {
         self.audit.record(AuditRecord {
             source: Some(arrival.source.to_string()),
-            request_id: Some(arrival.request_id.clone()),
+            request_id: Some(arrival.request_id.as_str().to_owned()),
             ..record
         });
     }
 
-    fn vouched_call<'a>(&'a self, request: &'a Request) -> Result<Call<'a>, OAuthError> {
+    fn vouched_call<'a>(&'a self, request: &'a Request<'a>) -> Result<Call<'a>, OAuthError> {
         let vouched = self.replica.vouch()?;
         if request.min_position.is_some_and(|wanted| vouched.position() < wanted) {
             let sentence = "This node has not read the change log that far yet; ask again.";
@@ -253,9 +262,9 @@ impl Engine {
         client.inspect_err(|error| self.audit_client_refused(call.request, error))
     }
 
-    fn audit_client_refused(&self, request: &Request, error: &OAuthError) {
+    fn audit_client_refused(&self, request: &Request<'_>, error: &OAuthError) {
         let presented = match &request.authorization {
-            Authorization::Basic(basic) => Some(basic.client_id.clone()),
+            Authorization::Basic(basic) => Some(basic.client_id().to_owned()),
             _ => request.body.optional("client_id").ok().flatten().map(str::to_owned),
         };
         let reason = error.reason().to_owned();
@@ -272,7 +281,7 @@ impl Engine {
 }
 
 /// Credentials in a URL end in logs and histories: such a request is refused, so that its sender notices.
-fn refuse_credentials_in_url(request: &Request) -> Result<(), OAuthError> {
+fn refuse_credentials_in_url(request: &Request<'_>) -> Result<(), OAuthError> {
     const CREDENTIALS: [&str; 6] =
         ["client_secret", "password", "token", "refresh_token", "access_token", "code"];
     for name in CREDENTIALS {
@@ -284,7 +293,7 @@ fn refuse_credentials_in_url(request: &Request) -> Result<(), OAuthError> {
     Ok(())
 }
 
-fn require_client_named(request: &Request) -> Result<(), OAuthError> {
+fn require_client_named(request: &Request<'_>) -> Result<(), OAuthError> {
     match request.authorization {
         Authorization::Basic(_) | Authorization::MalformedBasic => Ok(()),
         _ => request.body.required("client_id").map(|_| ()),

@@ -20,10 +20,10 @@ mod params;
 mod request;
 mod scopes;
 
-pub use answer::{Answer, Introspection, RevocationDone, TokenAnswer, Verification, username};
+pub use answer::{About, Answer, Introspection, RevocationDone, TokenAnswer, Verification, username};
 pub use authorization::{Authorization, BasicCredentials};
 pub use engine::{Engine, Outcome, PasswordNeeded, Person, PersonRefused, Settings};
 pub use error::{Challenge, ErrorCode, OAuthError, Wire};
 pub use features::{Endpoint, FEATURES, Feature, Grant, Method, grant_types};
 pub use params::{MalformedParams, Params};
-pub use request::{Arrival, Issuer, IssuerError, Request, Surface};
+pub use request::{Arrival, Issuer, IssuerError, Request, RequestId, Surface};

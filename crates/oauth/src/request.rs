@@ -18,15 +18,15 @@ pub enum Surface {
 }
 
 /// A request, parsed.
-pub struct Request {
+pub struct Request<'a> {
     /// Where it arrived.
     pub endpoint: &'static Endpoint,
     /// The parameters of the URL.
-    pub query: Params,
+    pub query: Params<'a>,
     /// The parameters of the body.
-    pub body: Params,
+    pub body: Params<'a>,
     /// The `Authorization` header.
-    pub authorization: Authorization,
+    pub authorization: Authorization<'a>,
     /// The answer must be at least as new as this (`Obol-Min-Position`).
     pub min_position: Option<Position>,
     /// When and whence.
@@ -34,7 +34,7 @@ pub struct Request {
 }
 
 /// When and whence a request came.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Arrival {
     /// Read once, after the request arrived.
     pub now: Timestamp,
@@ -43,7 +43,37 @@ pub struct Arrival {
     /// The address of the client, or of the last hop that no configured proxy vouches for.
     pub source: IpAddr,
     /// As in the answer's `X-Request-Id`.
-    pub request_id: String,
+    pub request_id: RequestId,
+}
+
+/// The id of a request, unlike any other of this and other processes: 16 hexadecimal digits of the process, a hyphen, and
+/// the count of requests as 12 digits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct RequestId([u8; 29]);
+
+impl RequestId {
+    /// The id of the request with this number in this process. The number is cut to 48 bits.
+    pub fn new(process: u64, number: u64) -> Self {
+        let mut text = [b'-'; 29];
+        let [_, _, number @ ..] = number.to_be_bytes();
+        let (of_process, rest) = text.split_at_mut(16);
+        let (_hyphen, of_number) = rest.split_at_mut(1);
+        // Each has two digits of room for a byte.
+        let _ = hex::encode_to_slice(process.to_be_bytes(), of_process);
+        let _ = hex::encode_to_slice(number, of_number);
+        Self(text)
+    }
+
+    /// Its text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// The configured base of every URL that the server prints (RFC 8414 §2), without a final slash.
@@ -131,6 +161,17 @@ mod tests {
             "http://localhost.example.com",
         ] {
             assert_eq!(text.parse::<Issuer>(), Err(IssuerError), "{text}");
+        }
+    }
+
+    #[test]
+    fn request_ids_end_in_their_number() {
+        for (number, text) in [
+            (0, "00000000000000ff-000000000000"),
+            (0xfedc, "00000000000000ff-00000000fedc"),
+            (u64::MAX, "00000000000000ff-ffffffffffff"),
+        ] {
+            assert_eq!(RequestId::new(255, number).as_str(), text);
         }
     }
 

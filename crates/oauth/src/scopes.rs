@@ -37,7 +37,7 @@ pub(crate) fn decide_narrowed(granted: &Scopes, requested: Option<&Scopes>) -> R
 ///
 /// # Errors
 /// `invalid_scope` when it is malformed.
-pub(crate) fn parse_requested(params: &Params) -> Result<Option<Scopes>, OAuthError> {
+pub(crate) fn parse_requested(params: &Params<'_>) -> Result<Option<Scopes>, OAuthError> {
     let Some(text) = params.optional("scope")? else { return Ok(None) };
     let scopes: Scopes = text.parse().map_err(|error: obol_token::ScopeError| {
         invalid_scope(format!("The scope is malformed: {error}."))

@@ -66,7 +66,7 @@ async fn a_replaced_or_expired_refresh_token_introspects_as_inactive() {
     let active = async |token: &str| {
         let outcome = rooms.ask(INTROSPECT, &format!("token={token}"), &basic).await.unwrap();
         match outcome {
-            Outcome::Done(Answer::Introspection(found)) => *found != Introspection::INACTIVE,
+            Outcome::Done(Answer::Introspection(found)) => found != Introspection::INACTIVE,
             other => panic!("{other:?}"),
         }
     };

@@ -4,21 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use http::header::{ALLOW, HeaderName};
+use http::header::ALLOW;
 use http::{HeaderMap, HeaderValue, Request};
 use obol_accounts::{PasswordCheck, Refused};
 use obol_oauth::{
     Answer as Answered, Endpoint, Engine, ErrorCode, Method, OAuthError, Outcome, PasswordNeeded, Person,
-    PersonRefused, Surface,
+    PersonRefused, RequestId, Surface,
 };
+use obol_token::Scratch;
 
 use crate::routes::{Route, Routes, surface_of};
 use crate::server::{
     Answer, Fields, Handler, Received, Refusal, Source, Whole, catch_panic, catch_panic_at_once,
 };
 use crate::{dialect, fast_verify, health, intake};
-
-static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The door as the listener sees it.
 pub struct OpenDoor(Arc<Door>);
@@ -59,26 +58,32 @@ impl Door {
         let request_id = self.request_ids.next();
         let asked = || match fast_verify::answer(&self.engine, request) {
             Some(answered) => Some(answered),
-            None => self.ask_at_once(request, &request_id),
+            None => self.ask_at_once(request, request_id),
         };
         let answered = catch_panic_at_once(asked, || Some(Err(panicked())))?;
-        let answer = answered.unwrap_or_else(|error| self.refuse(surface, &error, &request_id));
-        tracing::debug!(request_id, status = answer.status().as_u16(), "a request was answered at once");
-        Some(marked(answer, request_id))
+        let answer = answered.unwrap_or_else(|error| self.refuse(surface, &error, request_id));
+        tracing::debug!(
+            request_id = request_id.as_str(),
+            status = answer.status().as_u16(),
+            "a request was answered at once"
+        );
+        Some(answer.to(request_id))
     }
 
     fn ask_at_once<F: Fields + ?Sized>(
         &self,
         request: &Whole<'_, F>,
-        request_id: &str,
+        request_id: RequestId,
     ) -> Option<Result<Answer, OAuthError>> {
         let Route::Endpoint(endpoint) = self.routes.find(request.method, request.path) else { return None };
-        let arrival = self.engine.arrival(request.source.client, request_id.to_owned());
-        let answered = match intake::read(endpoint, request, arrival) {
-            Ok(request) => self.engine.answer_at_once(&request)?,
-            Err(error) => Err(error),
+        let arrival = self.engine.arrival(request.source.client, request_id);
+        let request = match intake::read(endpoint, request, arrival) {
+            Ok(request) => request,
+            Err(error) => return Some(Err(error)),
         };
-        Some(answered.map(|answered| dialect::success(endpoint.surface, answered)))
+        let mut scratch = Scratch::default();
+        let answered = self.engine.answer_at_once(&request, &mut scratch)?;
+        Some(answered.map(|answered| dialect::success(endpoint.surface, &answered)))
     }
 
     /// Answers one request. Every answer carries `X-Request-Id`, as do its log lines and audit records.
@@ -88,21 +93,26 @@ impl Door {
             Received::Request(request) => request.uri().path(),
             Received::Refused(head, _) => head.uri.path(),
         });
-        let answering = self.dispatch(received, surface, &request_id);
+        let answering = self.dispatch(received, surface, request_id);
         let answer = catch_panic(answering, || dialect::refusal(surface, &panicked())).await;
         let status = answer.status();
-        tracing::debug!(request_id, status = status.as_u16(), "a request was answered");
-        marked(answer, request_id)
+        tracing::debug!(request_id = request_id.as_str(), status = status.as_u16(), "a request was answered");
+        answer.to(request_id)
     }
 
-    async fn dispatch(self: &Arc<Self>, received: Received, surface: Surface, request_id: &str) -> Answer {
+    async fn dispatch(
+        self: &Arc<Self>,
+        received: Received,
+        surface: Surface,
+        request_id: RequestId,
+    ) -> Answer {
         let request = match received {
             Received::Request(request) => request,
             Received::Refused(_, refusal) => return dialect::refusal(surface, &listener_refusal(refusal)),
         };
         let route = self.routes.find(request.method(), request.uri().path());
         // The route and not the path: a path may hold a token that strayed into it.
-        tracing::debug!(request_id, route = route.name(), "a request arrived");
+        tracing::debug!(request_id = request_id.as_str(), route = route.name(), "a request arrived");
         match route {
             Route::Endpoint(endpoint) => {
                 let answered = match endpoint.method {
@@ -131,10 +141,10 @@ impl Door {
         self: &Arc<Self>,
         endpoint: &'static Endpoint,
         request: Request<Bytes>,
-        request_id: &str,
+        request_id: RequestId,
     ) -> Result<Answer, OAuthError> {
-        let (door, request_id) = (Arc::clone(self), request_id.to_owned());
-        let asked = tokio::spawn(async move { door.ask(endpoint, request, &request_id).await });
+        let door = Arc::clone(self);
+        let asked = tokio::spawn(async move { door.ask(endpoint, request, request_id).await });
         asked.await.unwrap_or_else(|_panicked| Err(panicked()))
     }
 
@@ -142,23 +152,25 @@ impl Door {
         &self,
         endpoint: &'static Endpoint,
         request: Request<Bytes>,
-        request_id: &str,
+        request_id: RequestId,
     ) -> Result<Answer, OAuthError> {
         let source = *request
             .extensions()
             .get::<Source>()
             .ok_or_else(|| OAuthError::new(ErrorCode::ServerError, "The request has no source."))?;
-        let arrival = self.engine.arrival(source.client, request_id.to_owned());
-        let request = intake::read(endpoint, &whole(&request, source), arrival)?;
-        let answered = match self.engine.answer(&request).await? {
+        let arrival = self.engine.arrival(source.client, request_id);
+        let request = whole(&request, source);
+        let request = intake::read(endpoint, &request, arrival)?;
+        let mut scratch = Box::default();
+        let answered = match self.engine.answer(&request, &mut scratch).await? {
             Outcome::Done(answered) => answered,
             Outcome::PasswordNeeded(needed) => self.ask_person(*needed).await?,
         };
-        Ok(dialect::success(endpoint.surface, answered))
+        Ok(dialect::success(endpoint.surface, &answered))
     }
 
     /// The step person: the accounts room checks the password, the engine goes on.
-    async fn ask_person(&self, mut needed: PasswordNeeded) -> Result<Answered, OAuthError> {
+    async fn ask_person(&self, mut needed: PasswordNeeded) -> Result<Answered<'static>, OAuthError> {
         let password = needed.take_password()?;
         let since_boot = needed.arrival.since_boot;
         let realm = needed.realm.as_deref();
@@ -173,7 +185,8 @@ impl Door {
         self.engine.issue_to_person(needed, person).await
     }
 
-    fn refuse(&self, surface: Surface, error: &OAuthError, request_id: &str) -> Answer {
+    fn refuse(&self, surface: Surface, error: &OAuthError, request_id: RequestId) -> Answer {
+        let request_id = request_id.as_str();
         let (code, cause) = (error.code().wire().name, error.cause());
         match error.code() {
             ErrorCode::ServerError => tracing::error!(request_id, cause, "a request failed"),
@@ -200,13 +213,6 @@ fn panicked() -> OAuthError {
     OAuthError::new(ErrorCode::ServerError, sentence)
 }
 
-fn marked(answer: Answer, request_id: String) -> Answer {
-    match HeaderValue::try_from(request_id) {
-        Ok(value) => answer.with(REQUEST_ID.clone(), value),
-        Err(_) => answer,
-    }
-}
-
 fn listener_refusal(refusal: Refusal) -> OAuthError {
     let code = match refusal {
         Refusal::BodyTooLarge => ErrorCode::ContentTooLarge,
@@ -221,25 +227,17 @@ fn listener_refusal(refusal: Refusal) -> OAuthError {
 
 /// Request ids: unlike any other of this and other processes, and cheap.
 struct RequestIds {
-    /// 16 hexadecimal digits of this process, and a hyphen.
-    process: String,
+    process: u64,
     last: AtomicU64,
 }
 
 impl RequestIds {
     fn new() -> Self {
-        let process = u64::from_be_bytes(obol_keys::random_bytes());
-        Self { process: format!("{process:016x}-"), last: AtomicU64::new(0) }
+        Self { process: u64::from_be_bytes(obol_keys::random_bytes()), last: AtomicU64::new(0) }
     }
 
-    /// Ends in the count of requests as 12 hexadecimal digits.
-    fn next(&self) -> String {
-        let count = self.last.fetch_add(1, Ordering::Relaxed);
-        let mut id = String::with_capacity(self.process.len() + 12);
-        id.push_str(&self.process);
-        let digits = (0..12).rev().map(|place| (count >> (4 * place)) as u32 & 0xf);
-        id.extend(digits.filter_map(|digit| char::from_digit(digit, 16)));
-        id
+    fn next(&self) -> RequestId {
+        RequestId::new(self.process, self.last.fetch_add(1, Ordering::Relaxed))
     }
 }
 
@@ -250,11 +248,8 @@ mod tests {
     #[test]
     fn request_ids_count_up_and_begin_alike() {
         let ids = RequestIds::new();
-        ids.last.store(0xfe, Ordering::Relaxed);
-        let [first, second, third] = [ids.next(), ids.next(), ids.next()];
-        assert_eq!(first[17..], *"0000000000fe");
-        assert_eq!(second[17..], *"0000000000ff");
-        assert_eq!(third, format!("{}000000000100", &first[..17]));
-        assert_ne!(RequestIds::new().next()[..17], first[..17]);
+        let [first, second] = [ids.next(), ids.next()];
+        assert_eq!((first, second), (RequestId::new(ids.process, 0), RequestId::new(ids.process, 1)));
+        assert_ne!(RequestIds::new().process, ids.process);
     }
 }

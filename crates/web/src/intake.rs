@@ -16,11 +16,11 @@ pub(crate) static MIN_POSITION: HeaderName = HeaderName::from_static("obol-min-p
 ///
 /// # Errors
 /// 415 for a body of another type, `invalid_request` for anything malformed or given twice.
-pub(crate) fn read<F: Fields + ?Sized>(
+pub(crate) fn read<'a, F: Fields + ?Sized>(
     endpoint: &'static Endpoint,
-    request: &Whole<'_, F>,
+    request: &Whole<'a, F>,
     arrival: Arrival,
-) -> Result<obol_oauth::Request, OAuthError> {
+) -> Result<obol_oauth::Request<'a>, OAuthError> {
     let query = request.query.unwrap_or_default();
     let body = match endpoint.method {
         // Every real client of verify sends a content type with no body.
@@ -37,7 +37,11 @@ pub(crate) fn read<F: Fields + ?Sized>(
     })
 }
 
-fn read_body<F: Fields + ?Sized>(surface: Surface, fields: &F, body: &[u8]) -> Result<Params, OAuthError> {
+fn read_body<'a, F: Fields + ?Sized>(
+    surface: Surface,
+    fields: &F,
+    body: &'a [u8],
+) -> Result<Params<'a>, OAuthError> {
     let content_type = single(fields, &CONTENT_TYPE)?;
     if body.is_empty() && content_type.is_none() {
         return Ok(Params::default());
@@ -60,7 +64,7 @@ fn read_body<F: Fields + ?Sized>(surface: Surface, fields: &F, body: &[u8]) -> R
     }
 }
 
-fn read_authorization<F: Fields + ?Sized>(fields: &F) -> Result<Authorization, OAuthError> {
+fn read_authorization<F: Fields + ?Sized>(fields: &F) -> Result<Authorization<'_>, OAuthError> {
     Ok(single(fields, &AUTHORIZATION)?.map_or(Authorization::None, Authorization::parse))
 }
 

@@ -13,6 +13,7 @@ pub(crate) mod verification;
 use std::future::Future;
 use std::pin::Pin;
 
+use obol_token::Scratch;
 use serde_json::{Map, Value};
 
 use crate::client_authentication::AuthenticatedClient;
@@ -71,13 +72,13 @@ pub(crate) enum Steps {
     /// None: it is a document.
     Document(fn(&Engine) -> Value),
     /// Vouch, request: whoever asks, without a client, answered from memory at once.
-    Asked(fn(&Call<'_>) -> Result<Answer, OAuthError>),
+    Asked(for<'a> fn(&Call<'a>, &'a mut Scratch) -> Result<Answer<'a>, OAuthError>),
     /// Vouch, client, request, and what follows.
     Authenticated {
         /// How the client must show itself.
         client: ClientRule,
         /// The feature's part, by what is asked.
-        part: fn(&Request) -> Part,
+        part: fn(&Request<'_>) -> Part,
     },
 }
 
@@ -101,11 +102,12 @@ pub(crate) enum Part {
     Waiting(Waiting),
 }
 
-pub(crate) type AtOnce = fn(&Call<'_>, &AuthenticatedClient) -> Result<Answer, OAuthError>;
+pub(crate) type AtOnce =
+    for<'a> fn(&Call<'a>, &AuthenticatedClient, &'a mut Scratch) -> Result<Answer<'a>, OAuthError>;
 pub(crate) type Waiting = for<'a> fn(&'a Call<'a>, AuthenticatedClient) -> Pending<'a>;
 
 /// A future of an outcome.
-pub(crate) type Pending<'a> = Pin<Box<dyn Future<Output = Result<Outcome, OAuthError>> + Send + 'a>>;
+pub(crate) type Pending<'a> = Pin<Box<dyn Future<Output = Result<Outcome<'static>, OAuthError>> + Send + 'a>>;
 
 /// A grant type (RFC 6749 §1.3).
 pub struct Grant {

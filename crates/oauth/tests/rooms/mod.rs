@@ -11,7 +11,7 @@ use obol_keys::MasterKey;
 use obol_oauth::administration::{ChosenSecret, ClientSpec, add_client};
 use obol_oauth::{
     Answer, Authorization, Endpoint, Engine, FEATURES, OAuthError, Outcome, Params, PasswordNeeded, Person,
-    Request, Settings, TokenAnswer,
+    Request, RequestId, Settings, TokenAnswer,
 };
 use obol_replica::{Boottime, Clock, LeaseOptions, Replica, SystemClock};
 use obol_store::{Audit, AuditEvent, AuditRecord, PasswordHash, Store, User};
@@ -129,7 +129,7 @@ impl Rooms {
         path: &str,
         form: &str,
         authorization: &str,
-    ) -> Result<Outcome, OAuthError> {
+    ) -> Result<Outcome<'_>, OAuthError> {
         self.ask_from(LOOPBACK, path, form, authorization).await
     }
 
@@ -139,22 +139,25 @@ impl Rooms {
         path: &str,
         form: &str,
         authorization: &str,
-    ) -> Result<Outcome, OAuthError> {
+    ) -> Result<Outcome<'_>, OAuthError> {
         let endpoint = endpoint(path);
+        // The outcome may borrow from them.
+        let (form, authorization): (&'static str, &'static str) =
+            (form.to_owned().leak(), authorization.to_owned().leak());
         let params = Params::from_form(form.as_bytes()).unwrap();
         let (query, body) = match endpoint.method {
             obol_oauth::Method::Get => (params, Params::default()),
             obol_oauth::Method::Post => (Params::default(), params),
         };
-        let request = Request {
+        let request = Box::leak(Box::new(Request {
             endpoint,
             query,
             body,
             authorization: Authorization::parse(authorization),
             min_position: None,
-            arrival: self.engine.arrival(source, "test".into()),
-        };
-        self.engine.answer(&request).await
+            arrival: self.engine.arrival(source, RequestId::new(0, 0)),
+        }));
+        self.engine.answer(request, Box::leak(Box::default())).await
     }
 
     pub(crate) async fn begin_password(&self) -> PasswordNeeded {

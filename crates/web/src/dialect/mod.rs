@@ -16,14 +16,14 @@ use crate::server::{Answer, UsualFields};
 static POSITION: HeaderName = HeaderName::from_static("obol-position");
 
 /// The answer to a request that was granted.
-pub(crate) fn success(surface: Surface, answered: Answered) -> Answer {
-    let position = match &answered {
+pub(crate) fn success(surface: Surface, answered: &Answered<'_>) -> Answer {
+    let position = match answered {
         Answered::Revocation(RevocationDone::Revoked(revoked)) => Some(revoked.position()),
         _ => None,
     };
     let answer = match surface {
-        Surface::FortiAuthenticator => forti::success(&answered),
-        Surface::Rfc => rfc::success(&answered),
+        Surface::FortiAuthenticator => forti::success(answered),
+        Surface::Rfc => rfc::success(answered),
     };
     match position {
         Some(position) => answer.with(POSITION.clone(), HeaderValue::from(position.number())),

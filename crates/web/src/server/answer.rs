@@ -7,6 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
+use obol_oauth::RequestId;
 use rustix::time::{ClockId, clock_gettime};
 
 /// What a handler answers with. Length and date come by themselves.
@@ -15,8 +16,11 @@ pub struct Answer {
     status: StatusCode,
     usual: UsualFields,
     fields: Vec<(HeaderName, HeaderValue)>,
+    request_id: Option<RequestId>,
     body: Vec<u8>,
 }
+
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Header fields that many answers share, written once: each a line as in HTTP/1.1, beginning with its line break.
 #[derive(Debug, Clone, Copy, Default)]
@@ -38,13 +42,20 @@ impl UsualFields {
 impl Answer {
     /// An answer with these header fields.
     pub fn new(status: StatusCode, usual: UsualFields, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, usual, fields: Vec::new(), body: body.into() }
+        Self { status, usual, fields: Vec::new(), request_id: None, body: body.into() }
     }
 
     /// This answer with one more header field. Each name is to be given once.
     #[must_use]
     pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.fields.push((name, value));
+        self
+    }
+
+    /// This answer with the id of its request, in `X-Request-Id`.
+    #[must_use]
+    pub fn to(mut self, request: RequestId) -> Self {
+        self.request_id = Some(request);
         self
     }
 
@@ -63,6 +74,9 @@ impl Answer {
         for (name, value) in &self.fields {
             write_field(name.as_str(), value.as_bytes(), out);
         }
+        if let Some(id) = &self.request_id {
+            write_field(REQUEST_ID.as_str(), id.as_str().as_bytes(), out);
+        }
         out.extend_from_slice(b"\r\ncontent-length: ");
         // Writing to a Vec does not fail.
         let _ = write!(out, "{}", self.body.len());
@@ -76,7 +90,9 @@ impl From<Answer> for Response<Full<Bytes>> {
     fn from(answer: Answer) -> Self {
         let mut response = Self::new(Full::from(answer.body));
         *response.status_mut() = answer.status;
-        let fields = answer.usual.each().chain(answer.fields);
+        let id = answer.request_id.and_then(|id| HeaderValue::try_from(id.as_str()).ok());
+        let id = id.map(|id| (REQUEST_ID.clone(), id));
+        let fields = answer.usual.each().chain(answer.fields).chain(id);
         response.headers_mut().extend(fields.map(|(name, value)| (Some(name), value)));
         response
     }
@@ -111,6 +127,7 @@ mod tests {
         let usual = UsualFields::written("\r\ncontent-type: application/json\r\npragma: no-cache");
         Answer::new(StatusCode::UNAUTHORIZED, usual, "{}")
             .with(HeaderName::from_static("x-odd"), HeaderValue::from_bytes(b"\xff").unwrap())
+            .to(RequestId::new(1, 2))
     }
 
     #[test]
@@ -121,19 +138,20 @@ mod tests {
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         let lines: Vec<_> = head.split("\r\n").collect();
         assert_eq!(
-            lines[..5],
+            lines[..6],
             [
                 "beforeHTTP/1.1 401 Unauthorized",
                 "content-type: application/json",
                 "pragma: no-cache",
                 "x-odd: \u{fffd}",
+                "x-request-id: 0000000000000001-000000000002",
                 "content-length: 2"
             ]
         );
-        let date = lines[5].strip_prefix("date: ").unwrap();
+        let date = lines[6].strip_prefix("date: ").unwrap();
         let age = httpdate::parse_http_date(date).unwrap().elapsed().unwrap();
         assert!(age.as_secs() < 60, "{date}");
-        assert_eq!((lines.len(), body), (6, "{}"));
+        assert_eq!((lines.len(), body), (7, "{}"));
     }
 
     #[test]
@@ -143,6 +161,7 @@ mod tests {
         assert_eq!(response.headers()["content-type"], "application/json");
         assert_eq!(response.headers()["pragma"], "no-cache");
         assert_eq!(response.headers()["x-odd"].as_bytes(), b"\xff");
+        assert_eq!(response.headers()["x-request-id"], "0000000000000001-000000000002");
         assert_eq!(response.into_body().into_inner().unwrap(), "{}");
     }
 }

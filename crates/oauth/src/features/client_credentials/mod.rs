@@ -1,6 +1,7 @@
 //! The client credentials grant (RFC 6749 §4.4): a confidential client acts for itself. Issues without a write.
 
 use obol_store::{AuditEvent, AuditRecord, ClientKind};
+use obol_token::Scratch;
 
 use super::{Feature, Grant, Part, nothing};
 use crate::client_authentication::AuthenticatedClient;
@@ -23,7 +24,11 @@ pub(super) const FEATURE: Feature = Feature {
     describe: nothing,
 };
 
-fn issue(call: &Call<'_>, client: &AuthenticatedClient) -> Result<Answer, OAuthError> {
+fn issue<'a>(
+    call: &Call<'a>,
+    client: &AuthenticatedClient,
+    _scratch: &'a mut Scratch,
+) -> Result<Answer<'a>, OAuthError> {
     if client.kind == ClientKind::Public {
         let sentence = "A public client cannot act for itself; use a confidential one.";
         return Err(OAuthError::new(ErrorCode::UnauthorizedClient, sentence));

@@ -11,7 +11,7 @@ use super::{ClientRule, Endpoint, Feature, Method, Part, Pending, Steps};
 use crate::answer::username;
 use crate::client_authentication::AuthenticatedClient;
 use crate::engine::Call;
-use crate::{Answer, Engine, Introspection, OAuthError, Outcome, Request, Surface};
+use crate::{About, Answer, Engine, Introspection, OAuthError, Outcome, Request, Surface};
 
 /// RFC 7662.
 pub(super) const FEATURE: Feature = Feature {
@@ -30,20 +30,24 @@ pub(super) const FEATURE: Feature = Feature {
 const PATH: &str = "/oauth2/introspect";
 
 /// Access tokens are answered from memory, refresh tokens from the store.
-fn part(request: &Request) -> Part {
+fn part(request: &Request<'_>) -> Part {
     match refresh_token(request) {
         Some(_) => Part::Waiting(handle_refresh_token),
         None => Part::AtOnce(handle_access_token),
     }
 }
 
-fn refresh_token(request: &Request) -> Option<RefreshToken> {
+fn refresh_token(request: &Request<'_>) -> Option<RefreshToken> {
     RefreshToken::parse(request.body.required("token").ok()?)
 }
 
-fn handle_access_token(call: &Call<'_>, client: &AuthenticatedClient) -> Result<Answer, OAuthError> {
+fn handle_access_token<'a>(
+    call: &Call<'a>,
+    client: &AuthenticatedClient,
+    scratch: &'a mut Scratch,
+) -> Result<Answer<'a>, OAuthError> {
     let token = call.request.body.required("token")?;
-    Ok(Answer::Introspection(Box::new(introspect_access_token(call, client, token))))
+    Ok(Answer::Introspection(introspect_access_token(call, client, token, scratch)))
 }
 
 fn handle_refresh_token<'a>(call: &'a Call<'a>, client: AuthenticatedClient) -> Pending<'a> {
@@ -52,33 +56,41 @@ fn handle_refresh_token<'a>(call: &'a Call<'a>, client: AuthenticatedClient) -> 
             Some(token) => introspect_refresh_token(call, &client, &token).await?,
             None => Introspection::INACTIVE,
         };
-        Ok(Outcome::Done(Answer::Introspection(Box::new(introspection))))
+        Ok(Outcome::Done(Answer::Introspection(introspection)))
     })
 }
 
-fn introspect_access_token(call: &Call<'_>, client: &AuthenticatedClient, token: &str) -> Introspection {
+fn introspect_access_token<'a>(
+    call: &Call<'a>,
+    client: &AuthenticatedClient,
+    token: &str,
+    scratch: &'a mut Scratch,
+) -> Introspection<'a> {
     let asked = match client.may_introspect {
         true => Asked::AnyClient,
         false => Asked::Client(client.id.as_str()),
     };
     let (memory, now) = (call.vouched.memory(), call.request.arrival.now);
-    match memory.verify(token, asked, now, &mut Scratch::default()) {
+    match memory.verify(token, asked, now, scratch) {
         Ok(claims) => active(call.engine, &claims),
         Err(_any_refusal) => Introspection::INACTIVE,
     }
 }
 
-fn active(engine: &Engine, claims: &Claims<'_>) -> Introspection {
-    let username = username(claims).into_owned();
+fn active<'a>(engine: &'a Engine, claims: &Claims<'a>) -> Introspection<'a> {
+    let username = username(claims);
     Introspection::Active {
         active: true,
-        client_id: claims.client_id.to_owned(),
+        client_id: claims.client_id.into(),
         exp: seconds(claims.expires_at),
         iat: claims.issued_at.as_secs(),
-        iss: engine.settings.issuer.as_str().to_owned(),
-        jti: Some(claims.token_id.to_string()),
-        scope: claims.scopes.to_owned(),
-        sub: claims.subject.map_or_else(|| username.clone(), |subject| subject.id.to_string()),
+        iss: engine.settings.issuer.as_str().into(),
+        jti: Some(claims.token_id),
+        scope: claims.scopes.into(),
+        sub: match claims.subject {
+            Some(subject) => About::Person(subject.id),
+            None => About::ServiceAccount(username.clone()),
+        },
         token_type: Some("Bearer"),
         username,
     }
@@ -89,7 +101,7 @@ async fn introspect_refresh_token(
     call: &Call<'_>,
     client: &AuthenticatedClient,
     token: &RefreshToken,
-) -> Result<Introspection, OAuthError> {
+) -> Result<Introspection<'static>, OAuthError> {
     let (store, now) = (&call.engine.store, call.request.arrival.now);
     let Some(family) = store.find_family(token.lineage_hash()).await? else {
         return Ok(Introspection::INACTIVE);
@@ -107,15 +119,15 @@ async fn introspect_refresh_token(
     };
     Ok(Introspection::Active {
         active: true,
-        client_id: family.client_id.as_str().to_owned(),
+        client_id: family.client_id.as_str().to_owned().into(),
         exp: seconds(family.refresh_expires_at),
         iat: family.issued_at.as_secs(),
-        iss: call.engine.settings.issuer.as_str().to_owned(),
+        iss: call.engine.settings.issuer.as_str().to_owned().into(),
         jti: None,
-        scope: family.scopes.to_string(),
-        sub: family.subject.to_string(),
+        scope: family.scopes.to_string().into(),
+        sub: About::Person(family.subject),
         token_type: None,
-        username: user.username.as_str().to_owned(),
+        username: user.username.as_str().to_owned().into(),
     })
 }
 

@@ -38,7 +38,7 @@ fn handle<'a>(call: &'a Call<'a>, client: AuthenticatedClient) -> Pending<'a> {
         let password = Some(password);
         let realm = body.optional("realm")?.map(str::to_owned);
         let scopes = decide_granted(&client, parse_requested(body)?.as_ref())?;
-        let (position, arrival) = (call.vouched.position(), call.request.arrival.clone());
+        let (position, arrival) = (call.vouched.position(), call.request.arrival);
         let needed = PasswordNeeded { username, password, realm, client, scopes, position, arrival };
         Ok(Outcome::PasswordNeeded(Box::new(needed)))
     })
@@ -52,7 +52,7 @@ pub(crate) async fn issue(
     engine: &Engine,
     needed: PasswordNeeded,
     person: Result<Person, PersonRefused>,
-) -> Result<Answer, OAuthError> {
+) -> Result<Answer<'static>, OAuthError> {
     let outcome = match person {
         Ok(person) => issue_to(engine, &needed, &person).await,
         Err(refused) => Err(refusal(refused)),

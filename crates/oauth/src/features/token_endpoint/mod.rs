@@ -3,13 +3,13 @@
 //! It finds the grant and leaves the rest to it. Whatever a grant refuses is audited here, once.
 
 use obol_store::{AuditEvent, AuditRecord};
-use obol_token::ClientId;
+use obol_token::{ClientId, Scratch};
 use serde_json::{Map, Value, json};
 
 use super::{ClientRule, Endpoint, Feature, Grant, Method, Part, Pending, Steps, grant_types};
 use crate::client_authentication::AuthenticatedClient;
 use crate::engine::Call;
-use crate::{Answer, Engine, ErrorCode, OAuthError, Outcome, Request, Surface};
+use crate::{Answer, Engine, ErrorCode, OAuthError, Request, Surface};
 
 /// RFC 6749 §3.2 and §5.
 pub(super) const FEATURE: Feature = Feature {
@@ -35,7 +35,7 @@ pub(super) const FEATURE: Feature = Feature {
 
 const PATH: &str = "/oauth2/token";
 
-fn part(request: &Request) -> Part {
+fn part(request: &Request<'_>) -> Part {
     match named_grant(request) {
         Ok(Grant { part: Part::AtOnce(_), .. }) => Part::AtOnce(handle_at_once),
         Ok(Grant { part: Part::Waiting(_), .. }) => Part::Waiting(handle_waiting),
@@ -43,9 +43,13 @@ fn part(request: &Request) -> Part {
     }
 }
 
-fn handle_at_once(call: &Call<'_>, client: &AuthenticatedClient) -> Result<Answer, OAuthError> {
+fn handle_at_once<'a>(
+    call: &Call<'a>,
+    client: &AuthenticatedClient,
+    scratch: &'a mut Scratch,
+) -> Result<Answer<'a>, OAuthError> {
     let answered = allowed_grant(call, client).and_then(|grant| match grant.part {
-        Part::AtOnce(issue) => issue(call, client),
+        Part::AtOnce(issue) => issue(call, client, scratch),
         Part::Waiting(_) => Err(OAuthError::new(ErrorCode::ServerError, "This grant waits.")),
     });
     answered.inspect_err(|error| audit_refused(call, &client.id, error))
@@ -56,7 +60,7 @@ fn handle_waiting<'a>(call: &'a Call<'a>, client: AuthenticatedClient) -> Pendin
         let id = client.id.clone();
         let outcome = match allowed_grant(call, &client).map(|grant| grant.part) {
             Ok(Part::Waiting(issue)) => issue(call, client).await,
-            Ok(Part::AtOnce(issue)) => issue(call, &client).map(Outcome::Done),
+            Ok(Part::AtOnce(_)) => Err(OAuthError::new(ErrorCode::ServerError, "This grant does not wait.")),
             Err(error) => Err(error),
         };
         outcome.inspect_err(|error| audit_refused(call, &id, error))
@@ -77,7 +81,7 @@ fn audit_refused(call: &Call<'_>, client: &ClientId, error: &OAuthError) {
 }
 
 /// The grant that a request names.
-fn named_grant(request: &Request) -> Result<&'static Grant, OAuthError> {
+fn named_grant(request: &Request<'_>) -> Result<&'static Grant, OAuthError> {
     let name = request.body.required("grant_type")?;
     let surface = request.endpoint.surface;
     let grant = grant_types().find(|grant| grant.name == name && grant.surfaces.contains(&surface));

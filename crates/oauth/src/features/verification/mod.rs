@@ -23,15 +23,14 @@ pub(super) const FEATURE: Feature = Feature {
     describe: nothing,
 };
 
-fn handle(call: &Call<'_>) -> Result<Answer, OAuthError> {
+fn handle<'a>(call: &Call<'a>, scratch: &'a mut Scratch) -> Result<Answer<'a>, OAuthError> {
     let client_id = call.request.query.required("client_id")?;
     let Authorization::Bearer(token) = &call.request.authorization else {
         let sentence = "Send the access token in the header `Authorization: Bearer …`.";
         return Err(OAuthError::new(ErrorCode::NoToken, sentence));
     };
-    let mut scratch = Scratch::default();
-    let verification = verify(call.vouched, token, client_id, call.request.arrival.now, &mut scratch)?;
-    Ok(Answer::Verification(verification.into_owned()))
+    let verification = verify(call.vouched, token, client_id, call.request.arrival.now, scratch)?;
+    Ok(Answer::Verification(verification))
 }
 
 /// Whether the token stands for this client, and what is said of it.
