@@ -17,12 +17,12 @@ fn presented(value: &str) {
     match Authorization::parse(value) {
         Authorization::Basic(basic) => {
             assert!(scheme.eq_ignore_ascii_case("basic"), "{value:?}");
-            expect_basic(&basic.client_id, &basic.client_secret);
+            expect_basic(basic.client_id(), basic.client_secret());
         }
         Authorization::MalformedBasic => assert!(scheme.eq_ignore_ascii_case("basic"), "{value:?}"),
         Authorization::Bearer(token) => {
             assert!(scheme.eq_ignore_ascii_case("bearer"), "{value:?}");
-            assert!(!token.is_empty() && !token.contains(' ') && value.contains(token.as_str()), "{value:?}");
+            assert!(!token.is_empty() && !token.contains(' ') && value.contains(token), "{value:?}");
         }
         Authorization::None => {}
     }
@@ -39,7 +39,7 @@ fn expect_basic(id: &str, secret: &str) {
     let pair = STANDARD.encode(format!("{}:{}", encode(id), encode(secret)));
     match Authorization::parse(&format!("Basic {pair}")) {
         Authorization::Basic(read) => {
-            assert_eq!((read.client_id.as_str(), read.client_secret.as_str()), (id, secret));
+            assert_eq!((read.client_id(), read.client_secret()), (id, secret));
         }
         other => panic!("{other:?} for {id:?} and {secret:?}"),
     }

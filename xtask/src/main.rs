@@ -12,7 +12,7 @@ usage: cargo xtask TASK
   test [ARGS]   build everything and run every test; installs what the tests need, or names it.
                 ARGS go to the test runner (cargo nextest where it is installed, else cargo test);
                 without any, a build with planted bugs shows first that the suite finds each
-  check         what CI checks before the tests: format, lints, licences and advisories
+  check         what CI checks before the tests: format, lints, fuzz targets, licences and advisories
   bench         print start-up time and idle memory of the release build
   chaos --minutes N [--seed S]
                 let faults happen to three nodes and their database under load, and judge every answer;
@@ -67,6 +67,11 @@ fn planted_bugs() -> anyhow::Result<()> {
 fn check() -> anyhow::Result<()> {
     cargo(&["fmt", "--all", "--check"], &[])?;
     cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"], &[])?;
+    let fuzz_targets = ["check", "--quiet", "--locked", "--no-default-features", "--manifest-path"];
+    cargo(
+        &[&fuzz_targets[..], &[&format!("{FUZZ}/Cargo.toml"), "--target-dir", "target/fuzz"]].concat(),
+        &[],
+    )?;
     if !tools::has_subcommand("deny") {
         eprintln!(
             "xtask: cargo-deny is not installed, so licences, bans and advisories are not checked here"
