@@ -4,7 +4,7 @@ use crate::ask::{Hands, ask_once};
 use crate::ceiling::Orders;
 use crate::installation::Installation;
 use crate::load::{Endpoint, Load, Protocol, Wire};
-use crate::measure::{Contest, Measured};
+use crate::measure::{Asking, Contest, Measured};
 use crate::path::{Site, Workload};
 use crate::process::make_room_for_connections;
 use crate::report::{PathFigures, Report, Settings, Sweeps};
@@ -136,7 +136,7 @@ impl Bench<'_> {
         ceiling: Option<&Target>,
     ) -> Result<PathFigures, BenchError> {
         let connections = path.connections(self.plan.connections);
-        let (load, timing) = (self.load(), self.plan.timing);
+        let (load, timing) = (Asking::Load(self.load()), self.plan.timing);
         let contest = Contest { site: *site, ceiling, workload, load, connections, timing };
         let figures = contest.run(|target, measured| self.say_run(path.name(), target, measured))?;
         Ok(PathFigures { path: path.name(), connections, figures })

@@ -76,6 +76,28 @@ impl Measured {
     }
 }
 
+/// How the targets of a contest are asked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Asking {
+    /// As this says.
+    Load(Load),
+    /// At a part of what the server takes in the closed loop, found out anew before each turn: a machine that changes its
+    /// speed is asked for more or less.
+    ShareOfCapacity(f64),
+}
+
+impl Asking {
+    fn load(self, server: &Stand<'_>, timing: Timing) -> Result<Load, BenchError> {
+        match self {
+            Self::Load(load) => Ok(load),
+            Self::ShareOfCapacity(share) => {
+                let capacity = server.run(Load::Closed, timing)?.tally.per_sec();
+                Ok(Load::Open { per_sec: capacity * share })
+            }
+        }
+    }
+}
+
 /// Two targets on one path: they take turns, so that what disturbs the machine meets both.
 pub(crate) struct Contest<'a> {
     /// The server.
@@ -85,7 +107,7 @@ pub(crate) struct Contest<'a> {
     /// What is asked.
     pub(crate) workload: &'a Workload,
     /// How.
-    pub(crate) load: Load,
+    pub(crate) load: Asking,
     /// Over how many connections.
     pub(crate) connections: usize,
     /// How long and how often.
@@ -98,21 +120,24 @@ impl Contest<'_> {
     /// # Errors
     /// [`BenchError`]
     pub(crate) fn run(&self, mut say: impl FnMut(&str, &Measured)) -> Result<Comparison, BenchError> {
-        let (mut server, mut ceiling) = (Vec::new(), Vec::new());
+        let (mut server, mut ceiling, mut due) = (Vec::new(), Vec::new(), Vec::new());
         let (mut at_server, mut at_ceiling) = (None, None);
         for _ in 0..self.timing.repeats.max(1) {
             self.refill()?;
             let stand = at_server.take().map_or_else(|| self.stand_at_server(), Ok)?;
-            server.push(stand.run(self.load, self.timing)?);
+            let load = self.load.load(&stand, self.timing)?;
+            due.push(load.due_per_sec());
+            server.push(stand.run(load, self.timing)?);
             at_server = Some(stand).filter(|_| self.connections <= HELD_OPEN);
             server.last().inspect(|measured| say(&self.site.target.name, measured));
             let Some(target) = self.ceiling else { continue };
             let stand = at_ceiling.take().map_or_else(|| self.stand_at_ceiling(target), Ok)?;
-            ceiling.push(stand.run(self.load, self.timing)?);
+            ceiling.push(stand.run(load, self.timing)?);
             at_ceiling = Some(stand).filter(|_| self.connections <= HELD_OPEN);
             ceiling.last().inspect(|measured| say(&target.name, measured));
         }
-        Ok(compare(self.site.target, &server, self.ceiling, &ceiling))
+        let due_per_sec = Spread::of(due);
+        Ok(Comparison { due_per_sec, ..compare(self.site.target, &server, self.ceiling, &ceiling) })
     }
 
     fn stand_at_server(&self) -> Result<Stand<'_>, BenchError> {
@@ -141,6 +166,7 @@ fn compare(
         Spread::of(of_server.iter().zip(of_ceiling).map(|(server, ceiling)| of(server, ceiling)))
     };
     Comparison {
+        due_per_sec: None,
         server: row(server, of_server),
         ceiling: ceiling.and_then(|ceiling| row(ceiling, of_ceiling)),
         ratio_by_cpu: ratio(&|server, ceiling| {

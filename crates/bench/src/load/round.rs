@@ -32,6 +32,16 @@ pub(crate) enum Load {
     Once,
 }
 
+impl Load {
+    /// The requests that are due each second, if any are.
+    pub(crate) fn due_per_sec(self) -> Option<f64> {
+        match self {
+            Self::Open { per_sec } => Some(per_sec),
+            Self::Rest | Self::Closed | Self::Once => None,
+        }
+    }
+}
+
 /// A connection and what it asks.
 pub(super) struct Desk {
     pub(super) connection: Connection,

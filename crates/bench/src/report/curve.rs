@@ -16,7 +16,10 @@ const BOTTOM: f64 = 40.0;
 pub(super) fn rate(rate: &RateFigures) -> String {
     let points = |of: fn(&Comparison) -> &Option<Row>| -> Vec<Point> {
         let point = |row: &RateRow| {
-            Some(Point { per_sec: row.per_sec, us: of(&row.figures).as_ref()?.p99_us.median })
+            Some(Point {
+                per_sec: row.figures.due_per_sec?.median,
+                us: of(&row.figures).as_ref()?.p99_us.median,
+            })
         };
         rate.rows.iter().filter_map(point).collect()
     };

@@ -80,6 +80,9 @@ pub struct PathFigures {
 /// A server beside the ceiling of the same run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Comparison {
+    /// The requests that were due each second; absent for a closed loop.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due_per_sec: Option<Spread>,
     /// The server.
     pub server: Option<Row>,
     /// The ceiling.
@@ -128,8 +131,9 @@ impl Row {
     }
 
     /// In an open loop: whether answers came more slowly than requests were due.
-    pub fn fell_behind(&self, due_per_sec: f64) -> bool {
-        self.requests_per_sec.median < due_per_sec * 0.97 || self.unsent * 100 > self.answers
+    pub fn fell_behind(&self, due_per_sec: Option<Spread>) -> bool {
+        let due = due_per_sec.map_or(0.0, |due| due.median);
+        self.requests_per_sec.median < due * 0.97 || self.unsent * 100 > self.answers
     }
 
     /// Whether the generator, and not the target, was at its end: then CPU time per request decides.

@@ -97,7 +97,10 @@ impl Report {
             at_most(shown, figure, ("≤ 1.3", ""), row.figures.p99_over_ceiling, 1.3);
             let both = [&row.figures.server, &row.figures.ceiling];
             // Both take more than this in a closed loop: who does not keep up was disturbed.
-            unless(shown, both.into_iter().flatten().any(|of| of.was_late() || of.fell_behind(row.per_sec)));
+            unless(
+                shown,
+                both.into_iter().flatten().any(|of| of.was_late() || of.fell_behind(row.figures.due_per_sec)),
+            );
         }
         if let Some(storm) = &self.sweeps.storm {
             let figure = "verify p99 in a storm of revocations over its p99 without";

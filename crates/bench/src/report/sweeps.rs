@@ -87,8 +87,8 @@ pub struct IdleFigures {
 /// Verify with and without revocations that pour in.
 #[derive(Debug, Clone, Serialize)]
 pub struct StormFigures {
-    /// The rate of verify in both.
-    pub verify_per_sec: f64,
+    /// The rate of verify in both: half of what it took in the closed loop just before.
+    pub verify_per_sec: Option<Spread>,
     /// The revocations that were due each second.
     pub wished_revocations_per_sec: f64,
     /// The revocations that were done each second.
@@ -104,8 +104,6 @@ pub struct StormFigures {
 /// Verify by rate.
 #[derive(Debug, Clone, Serialize)]
 pub struct RateFigures {
-    /// What the server takes in the closed loop.
-    pub capacity_per_sec: f64,
     /// By rate.
     pub rows: Vec<RateRow>,
 }
@@ -113,10 +111,8 @@ pub struct RateFigures {
 /// Verify at one rate.
 #[derive(Debug, Clone, Serialize)]
 pub struct RateRow {
-    /// The rate as a part of the capacity.
+    /// The rate as a part of what the server took in the closed loop just before.
     pub share: f64,
-    /// The rate.
-    pub per_sec: f64,
     /// Server and ceiling, both at this rate.
     #[serde(flatten)]
     pub figures: Comparison,

@@ -26,6 +26,7 @@ fn row(target: &str, per_sec: f64) -> Option<Row> {
 
 fn comparison() -> Comparison {
     Comparison {
+        due_per_sec: None,
         server: row("obol", 90_000.0),
         ceiling: row("ceiling", 100_000.0),
         ratio_by_cpu: Some(spread(0.96)),
@@ -59,7 +60,7 @@ fn sweeps() -> Sweeps {
             },
         }),
         storm: Some(StormFigures {
-            verify_per_sec: 40_000.0,
+            verify_per_sec: Some(spread(40_000.0)),
             wished_revocations_per_sec: 5_000.0,
             revocations_per_sec: Some(spread(4_900.0)),
             p99_over_quiet: Some(spread(1.5)),
@@ -67,9 +68,11 @@ fn sweeps() -> Sweeps {
             storm: row("obol", 39_000.0),
         }),
         rate: Some(RateFigures {
-            capacity_per_sec: 90_000.0,
             rows: [0.3, 0.7]
-                .map(|share| RateRow { share, per_sec: 90_000.0 * share, figures: comparison() })
+                .map(|share| {
+                    let due_per_sec = Some(spread(90_000.0 * share));
+                    RateRow { share, figures: Comparison { due_per_sec, ..comparison() } }
+                })
                 .to_vec(),
         }),
         durability: Some(DurabilityFigures {

@@ -2,6 +2,7 @@
 
 use crate::bench::Bench;
 use crate::load::{Crew, Load, Part};
+use crate::measure::Asking;
 use crate::path::{self, Site};
 use crate::report::{ConnectionsFigures, ConnectionsRow, IdleFigures};
 use crate::{BenchError, Timing};
@@ -21,7 +22,7 @@ impl Bench<'_> {
                 let stretch = if connections >= 1_000 { 2 } else { 1 };
                 let timing = Timing { duration: timing.duration * stretch, ..timing };
                 let what = format!("verify, {connections} connections");
-                let figures = self.contest(verify, Load::Closed, connections, timing, &what)?;
+                let figures = self.contest(verify, Asking::Load(Load::Closed), connections, timing, &what)?;
                 rows.push(ConnectionsRow { connections, figures });
             }
             Ok(rows)

@@ -10,8 +10,7 @@ mod start;
 mod storm;
 
 use crate::bench::Bench;
-use crate::load::Load;
-use crate::measure::Contest;
+use crate::measure::{Asking, Contest};
 use crate::path::{Site, Workload};
 use crate::report::{Comparison, Sweeps};
 use crate::target::Target;
@@ -56,7 +55,7 @@ impl Bench<'_> {
     fn contest(
         &self,
         verify: &Verify<'_>,
-        load: Load,
+        load: Asking,
         connections: usize,
         timing: Timing,
         what: &str,

@@ -2,7 +2,7 @@
 
 use crate::BenchError;
 use crate::bench::Bench;
-use crate::load::Load;
+use crate::measure::Asking;
 use crate::report::{RateFigures, RateRow};
 
 impl Bench<'_> {
@@ -12,16 +12,15 @@ impl Bench<'_> {
     /// [`BenchError`]
     pub(super) fn sweep_rate(&self) -> Result<RateFigures, BenchError> {
         self.with_verify(|verify| {
-            let capacity_per_sec = self.capacity(&verify.site, verify.workload)?;
             let mut rows = Vec::new();
             for &share in &self.plan.sizes.rate_shares {
-                let per_sec = capacity_per_sec * share;
                 let what = format!("verify at {:.0} % of its capacity", share * 100.0);
                 let (connections, timing) = (self.plan.connections, self.plan.timing);
-                let figures = self.contest(verify, Load::Open { per_sec }, connections, timing, &what)?;
-                rows.push(RateRow { share, per_sec, figures });
+                let figures =
+                    self.contest(verify, Asking::ShareOfCapacity(share), connections, timing, &what)?;
+                rows.push(RateRow { share, figures });
             }
-            Ok(RateFigures { capacity_per_sec, rows })
+            Ok(RateFigures { rows })
         })
     }
 }

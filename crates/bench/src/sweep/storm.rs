@@ -2,7 +2,7 @@
 
 use crate::bench::Bench;
 use crate::load::{Crew, Load, Part, Tally};
-use crate::measure::{Measured, Stand, row};
+use crate::measure::{Measured, row};
 use crate::path::{HotPath, Site, Workload};
 use crate::report::StormFigures;
 use crate::target::Target;
@@ -22,21 +22,9 @@ impl Bench<'_> {
         let site = Site { target: &server, credentials: &installation.credentials, hands: self.hands() };
         let verify = HotPath::VerifyValid.workload(&site)?;
         let revoke = HotPath::Revoke.workload(&site)?;
-        let verify_per_sec = self.capacity(&site, &verify)? * SHARE;
-        let figures = self.storm(&site, &verify, &revoke, verify_per_sec)?;
+        let figures = self.storm(&site, &verify, &revoke)?;
         server.stop()?;
         Ok(figures)
-    }
-
-    /// What verify takes in the closed loop.
-    pub(super) fn capacity(&self, site: &Site<'_>, verify: &Workload) -> Result<f64, BenchError> {
-        let timing = self.plan.timing;
-        let stand = Stand::open(site.target, verify.scripts(self.plan.connections), timing, site.hands)?;
-        let mut rates = Vec::new();
-        for _ in 0..timing.repeats.max(1) {
-            rates.push(Some(stand.run(Load::Closed, timing)?.tally.per_sec()));
-        }
-        Ok(Spread::of(rates).map_or(0.0, |rate| rate.median))
     }
 
     fn storm(
@@ -44,7 +32,6 @@ impl Bench<'_> {
         site: &Site<'_>,
         verify: &Workload,
         revoke: &Workload,
-        verify_per_sec: f64,
     ) -> Result<StormFigures, BenchError> {
         let (connections, wished) = (self.plan.connections, self.plan.sizes.storm_per_sec);
         // A flush of the disk now and then has to meet many requests.
@@ -52,10 +39,15 @@ impl Bench<'_> {
         let part = |scripts| Part { target: &site.target.name, endpoint: &site.target.endpoint, scripts };
         let parts = vec![part(verify.scripts(connections)), part(revoke.scripts(connections))];
         let crew = Crew::open(parts, &self.cores, self.stop)?;
-        let (verifying, revoking) = (Load::Open { per_sec: verify_per_sec }, Load::Open { per_sec: wished });
-        crew.round(&[verifying, Load::Rest], timing.warm_up)?;
-        let (mut quiet, mut stormy, mut revocations) = (Vec::new(), Vec::new(), Vec::new());
+        crew.round(&[Load::Closed, Load::Rest], timing.warm_up)?;
+        let (mut quiet, mut stormy, mut revocations, mut due) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for _ in 0..timing.repeats.max(1) {
+            let rest = Timing { duration: self.plan.timing.duration, ..timing };
+            let (at_most, _) = side_by_side(site.target, &crew, [Load::Closed, Load::Rest], rest)?;
+            let verifying = Load::Open { per_sec: at_most.tally.per_sec() * SHARE };
+            let revoking = Load::Open { per_sec: wished };
+            due.push(verifying.due_per_sec());
             let (without, _) = side_by_side(site.target, &crew, [verifying, Load::Rest], timing)?;
             if let Some(source) = &revoke.source {
                 source.fill(site, (wished * timing.duration.as_secs_f64()).ceil() as usize)?;
@@ -69,7 +61,7 @@ impl Bench<'_> {
         }
         let p99_ratio = quiet.iter().zip(&stormy).map(|(quiet, storm)| Some(storm.p99_us() / quiet.p99_us()));
         Ok(StormFigures {
-            verify_per_sec,
+            verify_per_sec: Spread::of(due),
             wished_revocations_per_sec: wished,
             revocations_per_sec: Spread::of(revocations),
             p99_over_quiet: Spread::of(p99_ratio),
