@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use obol_replica::{Clock, LeaseOptions, Memory, Revoked, SystemClock, confirm_from_outside};
+use obol_replica::{Clock, LeaseOptions, Memory, OnStale, Revoked, SystemClock, confirm_from_outside};
 use obol_store::{Appended, Audit, AuditEvent, AuditRecord, Store};
 use obol_token::Timestamp;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::audit_trail::{AuditTrail, Rotation};
-use crate::config::Settings;
+use crate::config::{Settings, StalePolicy};
 use crate::failure::{End, Failure};
 use crate::storage;
 
@@ -75,6 +75,11 @@ impl Installation {
         &*self.store
     }
 
+    /// What a server with these settings does when its lease is over.
+    pub(crate) fn on_stale(&self) -> OnStale {
+        self.lease.on_stale
+    }
+
     /// What a server would know now: deny list, keys and clients.
     ///
     /// # Errors
@@ -136,10 +141,19 @@ pub(crate) fn rotation(settings: &Settings) -> Rotation {
     Rotation { max_bytes: settings.audit_max_bytes, keep: settings.audit_keep }
 }
 
-/// How long a server vouches for its memory.
+/// How long a server vouches for its memory, and what it does then.
 pub(crate) fn lease(settings: &Settings) -> LeaseOptions {
     LeaseOptions {
         lease: Duration::from_millis(settings.lease_ms.into()),
         renew_every: Duration::from_millis(settings.lease_renewal_ms.into()),
+        on_stale: on_stale(settings),
+    }
+}
+
+fn on_stale(settings: &Settings) -> OnStale {
+    match (settings.on_stale, settings.on_stale_max_age_ms) {
+        (StalePolicy::Serve, Some(ms)) => OnStale::Serve { max_age: Duration::from_millis(ms.into()) },
+        // Without an age: refused where settings are put together.
+        (StalePolicy::Serve, None) | (StalePolicy::Refuse, _) => OnStale::Refuse,
     }
 }

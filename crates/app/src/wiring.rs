@@ -67,8 +67,11 @@ impl Server {
 
         let audit = Arc::new(AuditTrail::start(&settings.data, rotation(settings), || SystemClock.wall())?);
         let master = storage::master_key(settings, &*store).await?;
-        let clock = Arc::new(SystemClock);
-        let replica = Replica::start(Arc::clone(&store), master, clock, lease(settings)).await?;
+        let (clock, lease) = (Arc::new(SystemClock), lease(settings));
+        if let Some(weakness) = lease.on_stale.weakness() {
+            tracing::warn!("the promise that a revocation holds everywhere is NOT held: {weakness}");
+        }
+        let replica = Replica::start(Arc::clone(&store), master, clock, lease).await?;
         let engine = engine(settings, &url, &replica, &store, &audit)?;
         let users: Arc<dyn Users> = Arc::clone(&store) as Arc<dyn Users>;
         let passwords = PasswordCheck::start(users, PoolSize::for_this_machine())

@@ -3,7 +3,7 @@
 //! | step    | what                                               | where                        |
 //! |---------|----------------------------------------------------|------------------------------|
 //! | parse   | body and query into [`Params`], header into [`Authorization`](crate::Authorization) | the door, `params`, `authorization` |
-//! | vouch   | the node may answer: its lease runs                | [`Engine::answer`]           |
+//! | vouch   | the node may answer: its lease runs, or `on_stale` lets it tell about tokens | [`Engine::answer`] |
 //! | client  | who asks, by the endpoint's [`ClientRule`]         | `client_authentication`      |
 //! | request | what is asked, and whether this client may          | the feature                  |
 //! | person  | for whom; the door asks the accounts room           | [`Outcome::PasswordNeeded`]  |
@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use obol_keys::PlainPassword;
-use obol_replica::{Replica, Status, Vouched};
+use obol_replica::{Replica, Stale, Status, Vouched};
 use obol_store::{Audit, AuditEvent, AuditRecord, ClientKind, Store};
 use obol_token::{Position, Scopes, Scratch, SubjectId};
 
@@ -161,11 +161,14 @@ impl Engine {
     fn begin<'a>(&'a self, request: &'a Request<'_>, scratch: &'a mut Scratch) -> Begun<'a> {
         Begun::Answered(match &request.endpoint.steps {
             Steps::Document(document) => Ok(Answer::Document(document(self))),
-            Steps::Asked(handle) => self.vouched_call(request).and_then(|call| handle(&call, scratch)),
+            Steps::Asked(handle) => self.asking_call(request).and_then(|call| handle(&call, scratch)),
             Steps::Authenticated { client, part } => match part(request) {
                 Part::Waiting(handle) => return Begun::Waiting(*client, handle),
                 Part::AtOnce(handle) => self
                     .vouched_call(request)
+                    .and_then(|call| handle(&call, &self.authenticated(&call, *client)?, scratch)),
+                Part::Asked(handle) => self
+                    .asking_call(request)
                     .and_then(|call| handle(&call, &self.authenticated(&call, *client)?, scratch)),
             },
         })
@@ -191,7 +194,7 @@ impl Engine {
             let _vouched = self.replica.vouch()?;
             return verified;
         }
-        let (vouched, now) = self.replica.vouch_now()?;
+        let (vouched, now) = self.replica.vouch_or_stale_now()?;
         verification::verify(vouched, token, client_id, now, scratch)
     }
 
@@ -233,7 +236,15 @@ impl Engine {
     }
 
     fn vouched_call<'a>(&'a self, request: &'a Request<'a>) -> Result<Call<'a>, OAuthError> {
-        let vouched = self.replica.vouch()?;
+        self.call(request, self.replica.vouch()?)
+    }
+
+    /// For what only tells about access tokens.
+    fn asking_call<'a>(&'a self, request: &'a Request<'a>) -> Result<Call<'a>, OAuthError> {
+        self.call(request, self.replica.vouch_or_stale()?)
+    }
+
+    fn call<'a>(&'a self, request: &'a Request<'a>, vouched: Vouched<'a>) -> Result<Call<'a>, OAuthError> {
         if request.min_position.is_some_and(|wanted| vouched.position() < wanted) {
             let sentence = "This node has not read the change log that far yet; ask again.";
             return Err(OAuthError::unavailable(sentence, 1));
@@ -259,7 +270,12 @@ impl Engine {
                     }
                 }
             });
-        client.inspect_err(|error| self.audit_client_refused(call.request, error))
+        let client = client.inspect_err(|error| self.audit_client_refused(call.request, error));
+        client.map_err(|error| match error.code() {
+            // It may have been added since, or have a new secret.
+            ErrorCode::InvalidClient if call.vouched.is_stale() => Stale.into(),
+            _ => error,
+        })
     }
 
     fn audit_client_refused(&self, request: &Request<'_>, error: &OAuthError) {

@@ -56,6 +56,18 @@ pub enum LoadError {
     },
 }
 
+impl LoadError {
+    /// Whether nothing was learnt of the log: this memory is as true as it was, and getting older.
+    pub(crate) fn is_silence(&self) -> bool {
+        match self {
+            Self::Store(StoreError::Unavailable(_)) => true,
+            Self::Store(StoreError::Conflict(_) | StoreError::Corrupt(_))
+            | Self::Key(_)
+            | Self::Lost { .. } => false,
+        }
+    }
+}
+
 /// Why a token could not be sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
@@ -192,6 +204,11 @@ impl Memory {
         obol_token::verify(presented, asked, &self.keys.load().ring, &self.deny_list, now, scratch)
     }
 
+    /// Whether the log has said anything of the key with which a token says that it was sealed, be it that it is retired.
+    pub(crate) fn has_heard_of_key(&self, presented: &str) -> bool {
+        obol_token::claimed_key(presented).is_some_and(|key| self.keys.load().stored.contains_key(&key))
+    }
+
     /// Opens the seal only: says what a token says, not whether it stands.
     ///
     /// # Errors
@@ -303,6 +320,23 @@ mod tests {
 
     fn page(timeline: u64, kept_to: Position) -> Page {
         Page { entries: Vec::new(), timeline: Timeline::new(timeline), kept_to }
+    }
+
+    #[test]
+    fn a_log_that_was_read_and_cannot_be_followed_is_no_silence() {
+        let store = |make: fn(String) -> StoreError| LoadError::Store(make("why".to_owned()));
+        let lost = memory();
+        lost.take_in(&page(1, Position::END)).unwrap();
+        lost.applied.store(9, Ordering::Release);
+        for (error, silence) in [
+            (store(StoreError::Unavailable), true),
+            (store(StoreError::Conflict), false),
+            (store(StoreError::Corrupt), false),
+            (lost.take_in(&page(2, Position::new(5))).unwrap_err(), false),
+            (lost.take_in(&page(0, Position::END)).unwrap_err(), true),
+        ] {
+            assert_eq!(error.is_silence(), silence, "{error}");
+        }
     }
 
     #[test]

@@ -15,8 +15,8 @@ use crate::clock::SteadyClock;
 use crate::confirm::confirm_by_peers;
 use crate::lease::Lease;
 use crate::{
-    Boottime, Clock, LeaseOptions, LoadError, Memory, NotConfirmed, Revoked, Seen, Stale, Status, follower,
-    status,
+    Boottime, Clock, LeaseOptions, LoadError, Memory, NotConfirmed, OnStale, Revoked, Seen, Stale, Status,
+    Vouched, follower, stale, status,
 };
 
 /// A node of the installation that answers requests.
@@ -69,13 +69,6 @@ pub enum StartError {
     },
 }
 
-/// The memory of a node whose lease ran at a moment after the request arrived.
-#[derive(Clone, Copy)]
-pub struct Vouched<'a> {
-    memory: &'a Memory,
-    position: Position,
-}
-
 impl Replica {
     /// Step 1: registers this node, loads its memory, makes the first sealing key if there is none, takes the first
     /// lease, and starts to follow the log.
@@ -110,6 +103,9 @@ impl Replica {
         }
         tokio::spawn(follower::follow(Arc::clone(&replica)));
         tokio::spawn(status::look(Arc::clone(&replica)));
+        if replica.options.on_stale != OnStale::Refuse {
+            tokio::spawn(stale::announce(Arc::clone(&replica)));
+        }
         Ok(replica)
     }
 
@@ -134,27 +130,59 @@ impl Replica {
         #[cfg(feature = "planted-bugs")]
         let boottime = crate::clock::planted_now(boottime);
         self.lease.check(boottime)?;
-        Ok(Vouched { memory: &self.memory, position: self.memory.applied() })
+        Ok(Vouched::by_lease(&self.memory))
+    }
+
+    /// As [`Self::vouch`], for who is only told about access tokens: where [`OnStale::Serve`] says so, also without a lease,
+    /// from what this node last knew.
+    ///
+    /// # Errors
+    /// [`Stale`]: answer 503.
+    pub fn vouch_or_stale(&self) -> Result<Vouched<'_>, Stale> {
+        let boottime = self.clock.boottime();
+        self.vouch_at(boottime).or_else(|_| self.stale_at(boottime))
+    }
+
+    /// As [`Self::vouch_or_stale`], with the moment by the wall clock.
+    ///
+    /// # Errors
+    /// [`Stale`]: answer 503.
+    pub fn vouch_or_stale_now(&self) -> Result<(Vouched<'_>, Timestamp), Stale> {
+        let boottime = self.clock.boottime();
+        let vouched = self.vouch_at(boottime).or_else(|_| self.stale_at(boottime))?;
+        Ok((vouched, self.clock.wall_at(boottime)))
+    }
+
+    #[cold]
+    fn stale_at(&self, boottime: Boottime) -> Result<Vouched<'_>, Stale> {
+        match self.lease.left_stale(boottime, self.options.on_stale).is_zero() {
+            true => Err(Stale),
+            false => Ok(Vouched::by_policy(&self.memory)),
+        }
     }
 
     /// The memory whether or not the lease runs: a planted bug.
     #[cfg(feature = "planted-bugs")]
     pub fn planted_unvouched(&self) -> Vouched<'_> {
-        Vouched { memory: &self.memory, position: self.memory.applied() }
+        Vouched::by_lease(&self.memory)
     }
 
     /// Step 4: returns when no node of the installation can answer without having applied `appended`.
     ///
     /// # Errors
-    /// [`NotConfirmed`] when this node is stopping, the others could not be asked after, or a failover has lost it.
+    /// [`NotConfirmed`] when this node is stopping, the others could not be asked after, a failover has lost it, or this node
+    /// did not read it in time and by [`OnStale::Serve`] answers all the same.
     pub async fn confirm(&self, appended: Appended) -> Result<Revoked, NotConfirmed> {
         let since = self.memory.reads_from().known;
         let mut applied = self.applied.subscribe();
         let here = applied.wait_for(|applied| *applied >= appended.position());
         // Should this node fail to read its own append in time, its lease has ended as any other node's would have.
-        match timeout(self.options.certain_end(), here).await {
-            Ok(Ok(_)) | Err(_) => {}
-            Ok(Err(_)) => return Err(NotConfirmed(appended.position())),
+        match (timeout(self.options.certain_end(), here).await, self.options.on_stale) {
+            (Ok(Ok(_)), _) | (Err(_), OnStale::Refuse) => {}
+            // Without a lease it would go on accepting what it has not read of.
+            (Err(_), OnStale::Serve { .. }) | (Ok(Err(_)), _) => {
+                return Err(NotConfirmed(appended.position()));
+            }
         }
         let revoked =
             confirm_by_peers(&*self.store, &*self.clock, &self.options, self.node, appended).await?;
@@ -171,12 +199,16 @@ impl Replica {
 
     /// This node and the others, as it sees them.
     pub fn status(&self) -> Status {
-        let lease_left = self.lease.left(self.clock.boottime());
+        let (boottime, on_stale) = (self.clock.boottime(), self.options.on_stale);
+        let lease_left = self.lease.left(boottime);
         Status {
             node: self.node,
             position: self.applied(),
             draining: self.draining.load(Ordering::Acquire),
             lease_left,
+            answers_for: self.lease.left_stale(boottime, on_stale).max(lease_left),
+            age: self.lease.age(boottime),
+            on_stale,
             seen: self.seen.load_full(),
         }
     }
@@ -222,7 +254,8 @@ impl Replica {
 
     /// Between renewals: reads and applies what is new, which a renewal need not wait for.
     pub(crate) async fn read_on(&self) -> Result<(), LoadError> {
-        match self.memory.catch_up(&*self.store).await {
+        let read = self.memory.catch_up(&*self.store).await;
+        match read.inspect_err(|error| self.fence_if_at_odds(error)) {
             Err(LoadError::Lost { .. }) => self.recover().await?,
             read => drop(read?),
         }
@@ -236,9 +269,16 @@ impl Replica {
             let sent = self.clock.boottime();
             let from = self.memory.reads_from();
             let page = self.store.read_and_renew(self.node, self.options.lease, from).await?;
-            if self.memory.take_in(&page)? {
+            if self.memory.take_in(&page).inspect_err(|error| self.fence_if_at_odds(error))? {
                 return Ok(sent);
             }
+        }
+    }
+
+    /// A node that has read the log and cannot follow it is not merely behind: it tells nothing from such a memory.
+    fn fence_if_at_odds(&self, error: &LoadError) {
+        if !error.is_silence() {
+            self.lease.fence(self.clock.boottime());
         }
     }
 
@@ -347,19 +387,6 @@ impl Replica {
         self.store.add_first_sealing_key(&key).await?;
         self.memory.catch_up(&*self.store).await?;
         Ok(())
-    }
-}
-
-impl<'a> Vouched<'a> {
-    /// The memory to decide by.
-    pub fn memory(&self) -> &'a Memory {
-        self.memory
-    }
-
-    /// The position that a token issued on this request carries: read before the request looked at anything else, so
-    /// that whatever is denied meanwhile refuses the token.
-    pub fn position(&self) -> Position {
-        self.position
     }
 }
 

@@ -7,7 +7,7 @@ use obol_store::{NodeId, Peer};
 use obol_token::Position;
 use tokio::time::{Instant, sleep};
 
-use crate::{Replica, Stale};
+use crate::{OnStale, Replica, Stale};
 
 /// A node as it sees itself and the others.
 #[derive(Debug, Clone)]
@@ -20,6 +20,12 @@ pub struct Status {
     pub draining: bool,
     /// How long it may go on vouching without reading the log again; zero when it may not.
     pub lease_left: Duration,
+    /// How long it may go on telling about access tokens: longer than that only where [`OnStale::Serve`] says so.
+    pub answers_for: Duration,
+    /// How old what it knows is: counted from the moment its last renewal was sent.
+    pub age: Duration,
+    /// What it does when its lease is over.
+    pub on_stale: OnStale,
     /// The others, as of about a second ago.
     pub seen: Arc<Seen>,
 }
@@ -41,11 +47,30 @@ impl Status {
     /// # Errors
     /// [`NotReady`]
     pub fn ready(&self) -> Result<(), NotReady> {
-        match (self.lease_left.is_zero(), self.draining) {
+        match (self.answers_for.is_zero(), self.draining) {
             (true, _) => Err(Stale.into()),
             (false, true) => Err(NotReady::Draining),
             (false, false) => Ok(()),
         }
+    }
+
+    /// Whether it tells about access tokens without a lease, from what it last knew.
+    pub fn is_stale(&self) -> bool {
+        self.lease_left.is_zero() && !self.answers_for.is_zero()
+    }
+
+    /// Why the promise is not held, by its policy and by the store: none where it is.
+    pub fn weaknesses(&self) -> Vec<String> {
+        let stale = self.is_stale().then(|| {
+            format!(
+                "this node cannot read the change log: it tells about access tokens from what it knew {} ms ago, for {} ms \
+                 more, and issues and revokes nothing",
+                self.age.as_millis(),
+                self.answers_for.as_millis()
+            )
+        });
+        let of_store = self.seen.weaknesses.iter().cloned();
+        stale.into_iter().chain(self.on_stale.weakness()).chain(of_store).collect()
     }
 
     /// How many positions it is behind the node that is furthest.
@@ -99,19 +124,49 @@ fn say_changes(before: &[String], now: &[String]) {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_node_is_ready_while_it_vouches_and_is_not_about_to_stop() {
-        let second = Duration::from_secs(1);
-        for (lease_left, draining, ready) in [
-            (second, false, Ok(())),
-            (second, true, Err(NotReady::Draining)),
-            (Duration::ZERO, false, Err(NotReady::Stale(Stale))),
-            (Duration::ZERO, true, Err(NotReady::Stale(Stale))),
-        ] {
-            let (node, position) = (NodeId::from_bytes([1; 16]), Position::new(7));
-            let status = Status { node, position, draining, lease_left, seen: Arc::default() };
-            assert_eq!(status.ready(), ready);
+    const NONE: Duration = Duration::ZERO;
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn status(lease_left: Duration, answers_for: Duration) -> Status {
+        Status {
+            node: NodeId::from_bytes([1; 16]),
+            position: Position::new(7),
+            draining: false,
+            lease_left,
+            answers_for,
+            age: SECOND,
+            on_stale: OnStale::Refuse,
+            seen: Arc::default(),
         }
+    }
+
+    #[test]
+    fn a_node_is_ready_while_it_answers_and_is_not_about_to_stop() {
+        for (lease_left, answers_for, draining, ready) in [
+            (SECOND, SECOND, false, Ok(())),
+            (SECOND, SECOND, true, Err(NotReady::Draining)),
+            (NONE, SECOND, false, Ok(())),
+            (NONE, SECOND, true, Err(NotReady::Draining)),
+            (NONE, NONE, false, Err(NotReady::Stale(Stale))),
+            (NONE, NONE, true, Err(NotReady::Stale(Stale))),
+        ] {
+            let status = Status { draining, ..status(lease_left, answers_for) };
+            assert_eq!(status.ready(), ready);
+            assert_eq!(status.is_stale(), lease_left != answers_for);
+        }
+    }
+
+    #[test]
+    fn the_promise_is_not_held_by_who_may_serve_what_is_stale_and_who_does_says_so_first() {
+        let serve = OnStale::Serve { max_age: 2 * SECOND };
+        assert!(status(SECOND, SECOND).weaknesses().is_empty());
+        let may = Status { on_stale: serve, ..status(SECOND, SECOND) }.weaknesses();
+        assert_eq!(may, serve.weakness().into_iter().collect::<Vec<_>>());
+        let does = Status { on_stale: serve, ..status(NONE, SECOND) }.weaknesses();
+        assert!(does.len() == 2 && does[0].contains("1000 ms ago"), "{does:?}");
+        let seen = Seen { peers: Vec::new(), weaknesses: vec!["fsync is off".to_owned()] };
+        let of_store = Status { seen: Arc::new(seen), ..status(NONE, NONE) }.weaknesses();
+        assert_eq!(of_store, ["fsync is off"]);
     }
 
     #[test]
@@ -123,9 +178,7 @@ mod tests {
         };
         for (peers, behind) in [(vec![], 0), (vec![3], 0), (vec![3, 9], 2)] {
             let seen = Seen { peers: peers.into_iter().map(peer).collect(), weaknesses: Vec::new() };
-            let (node, position) = (NodeId::from_bytes([1; 16]), Position::new(7));
-            let lease_left = Duration::from_secs(1);
-            let status = Status { node, position, draining: false, lease_left, seen: Arc::new(seen) };
+            let status = Status { seen: Arc::new(seen), ..status(SECOND, SECOND) };
             assert_eq!(status.behind(), behind);
         }
     }

@@ -53,6 +53,12 @@ async fn start(folder: &Path, clock: Arc<SleepingClock>) -> (Arc<Replica>, Arc<S
     (replica, store)
 }
 
+/// Renewed four times.
+fn short_lease(millis: u64) -> LeaseOptions {
+    let lease = Duration::from_millis(millis);
+    LeaseOptions { lease, renew_every: lease / 4, ..LeaseOptions::default() }
+}
+
 async fn renew(store: &SqliteStore, node: NodeId, lease: Duration) {
     let from = ReadFrom { after: Position::START, limit: 10, known: Timeline::NONE };
     store.read_and_renew(node, lease, from).await.unwrap();
@@ -101,7 +107,7 @@ async fn a_node_that_hangs_costs_one_lease_and_no_more() {
     let hanging = store(folder.path());
     let node = NodeId::from_bytes([7; 16]);
     hanging.register_node(node).await.unwrap();
-    let options = LeaseOptions { lease: Duration::from_millis(400), renew_every: Duration::from_millis(100) };
+    let options = short_lease(400);
     renew(&hanging, node, options.lease).await;
 
     let other = store(folder.path());
@@ -123,7 +129,7 @@ async fn a_longer_lease_of_the_server_counts_for_those_who_wait() {
 
     let other = store(folder.path());
     let appended = other.deny(&deny_token(1), NOW).await.unwrap();
-    let short = LeaseOptions { lease: Duration::from_millis(200), renew_every: Duration::from_millis(50) };
+    let short = short_lease(200);
     let began = Instant::now();
     let _revoked = confirm_from_outside(&*other, &SystemClock, &short, appended).await.unwrap();
     assert!(began.elapsed() >= Duration::from_millis(900));
@@ -234,7 +240,7 @@ async fn who_was_never_told_of_the_others_confirms_nothing() {
     let other = store(folder.path());
     let appended = other.deny(&deny_token(1), NOW).await.unwrap();
     std::fs::rename(folder.path().join("obol.db"), folder.path().join("away")).unwrap();
-    let options = LeaseOptions { lease: Duration::from_millis(200), renew_every: Duration::from_millis(50) };
+    let options = short_lease(200);
     let refused = confirm_from_outside(&*other, &SystemClock, &options, appended).await;
     assert_eq!(refused, Err(NotConfirmed(appended.position())));
 }

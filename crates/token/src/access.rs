@@ -107,6 +107,19 @@ pub fn open<'a>(
     Claims::decode(claims).map_err(|_: ClaimsError| Refusal::Forged)
 }
 
+/// The key with which a token says that it was sealed; `None` if it is no access token. Proves nothing.
+pub fn claimed_key(presented: &str) -> Option<KeyId> {
+    if presented.len() > MAX_TOKEN_CHARS {
+        return None;
+    }
+    let mut scratch = Scratch::default();
+    let payload = from_text(CredentialKind::AccessToken, presented, &mut scratch.0)?;
+    match payload.first_chunk::<HEADER_BYTES>()? {
+        [VERSION, key_id @ ..] => Some(KeyId::from_bytes(*key_id)),
+        _ => None,
+    }
+}
+
 fn header(key: KeyId) -> [u8; HEADER_BYTES] {
     let [a, b, c, d] = *key.as_bytes();
     [VERSION, a, b, c, d]
@@ -185,6 +198,15 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn the_key_that_a_token_claims_is_read_without_a_key() {
+        let token = seal(&sample(), &KEY, [7; 12]).unwrap();
+        assert_eq!(claimed_key(&token), Some(KEY.key_id()));
+        for none in ["", "oba_", &token[..20], &format!("{token}A"), &token.replace("oba_", "obr_")] {
+            assert_eq!(claimed_key(none), None, "{none}");
+        }
+    }
+
+    #[test]
     fn another_key_or_version_does_not_open() {
         let token = seal(&sample(), &KEY, [7; 12]).unwrap();
         let other = ToySeal(KeyId::from_bytes(*b"key2"));
@@ -194,6 +216,7 @@ pub(crate) mod tests {
         let payload = from_text(CredentialKind::AccessToken, &token, &mut buffer).unwrap();
         payload[0] = 2;
         let relabelled = to_text(CredentialKind::AccessToken, payload);
+        assert_eq!(claimed_key(&relabelled), None);
         assert_eq!(open(&relabelled, &KEY, &mut Scratch::default()), Err(Refusal::Malformed));
     }
 

@@ -19,7 +19,7 @@ mod scope;
 mod time;
 mod verify;
 
-pub use access::{MAX_TOKEN_CHARS, OpenSeal, Scratch, Seal, SealFailed, open, seal};
+pub use access::{MAX_TOKEN_CHARS, OpenSeal, Scratch, Seal, SealFailed, claimed_key, open, seal};
 pub use claims::{Claims, ClaimsError, Subject};
 pub use credential::{CredentialKind, SecretHash, from_text, to_text};
 pub use deny::{Denial, Denied, DenyList};

@@ -14,7 +14,7 @@ pub(crate) fn health() -> Answer {
     json_answer(StatusCode::OK, &json!({ "status": "ok" }))
 }
 
-/// The node answers truthfully, since it holds a lease on the change log, and is not about to stop.
+/// The node holds a lease on the change log, or tells what it last knew by the policy `on_stale`, and is not about to stop.
 pub(crate) fn readiness(engine: &Engine) -> Answer {
     let node = engine.status();
     let others: Vec<Value> = node
@@ -29,18 +29,20 @@ pub(crate) fn readiness(engine: &Engine) -> Answer {
             })
         })
         .collect();
-    let ready = node.ready();
+    let (ready, weaknesses) = (node.ready(), node.weaknesses());
     let mut body = json!({
+        "age_ms": millis(node.age),
         "behind": node.behind(),
         "lease_left_ms": millis(node.lease_left),
         "node": node.node.to_string(),
         "others": others,
         "position": node.position.number(),
-        "promise": if node.seen.weaknesses.is_empty() { "held" } else { "not held" },
+        "promise": if weaknesses.is_empty() { "held" } else { "not held" },
+        "stale": node.is_stale(),
         "status": if ready.is_ok() { "ready" } else { "not ready" },
     });
-    if !node.seen.weaknesses.is_empty() {
-        body["promise_reasons"] = json!(node.seen.weaknesses);
+    if !weaknesses.is_empty() {
+        body["promise_reasons"] = json!(weaknesses);
     }
     let status = match ready {
         Ok(()) => StatusCode::OK,

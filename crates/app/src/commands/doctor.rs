@@ -1,7 +1,7 @@
 //! `obol doctor`: whether an installation is sound, and what to do where it is not.
 
 use obol_oauth::administration::{KeyState, ListedKey, list_sealing_keys};
-use obol_replica::{Clock, SystemClock};
+use obol_replica::{Clock, OnStale, SystemClock};
 use serde::Serialize;
 
 use crate::config::Settings;
@@ -10,7 +10,7 @@ use crate::installation::Installation;
 use crate::output::{Answer, Output, table};
 
 const HELP: &str = "\
-Looks, and changes nothing. The exit code is 1 when something is wrong.
+Looks, and changes nothing. The exit code is 1 when something is wrong; a warning leaves it at 0.
 
 Example:
   obol doctor --database-url postgres://obol@db/obol --json";
@@ -54,6 +54,7 @@ async fn examine(installation: &Installation) -> Vec<Check> {
         Ok(weaknesses) => Check::wrong("promise", format!("not held: {}", weaknesses.join("; "))),
         Err(error) => Check::wrong("promise", error.to_string()),
     });
+    checks.extend(examine_policy(installation.on_stale()));
     checks.push(match store.swept_through().await {
         Ok(swept_through) => {
             let behind_secs = SystemClock.wall().secs_until(swept_through);
@@ -84,6 +85,13 @@ async fn examine(installation: &Installation) -> Vec<Check> {
         Err(error) => checks.push(Check::wrong("nodes", error.to_string())),
     }
     checks
+}
+
+/// What an operator has chosen knowingly is no defect.
+fn examine_policy(on_stale: OnStale) -> Option<Check> {
+    on_stale
+        .weakness()
+        .map(|weakness| Check::warned("policy", format!("the promise is not held: {weakness}")))
 }
 
 fn examine_keys(keys: &[ListedKey]) -> Check {
@@ -121,15 +129,21 @@ struct Check {
     name: String,
     said: String,
     sound: bool,
+    /// What is sound, and yet to be known.
+    warning: bool,
 }
 
 impl Check {
     fn sound(name: &str, said: String) -> Self {
-        Self { name: name.to_owned(), said, sound: true }
+        Self { name: name.to_owned(), said, sound: true, warning: false }
+    }
+
+    fn warned(name: &str, said: String) -> Self {
+        Self { warning: true, ..Self::sound(name, said) }
     }
 
     fn wrong(name: &str, said: String) -> Self {
-        Self { name: name.to_owned(), said, sound: false }
+        Self { sound: false, ..Self::sound(name, said) }
     }
 }
 
@@ -142,7 +156,11 @@ impl Report {
 impl Answer for Report {
     fn text(&self) -> String {
         let row = |check: &Check| {
-            let verdict = if check.sound { "ok" } else { "WRONG" };
+            let verdict = match (check.sound, check.warning) {
+                (true, false) => "ok",
+                (true, true) => "WARNING",
+                (false, _) => "WRONG",
+            };
             vec![verdict.to_owned(), check.name.clone(), check.said.clone()]
         };
         table(&["", "what", "found"], self.checks.iter().map(row))
@@ -186,5 +204,14 @@ mod tests {
         assert!(report.text().contains("WRONG"), "{}", report.text());
         let json = serde_json::to_value(&report).unwrap();
         assert_eq!(json["checks"][1]["sound"], false);
+    }
+
+    #[test]
+    fn a_policy_that_gives_the_promise_up_is_a_warning_and_leaves_the_report_sound() {
+        assert!(examine_policy(OnStale::Refuse).is_none());
+        let serve = OnStale::Serve { max_age: std::time::Duration::from_secs(60) };
+        let report = Report { checks: examine_policy(serve).into_iter().collect() };
+        assert!(report.is_sound());
+        assert!(report.text().contains("WARNING") && report.text().contains("60000 ms"), "{}", report.text());
     }
 }

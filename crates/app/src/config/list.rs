@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use toml::Value;
 
 use super::parse;
-use super::settings::{LogFormat, LogLevel, Settings};
+use super::settings::{LogFormat, LogLevel, Settings, StalePolicy};
 
 /// One option, under the same name everywhere: `refresh_grace` in the file, `--refresh-grace`, `OBOL_REFRESH_GRACE`.
 pub(crate) struct Setting {
@@ -277,6 +277,34 @@ pub(crate) const SETTINGS: &[Setting] = &[
             parse::number(texts, "milliseconds", 20, 20_000).map(|ms| settings.lease_renewal_ms = ms)
         },
         get: |settings| Some(Value::from(settings.lease_renewal_ms)),
+    },
+    Setting {
+        key: "on_stale",
+        value_name: "POLICY",
+        about: "What the server does with verify and introspection of access tokens when it cannot read the change log \
+                and its lease is over: refuse (503), or serve, which answers from what it last knew and so accepts \
+                what was revoked meanwhile. It issues and revokes nothing then. The same for all nodes.",
+        example: "",
+        shape: Shape::Text,
+        reach: Reach::Server,
+        set: |settings, texts| {
+            parse::one_of(texts, StalePolicy::ALL, StalePolicy::name).map(|policy| settings.on_stale = policy)
+        },
+        get: |settings| Some(Value::from(settings.on_stale.name())),
+    },
+    Setting {
+        key: "on_stale_max_age_ms",
+        value_name: "MILLISECS",
+        about: "With on_stale = serve, and required there: milliseconds since it last read the change log for which the \
+                server answers; then 503. More than lease_ms, and at most 3600000, an hour.",
+        example: "60000",
+        shape: Shape::Number,
+        reach: Reach::Server,
+        set: |settings, texts| {
+            parse::number(texts, "milliseconds", 1, 3_600_000)
+                .map(|ms| settings.on_stale_max_age_ms = Some(ms))
+        },
+        get: |settings| settings.on_stale_max_age_ms.map(Value::from),
     },
     Setting {
         key: "stop_delay_ms",

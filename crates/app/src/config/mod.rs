@@ -20,7 +20,7 @@ pub(crate) use list::{SETTINGS, Setting};
 pub(crate) use nearest::mistyped_variables;
 pub(crate) use problem::{ConfigError, Origin, Problem};
 pub(crate) use sample::sample;
-pub(crate) use settings::{LogFormat, LogLevel, Settings};
+pub(crate) use settings::{LogFormat, LogLevel, Settings, StalePolicy};
 
 /// The settings, and where each was given.
 #[derive(Debug, Clone)]
@@ -107,6 +107,23 @@ impl Configuration {
                 if *self.origin("lease_ms") == Origin::Default { "lease_renewal_ms" } else { "lease_ms" };
             refuse(key, "lease_ms must be at least three times lease_renewal_ms");
         }
+        match (settings.on_stale, settings.on_stale_max_age_ms) {
+            (StalePolicy::Serve, None) => {
+                refuse(
+                    "on_stale",
+                    "serve needs to know how old answers may be: set on_stale_max_age_ms as well",
+                );
+            }
+            (StalePolicy::Serve, Some(ms)) if ms <= settings.lease_ms => refuse(
+                "on_stale_max_age_ms",
+                "must be more than lease_ms: until then the server vouches for its answers",
+            ),
+            (StalePolicy::Refuse, Some(_)) => refuse(
+                "on_stale_max_age_ms",
+                "counts with on_stale = serve only: set that as well, or leave this out",
+            ),
+            (StalePolicy::Serve, Some(_)) | (StalePolicy::Refuse, None) => {}
+        }
     }
 }
 
@@ -174,6 +191,12 @@ mod tests {
             ("tls_cert = 'c'\ntls_key = 'k'\ntls_self_signed = true", "tls_self_signed"),
             ("lease_ms = 1499", "lease_ms"),
             ("lease_renewal_ms = 1000", "lease_renewal_ms"),
+            ("on_stale = 'serve'", "on_stale"),
+            ("on_stale = 'serve'\non_stale_max_age_ms = 2000", "on_stale_max_age_ms"),
+            ("on_stale = 'serve'\non_stale_max_age_ms = 3600001", "on_stale_max_age_ms"),
+            ("on_stale = 'serve'\non_stale_max_age_ms = 0", "on_stale_max_age_ms"),
+            ("on_stale_max_age_ms = 60000", "on_stale_max_age_ms"),
+            ("on_stale = 'hope'", "on_stale"),
         ] {
             let problems = load(&Given::default(), file).unwrap_err();
             assert_eq!(problems.len(), 1, "{problems:?}");
@@ -181,6 +204,7 @@ mod tests {
         }
         assert!(load(&Given::default(), "tls_cert = 'c'\ntls_key = 'k'").is_ok());
         assert!(load(&Given::default(), "lease_ms = 1500").is_ok());
+        assert!(load(&Given::default(), "on_stale = 'serve'\non_stale_max_age_ms = 2001").is_ok());
     }
 
     #[test]

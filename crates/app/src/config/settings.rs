@@ -47,6 +47,10 @@ pub(crate) struct Settings {
     pub(crate) lease_ms: u32,
     /// How often it reads the change log and renews the lease.
     pub(crate) lease_renewal_ms: u32,
+    /// What the server does with questions about access tokens when its lease is over.
+    pub(crate) on_stale: StalePolicy,
+    /// How old what it answers from may be then; set where it serves.
+    pub(crate) on_stale_max_age_ms: Option<u32>,
     /// How long it goes on answering after it was told to stop, while `/readyz` says that it is not ready.
     pub(crate) stop_delay_ms: u32,
     /// The size at which the audit file is put aside; 0 for never.
@@ -76,6 +80,8 @@ impl Default for Settings {
             refresh_grace_secs: 10,
             lease_ms: 2_000,
             lease_renewal_ms: 500,
+            on_stale: StalePolicy::Refuse,
+            on_stale_max_age_ms: None,
             stop_delay_ms: 0,
             audit_max_bytes: 64 * 1024 * 1024,
             audit_keep: 10,
@@ -110,6 +116,28 @@ impl LogLevel {
             Self::Info => "info",
             Self::Debug => "debug",
             Self::Trace => "trace",
+        }
+    }
+}
+
+/// What a server does without a lease when it is asked about access tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StalePolicy {
+    /// It says 503.
+    Refuse,
+    /// It answers from what it last knew.
+    Serve,
+}
+
+impl StalePolicy {
+    /// Every policy.
+    pub(crate) const ALL: [Self; 2] = [Self::Refuse, Self::Serve];
+
+    /// Its name in the settings.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Refuse => "refuse",
+            Self::Serve => "serve",
         }
     }
 }

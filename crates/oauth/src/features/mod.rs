@@ -71,7 +71,8 @@ pub enum Method {
 pub(crate) enum Steps {
     /// None: it is a document.
     Document(fn(&Engine) -> Value),
-    /// Vouch, request: whoever asks, without a client, answered from memory at once.
+    /// Vouch, request: whoever asks about an access token, without a client, answered from memory at once. By the policy
+    /// `on_stale` also after the lease.
     Asked(for<'a> fn(&Call<'a>, &'a mut Scratch) -> Result<Answer<'a>, OAuthError>),
     /// Vouch, client, request, and what follows.
     Authenticated {
@@ -98,6 +99,8 @@ pub(crate) enum ClientRule {
 pub(crate) enum Part {
     /// Answers from memory at once.
     AtOnce(AtOnce),
+    /// The same, and only tells about access tokens: by the policy `on_stale` also after the lease.
+    Asked(AtOnce),
     /// Waits for storage or for people.
     Waiting(Waiting),
 }

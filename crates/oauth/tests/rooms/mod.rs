@@ -16,7 +16,7 @@ use obol_oauth::{
 use obol_replica::{Boottime, Clock, LeaseOptions, Replica, SystemClock};
 use obol_store::{Audit, AuditEvent, AuditRecord, PasswordHash, Store, User};
 use obol_store_sqlite::SqliteStore;
-use obol_token::{Lifetime, SubjectId, Timestamp};
+use obol_token::{Lifetime, Position, SubjectId, Timestamp};
 
 pub(crate) const START_SECS: i64 = 1_800_000_000;
 
@@ -68,12 +68,16 @@ impl Rooms {
     /// With the public client `app` (password, refresh_token; 60 s and 600 s), the confidential client `gateway` that may
     /// introspect, and the person `alice`.
     pub(crate) async fn open() -> Self {
+        // The lease outlasts what the tests let pass at once.
+        Self::open_with(LeaseOptions { lease: Duration::from_secs(7_200), ..LeaseOptions::default() }).await
+    }
+
+    /// The same with another lease.
+    pub(crate) async fn open_with(options: LeaseOptions) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(folder.path()).unwrap());
         let master = MasterKey::load_or_create(&folder.path().join("master.key")).unwrap();
         let clock = Arc::new(SetClock(AtomicI64::new(START_SECS)));
-        // The lease outlasts what the tests let pass at once.
-        let options = LeaseOptions { lease: Duration::from_secs(7_200), ..LeaseOptions::default() };
         let of_replica: Arc<dyn Clock> = clock.clone();
         let replica = Replica::start(Arc::clone(&store), master, of_replica, options).await.unwrap();
         let audit = Arc::new(Records::default());
@@ -112,6 +116,12 @@ impl Rooms {
         let _ = self.replica.confirm(added.appended).await.unwrap();
     }
 
+    /// The store can be read no more.
+    pub(crate) fn take_database_away(&self) {
+        let database = self.folder.path().join("obol.db");
+        std::fs::rename(&database, database.with_extension("away")).unwrap();
+    }
+
     async fn add_alice(&self) {
         let user = User {
             id: ALICE,
@@ -140,6 +150,17 @@ impl Rooms {
         form: &str,
         authorization: &str,
     ) -> Result<Outcome<'_>, OAuthError> {
+        self.ask_at(None, source, path, (form, authorization)).await
+    }
+
+    /// Asks for an answer that is at least as new as this position.
+    pub(crate) async fn ask_at(
+        &self,
+        min_position: Option<Position>,
+        source: IpAddr,
+        path: &str,
+        (form, authorization): (&str, &str),
+    ) -> Result<Outcome<'_>, OAuthError> {
         let endpoint = endpoint(path);
         // The outcome may borrow from them.
         let (form, authorization): (&'static str, &'static str) =
@@ -154,7 +175,7 @@ impl Rooms {
             query,
             body,
             authorization: Authorization::parse(authorization),
-            min_position: None,
+            min_position,
             arrival: self.engine.arrival(source, RequestId::new(0, 0)),
         }));
         self.engine.answer(request, Box::leak(Box::default())).await

@@ -4,6 +4,7 @@
 //! own tokens; one that is allowed to introspect, about all. Everything else is the one inactive answer (§2.2).
 
 use obol_keys::{RefreshToken, same_hash};
+use obol_replica::{NotVerified, Stale};
 use obol_token::{Asked, Claims, Expiry, Scratch};
 use serde_json::{Map, Value, json};
 
@@ -33,7 +34,7 @@ const PATH: &str = "/oauth2/introspect";
 fn part(request: &Request<'_>) -> Part {
     match refresh_token(request) {
         Some(_) => Part::Waiting(handle_refresh_token),
-        None => Part::AtOnce(handle_access_token),
+        None => Part::Asked(handle_access_token),
     }
 }
 
@@ -47,7 +48,7 @@ fn handle_access_token<'a>(
     scratch: &'a mut Scratch,
 ) -> Result<Answer<'a>, OAuthError> {
     let token = call.request.body.required("token")?;
-    Ok(Answer::Introspection(introspect_access_token(call, client, token, scratch)))
+    Ok(Answer::Introspection(introspect_access_token(call, client, token, scratch)?))
 }
 
 fn handle_refresh_token<'a>(call: &'a Call<'a>, client: AuthenticatedClient) -> Pending<'a> {
@@ -65,15 +66,15 @@ fn introspect_access_token<'a>(
     client: &AuthenticatedClient,
     token: &str,
     scratch: &'a mut Scratch,
-) -> Introspection<'a> {
+) -> Result<Introspection<'a>, Stale> {
     let asked = match client.may_introspect {
         true => Asked::AnyClient,
         false => Asked::Client(client.id.as_str()),
     };
-    let (memory, now) = (call.vouched.memory(), call.request.arrival.now);
-    match memory.verify(token, asked, now, scratch) {
-        Ok(claims) => active(call.engine, &claims),
-        Err(_any_refusal) => Introspection::INACTIVE,
+    match call.vouched.verify(token, asked, call.request.arrival.now, scratch) {
+        Ok(claims) => Ok(active(call.engine, &claims)),
+        Err(NotVerified::Refused(_)) => Ok(Introspection::INACTIVE),
+        Err(NotVerified::Stale(stale)) => Err(stale),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Answered from memory at once; no client secret, no read, no await.
 
-use obol_replica::Vouched;
+use obol_replica::{NotVerified, Vouched};
 use obol_token::{Asked, Scratch, Timestamp};
 
 use super::{Endpoint, Feature, Method, Steps, nothing};
@@ -36,7 +36,7 @@ fn handle<'a>(call: &Call<'a>, scratch: &'a mut Scratch) -> Result<Answer<'a>, O
 /// Whether the token stands for this client, and what is said of it.
 ///
 /// # Errors
-/// `invalid_token`, the same for every reason.
+/// `invalid_token`, the same for every reason; 503 where only what this node could not read tells.
 pub(crate) fn verify<'a>(
     vouched: Vouched<'_>,
     token: &str,
@@ -44,9 +44,10 @@ pub(crate) fn verify<'a>(
     now: Timestamp,
     scratch: &'a mut Scratch,
 ) -> Result<Verification<'a>, OAuthError> {
-    match vouched.memory().verify(token, Asked::Client(client_id), now, scratch) {
+    match vouched.verify(token, Asked::Client(client_id), now, scratch) {
         Ok(claims) => Ok(Verification::of(&claims, now)),
-        Err(refusal) => {
+        Err(NotVerified::Stale(stale)) => Err(stale.into()),
+        Err(NotVerified::Refused(refusal)) => {
             let sentence = "The access token is not valid: unknown, expired, revoked or of another client.";
             Err(OAuthError::new(ErrorCode::InvalidToken, sentence).caused_by(refusal.reason()))
         }
