@@ -129,6 +129,12 @@ impl Node {
         self.place().server().log().clone()
     }
 
+    /// Its process.
+    #[track_caller]
+    pub fn process_id(&self) -> u32 {
+        self.place().server().process_id()
+    }
+
     /// The folder on which it runs.
     #[track_caller]
     pub fn with_installation<T>(&self, work: impl FnOnce(&Installation) -> T) -> T {
