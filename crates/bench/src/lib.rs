@@ -37,6 +37,6 @@ pub use report::{
     RateRow, Report, RevocationsRow, Row, Settings, Shown, StartFigures, StormFigures, Sweeps,
 };
 pub use running::RunningServer;
-pub use spread::Spread;
+pub use spread::{Interval, Spread};
 pub use stop::Stop;
 pub use tls::Trust;

@@ -34,7 +34,7 @@ impl Cell {
 
     /// A figure that was taken several times.
     pub(super) fn spread(spread: Spread, digits: usize) -> Self {
-        let Spread { median, min, max } = spread;
+        let Spread { median, min, max, .. } = spread;
         let range = format!("{}–{}", written(min, digits), written(max, digits));
         Self { main: written(median, digits), range: Some(range).filter(|_| min < max) }
     }
@@ -85,10 +85,9 @@ mod tests {
 
     #[test]
     fn a_range_is_shown_where_there_is_one() {
-        let spread = Spread { median: 1234.5, min: 1000.0, max: 20_000.0 };
+        let spread = Spread { min: 1000.0, max: 20_000.0, ..Spread::single(1234.5) };
         assert_eq!(Cell::spread(spread, 1).line(), "1,234.5 (1,000.0–20,000.0)");
-        let single = Spread { median: 0.5, min: 0.5, max: 0.5 };
-        assert_eq!(Cell::spread(single, 2).with_unit("ms").line(), "0.50 ms");
+        assert_eq!(Cell::spread(Spread::single(0.5), 2).with_unit("ms").line(), "0.50 ms");
         assert_eq!(Cell::or_dash(None, 2).line(), "-");
     }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Report, Row};
-use crate::Spread;
+use crate::{Interval, Spread};
 
 /// One promised figure.
 #[derive(Debug, Clone, Serialize)]
@@ -16,8 +16,8 @@ pub struct Shown {
     pub measured: Spread,
     /// The unit; empty for a ratio.
     pub unit: &'static str,
-    /// Whether the median keeps the promise; `None` when that is not clear: the generator came late, or the values lie
-    /// far apart on both sides of the promise.
+    /// Whether the median keeps the promise; `None` when that is not clear: the generator came late, or the median may, with
+    /// other runs, lie far away on the other side of the promise.
     pub holds: Option<bool>,
 }
 
@@ -84,9 +84,9 @@ impl Report {
             by_rate,
             0.95,
         );
-        let bytes = row.bytes_per_revocation.map(single);
+        let bytes = row.bytes_per_revocation.map(Spread::single);
         at_most(shown, "memory per live revocation, 10 million of them", ("≤ 48 B", "B"), bytes, 48.0);
-        let secs = row.first_200_ms.map(|ms| single(ms / 1e3));
+        let secs = row.first_200_ms.map(|ms| Spread::single(ms / 1e3));
         at_most(shown, "start with 10 million live revocations", ("≤ 5 s", "s"), secs, 5.0);
     }
 
@@ -123,7 +123,7 @@ impl Report {
             at_most(shown, "memory idle", ("≤ 20 MB", "MiB"), idle, 20.0 * 1e6 * MIB);
         }
         let Some(connections) = &self.sweeps.connections else { return };
-        let used = connections.idle.bytes_per_used_connection.map(|bytes| single(bytes / 1024.0));
+        let used = connections.idle.bytes_per_used_connection.map(|bytes| Spread::single(bytes / 1024.0));
         at_most(shown, "memory of an idle connection", ("≤ 20 KiB", "KiB"), used, 20.0);
     }
 
@@ -167,12 +167,13 @@ impl Report {
     }
 }
 
-/// Values that differ by more than this on both sides of a promise prove nothing.
+/// A median that may lie on either side of a promise, and as far apart as this, proves nothing.
 const FAR_APART: f64 = 3.0;
 
 fn verdict(measured: Spread, promise: f64, holds: bool) -> Option<bool> {
-    let on_both_sides = measured.min < promise && promise < measured.max;
-    let far_apart = measured.max > measured.min.abs() * FAR_APART;
+    let Interval { from, to } = measured.confident;
+    let on_both_sides = from < promise && promise < to;
+    let far_apart = to > from.abs() * FAR_APART;
     (!(on_both_sides && far_apart)).then_some(holds)
 }
 
@@ -181,10 +182,6 @@ fn unless(shown: &mut [Shown], disturbed: bool) {
     if let Some(last) = shown.last_mut().filter(|_| disturbed) {
         last.holds = None;
     }
-}
-
-fn single(value: f64) -> Spread {
-    Spread { median: value, min: value, max: value }
 }
 
 fn at_least(

@@ -1,13 +1,15 @@
 //! A report with every part, for the tests of its forms.
 
 use super::*;
+use crate::Interval;
 
 fn spread(median: f64) -> Spread {
-    Spread { median, min: median * 0.9, max: median * 1.1 }
+    let (min, max) = (median * 0.9, median * 1.1);
+    Spread { median, min, max, confident: Interval { from: min, to: max } }
 }
 
 fn row(target: &str, per_sec: f64) -> Option<Row> {
-    let exactly = Spread { median: per_sec, min: per_sec, max: per_sec };
+    let exactly = Spread::single(per_sec);
     Some(Row {
         target: target.to_owned(),
         answers: 1_000,
@@ -187,16 +189,17 @@ fn who_does_not_keep_up_with_a_rate_below_its_capacity_was_disturbed() {
 }
 
 #[test]
-fn values_far_apart_on_both_sides_of_a_promise_prove_nothing() {
+fn a_median_that_may_lie_far_away_on_either_side_of_a_promise_proves_nothing() {
     let mut report = sample();
-    for (min, max, holds) in
+    for (from, to, holds) in
         [(0.4, 4.0, None), (0.9, 1.9, Some(true)), (0.9, 2.1, Some(true)), (2.1, 9.0, Some(false))]
     {
-        let median = if min > 2.0 { 3.0 } else { 1.5 };
-        report.sweeps.storm.as_mut().unwrap().p99_over_quiet = Some(Spread { median, min, max });
+        let median = if from > 2.0 { 3.0 } else { 1.5 };
+        let measured = Spread { median, min: 0.01, max: 99.0, confident: Interval { from, to } };
+        report.sweeps.storm.as_mut().unwrap().p99_over_quiet = Some(measured);
         report.conclude();
         let storm = report.shown.iter().find(|shown| shown.figure.contains("storm")).unwrap();
-        assert_eq!(storm.holds, holds, "{min} to {max}");
+        assert_eq!(storm.holds, holds, "{from} to {to}");
     }
 }
 
