@@ -34,12 +34,15 @@ pub(crate) fn success(surface: Surface, answered: &Answered<'_>) -> Answer {
 /// The answer to a request that was refused.
 pub(crate) fn refusal(surface: Surface, error: &OAuthError) -> Answer {
     let wire = error.code().wire();
-    let (status, body, challenge) = match surface {
-        Surface::FortiAuthenticator => (wire.forti_status, forti::refusal(error), forti::challenge(error)),
-        Surface::Rfc => (wire.rfc_status, rfc::refusal(error), rfc::challenge(error)),
+    let status = match surface {
+        Surface::FortiAuthenticator => wire.forti_status,
+        Surface::Rfc => wire.rfc_status,
     };
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut answer = json_answer(status, &body);
+    let (mut answer, challenge) = match surface {
+        Surface::FortiAuthenticator => (forti::refusal(status, error), forti::challenge(error)),
+        Surface::Rfc => (rfc::refusal(status, error), rfc::challenge(error)),
+    };
     if let Some(value) = challenge.filter(|_| status == StatusCode::UNAUTHORIZED) {
         answer = answer.with(WWW_AUTHENTICATE, value);
     }

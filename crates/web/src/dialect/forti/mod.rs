@@ -4,7 +4,7 @@
 use http::{HeaderValue, StatusCode};
 use obol_oauth::{Answer as Answered, Challenge, ErrorCode, OAuthError, TokenAnswer, Verification};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::json_answer;
 use crate::server::Answer;
@@ -62,13 +62,19 @@ impl<'a> TokenBody<'a> {
 }
 
 /// The body of a refusal: the sentence twice, for clients that read `message`, and a status that is never `success`.
-pub(super) fn refusal(error: &OAuthError) -> Value {
-    json!({
-        "error": error.code().wire().name,
-        "error_description": error.sentence(),
-        "message": error.sentence(),
-        "status": "error",
-    })
+#[derive(Serialize)]
+struct RefusalBody<'a> {
+    error: &'a str,
+    error_description: &'a str,
+    message: &'a str,
+    status: &'static str,
+}
+
+/// The answer to a request that was refused.
+pub(super) fn refusal(status: StatusCode, error: &OAuthError) -> Answer {
+    let (name, sentence) = (error.code().wire().name, error.sentence());
+    let body = RefusalBody { error: name, error_description: sentence, message: sentence, status: "error" };
+    json_answer(status, &body)
 }
 
 /// `WWW-Authenticate` of a 401.

@@ -3,7 +3,6 @@
 use http::{HeaderValue, StatusCode};
 use obol_oauth::{Answer as Answered, Challenge, ErrorCode, OAuthError, TokenAnswer};
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use super::{bare_answer, json_answer};
 use crate::server::Answer;
@@ -44,8 +43,16 @@ impl<'a> TokenBody<'a> {
 }
 
 /// The body of a refusal (RFC 6749 §5.2).
-pub(super) fn refusal(error: &OAuthError) -> Value {
-    json!({ "error": error.code().wire().name, "error_description": error.sentence() })
+#[derive(Serialize)]
+struct RefusalBody<'a> {
+    error: &'a str,
+    error_description: &'a str,
+}
+
+/// The answer to a request that was refused.
+pub(super) fn refusal(status: StatusCode, error: &OAuthError) -> Answer {
+    let body = RefusalBody { error: error.code().wire().name, error_description: error.sentence() };
+    json_answer(status, &body)
 }
 
 /// `WWW-Authenticate` of a 401 (RFC 6749 §5.2, RFC 6750 §3).
