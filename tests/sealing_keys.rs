@@ -112,7 +112,7 @@ fn when_the_tokens_of_a_key_have_expired_it_is_retired_without_a_question() {
     server.run(&["client", "delete", &forever.id]).exits(0);
     assert_eq!(until(&server).0, soon, "the tokens of who is gone are refused in any case");
     // As if that was an hour ago.
-    in_database(&server, "UPDATE sealing_keys SET sealing_since = sealing_since - 3600");
+    in_database(&server, "UPDATE keys SET promoted_at = promoted_at - 3600");
     server.run(&["keys", "retire", &first]).exits(0);
     assert!(server.stands(&client, &server.token_by_client_credentials(&client).access));
 }
@@ -197,8 +197,9 @@ fn an_installation_of_the_version_before_keeps_its_tokens_and_can_rotate() {
     server.stop();
     in_database(
         &server,
-        "ALTER TABLE sealing_keys DROP COLUMN sealing_from; ALTER TABLE sealing_keys DROP COLUMN sealing_since; \
-         DELETE FROM migrations WHERE number = 3",
+        "ALTER TABLE keys RENAME TO sealing_keys; ALTER TABLE sealing_keys DROP COLUMN promoted_position; \
+         ALTER TABLE sealing_keys DROP COLUMN promoted_at; ALTER TABLE sealing_keys DROP COLUMN kind; \
+         DELETE FROM migrations WHERE number >= 3",
     );
     server.start_again();
     assert_eq!(sealing(&server), first);

@@ -71,7 +71,7 @@ pub(crate) async fn master_key(settings: &Settings, store: &dyn Store) -> anyhow
         return Ok(key);
     }
     let path = master_key_path(settings);
-    if store.has_sealing_key().await? {
+    if store.has_key().await? {
         anyhow::bail!(
             "this installation has sealing keys, and the master key that wraps them is not here: put its file at {}, \
              or name it with --master-key-file",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use obol_keys::MasterKey;
 use obol_oauth::administration::{
     ChosenSecret, ClientSpec, KeyState, RetireKeyError, RotateKeyError, WaitingKey, add_client,
-    begin_rotation, finish_rotation, list_sealing_keys, retire_sealing_key,
+    begin_rotation, finish_rotation, list_keys, retire_key,
 };
 use obol_replica::{LeaseOptions, Memory, Revoked, SystemClock, confirm_from_outside};
 use obol_store::{Appended, Deny, FirstKeyOutcome, Store};
@@ -40,7 +40,7 @@ async fn a_key_that_was_retired_meanwhile_is_not_promoted() {
     let place = Place::begun().await;
     let key = place.begin().await.unwrap();
     let everywhere = place.everywhere(key.appended).await;
-    let _ = retire_sealing_key(&*place.store, key.id, NOW).await.unwrap();
+    let _ = retire_key(&*place.store, key.id, NOW).await.unwrap();
     let refused = finish_rotation(&*place.store, key, everywhere, NOW).await;
     assert_eq!(refused, Err(RotateKeyError::Retired(key.id)));
 }
@@ -49,7 +49,7 @@ async fn a_key_that_was_retired_meanwhile_is_not_promoted() {
 async fn where_no_server_has_ever_started_there_is_nothing_to_rotate() {
     let place = Place::empty();
     assert_eq!(place.begin().await, Err(RotateKeyError::NoKey));
-    assert_eq!(list_sealing_keys(&*place.store).await, Ok(Vec::new()));
+    assert_eq!(list_keys(&*place.store).await, Ok(Vec::new()));
 }
 
 #[tokio::test]
@@ -64,13 +64,13 @@ async fn of_all_keys_one_seals_and_it_is_not_retired() {
     expected.push((seals, KeyState::Seals));
     assert_eq!(place.states().await, expected);
     assert_eq!(place.begin().await, Err(RotateKeyError::TooMany));
-    let refused = retire_sealing_key(&*place.store, seals, NOW).await;
+    let refused = retire_key(&*place.store, seals, NOW).await;
     assert_eq!(refused, Err(RetireKeyError::Seals(seals)));
     let unknown = KeyId::from_bytes([0; 4]);
-    let refused = retire_sealing_key(&*place.store, unknown, NOW).await;
+    let refused = retire_key(&*place.store, unknown, NOW).await;
     assert_eq!(refused, Err(RetireKeyError::Unknown(unknown)));
 
-    let _ = retire_sealing_key(&*place.store, keys[3], NOW).await.unwrap();
+    let _ = retire_key(&*place.store, keys[3], NOW).await.unwrap();
     expected[3].1 = KeyState::Retired;
     assert_eq!(place.states().await, expected);
     assert!(place.begin().await.is_ok(), "there is room for one more");
@@ -94,7 +94,7 @@ async fn the_tokens_of_a_key_live_as_long_as_the_longest_that_a_client_gets() {
     assert_eq!(place.until(first).await, Some(Expiry::At(sealed_late.plus_secs(3_600))));
     place.add_client("forever", 0).await;
     assert_eq!(place.until(first).await, Some(Expiry::Never));
-    let _ = retire_sealing_key(&*place.store, first, NOW).await.unwrap();
+    let _ = retire_key(&*place.store, first, NOW).await.unwrap();
     assert_eq!(place.until(first).await, None, "they are refused");
 }
 
@@ -108,7 +108,7 @@ impl Place {
     async fn begun() -> Self {
         let place = Self::empty();
         let key = place.memory().await.new_sealing_key(NOW).unwrap();
-        let added = place.store.add_first_sealing_key(&key).await.unwrap();
+        let added = place.store.add_first_key(&key).await.unwrap();
         assert!(matches!(added, FirstKeyOutcome::Added(_)));
         place
     }
@@ -142,13 +142,13 @@ impl Place {
     }
 
     async fn states(&self) -> Vec<(KeyId, KeyState)> {
-        let mut keys = list_sealing_keys(&*self.store).await.unwrap();
+        let mut keys = list_keys(&*self.store).await.unwrap();
         keys.sort_by_key(|key| key.sealing_since);
         keys.iter().map(|key| (key.id, key.state)).collect()
     }
 
     async fn until(&self, id: KeyId) -> Option<Expiry> {
-        let keys = list_sealing_keys(&*self.store).await.unwrap();
+        let keys = list_keys(&*self.store).await.unwrap();
         keys.into_iter().find(|key| key.id == id).unwrap().tokens_until
     }
 

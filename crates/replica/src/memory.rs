@@ -7,11 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use obol_keys::{KeyRing, MasterKey, WrongMasterKey};
 use obol_store::{
-    Appended, Change, ChangeLog, Client, Entry, NewSealingKey, Page, ReadFrom, StoreError, Timeline,
-    WrappedKey,
+    Appended, Change, ChangeLog, Client, Entry, NewKey, Page, ReadFrom, StoreError, Timeline, WrappedKey,
 };
 use obol_token::{
-    Asked, Claims, ClientId, DenyList, KeyId, Position, Refusal, Scratch, SealFailed, Timestamp,
+    Asked, Claims, ClientId, DenyList, KeyId, KeyKind, Position, Refusal, Scratch, SealFailed, Timestamp,
 };
 
 /// Deny list, sealing keys and clients as of [`Memory::applied`].
@@ -245,9 +244,9 @@ impl Memory {
 
     /// A new sealing key, wrapped by the master key that unwraps those that are there: not stored yet. `None` if the
     /// cryptographic library makes none.
-    pub fn new_sealing_key(&self, created_at: Timestamp) -> Option<NewSealingKey> {
+    pub fn new_sealing_key(&self, created_at: Timestamp) -> Option<NewKey> {
         let (id, wrapped) = self.master.new_sealing_key()?;
-        Some(NewSealingKey { id, wrapped, created_at })
+        Some(NewKey { id, kind: KeyKind::Sealing, wrapped, created_at })
     }
 
     /// What the log said of sealing keys beyond `position`, in that order.
@@ -296,7 +295,10 @@ impl Memory {
             Change::ClientDeleted(id) => {
                 clients.remove(id);
             }
-            Change::SealingKey(key) => {
+            Change::Key(key) if key.kind.signs() => {
+                keys.stored.insert(key.id, (entry.position, key.clone()));
+            }
+            Change::Key(key) => {
                 let sealing_from = key.promoted.map(|promoted| promoted.position);
                 keys.ring = match key.retired_at {
                     Some(_) => keys.ring.without(key.id),

@@ -377,14 +377,14 @@ impl Replica {
         // In their order: a key that was retired had been replaced before.
         for key in &lost_keys {
             // Nobody waits for these either.
-            let _: Appended = self.store.put_back_sealing_key(key).await?;
+            let _: Appended = self.store.put_back_key(key).await?;
         }
         self.memory.read_anew(&*self.store, timeline, kept_to).await
     }
 
     async fn add_first_key(&self) -> Result<(), StartError> {
         let key = self.memory.new_sealing_key(self.clock.wall()).ok_or(StartError::Key)?;
-        self.store.add_first_sealing_key(&key).await?;
+        self.store.add_first_key(&key).await?;
         self.memory.catch_up(&*self.store).await?;
         Ok(())
     }

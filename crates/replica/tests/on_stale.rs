@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use obol_keys::MasterKey;
 use obol_replica::{Boottime, Clock, LeaseOptions, NotConfirmed, NotVerified, OnStale, Replica, Stale};
-use obol_store::{AddKeyOutcome, Appended, Deny, NewSealingKey, PromoteOutcome, RetireOutcome, Store};
+use obol_store::{AddKeyOutcome, Appended, Deny, NewKey, PromoteOutcome, RetireOutcome, Store};
 use obol_store_sqlite::SqliteStore;
 use obol_token::{
     Asked, Claims, CredentialKind, Denied, Expiry, Position, Refusal, Scratch, Timestamp, TokenId,
@@ -114,8 +114,8 @@ async fn a_node_that_has_read_of_a_key_that_it_cannot_unwrap_tells_nothing_stale
     let house = House::open(SERVE).await;
     let elsewhere = tempfile::tempdir().unwrap();
     let (id, wrapped) = master(elsewhere.path()).new_sealing_key().unwrap();
-    let foreign = NewSealingKey { id, wrapped, created_at: NOW };
-    let outcome = house.store.add_sealing_key(&foreign).await.unwrap();
+    let foreign = NewKey { id, kind: obol_token::KeyKind::Sealing, wrapped, created_at: NOW };
+    let outcome = house.store.add_key(&foreign).await.unwrap();
     assert!(matches!(outcome, AddKeyOutcome::Waits { .. }), "{outcome:?}");
     house.clock.set(LEASE);
     until("it is fenced", || house.replica.vouch_or_stale().is_err()).await;
@@ -125,7 +125,7 @@ async fn a_node_that_has_read_of_a_key_that_it_cannot_unwrap_tells_nothing_stale
     house.clock.set(2 * LEASE);
     assert_eq!(house.replica.vouch_or_stale().err(), Some(Stale));
     house.put_database_back();
-    let _ = house.store.retire_sealing_key(id, NOW).await.unwrap();
+    let _ = house.store.retire_key(id, NOW).await.unwrap();
     until("it follows the log again", || {
         house.clock.set(house.clock.passed() + MICRO);
         let status = house.replica.status();
@@ -200,13 +200,13 @@ impl House {
     /// Another key seals from here on, and the one of this token is retired.
     async fn replace_key_of(&self, token: &str) {
         let key = self.replica.vouch().unwrap().memory().new_sealing_key(NOW).unwrap();
-        let added = self.store.add_sealing_key(&key).await.unwrap();
+        let added = self.store.add_key(&key).await.unwrap();
         let AddKeyOutcome::Waits { id, appended, .. } = added else { panic!("{added:?}") };
         self.confirm(appended).await;
-        let promoted = self.store.promote_sealing_key(id, NOW).await.unwrap();
+        let promoted = self.store.promote_key(id, NOW).await.unwrap();
         let PromoteOutcome::Promoted(appended) = promoted else { panic!("{promoted:?}") };
         self.confirm(appended).await;
-        let retired = self.store.retire_sealing_key(claimed_key(token).unwrap(), NOW).await.unwrap();
+        let retired = self.store.retire_key(claimed_key(token).unwrap(), NOW).await.unwrap();
         let RetireOutcome::Retired(appended) = retired else { panic!("{retired:?}") };
         self.confirm(appended).await;
     }

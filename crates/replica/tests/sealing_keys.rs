@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use obol_keys::MasterKey;
 use obol_replica::{LeaseOptions, Memory, Replica, Stale, SystemClock, confirm_from_outside};
-use obol_store::{AddKeyOutcome, Appended, NewSealingKey, PromoteOutcome, RetireOutcome, Store};
+use obol_store::{AddKeyOutcome, Appended, NewKey, PromoteOutcome, RetireOutcome, Store};
 use obol_store_sqlite::SqliteStore;
 use obol_token::{
-    Asked, Claims, CredentialKind, Expiry, KeyId, Position, Refusal, Scratch, Timestamp, TokenId, from_text,
+    Asked, Claims, CredentialKind, Expiry, KeyId, KeyKind, Position, Refusal, Scratch, Timestamp, TokenId,
+    from_text,
 };
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
@@ -48,7 +49,7 @@ async fn what_a_retired_key_has_sealed_is_refused_when_that_is_confirmed_and_wha
         assert_eq!(key_of(&newer), key);
         assert_eq!((verdict(memory, &first), verdict(memory, &newer)), (Ok(()), Ok(())));
     }
-    let retired = house.store.retire_sealing_key(key_of(&first), NOW).await.unwrap();
+    let retired = house.store.retire_key(key_of(&first), NOW).await.unwrap();
     let RetireOutcome::Retired(appended) = retired else { panic!("{retired:?}") };
     let _ = house.confirm(appended).await;
     let memory = house.replica.vouch().unwrap().memory();
@@ -63,8 +64,8 @@ async fn a_key_that_this_node_cannot_unwrap_ends_its_lease_and_is_named_with_the
     let token = sealed(house.replica.vouch().unwrap().memory());
     let other = tempfile::tempdir().unwrap();
     let (id, wrapped) = master(other.path()).new_sealing_key().unwrap();
-    let foreign = NewSealingKey { id, wrapped, created_at: NOW };
-    let outcome = house.store.add_sealing_key(&foreign).await.unwrap();
+    let foreign = NewKey { id, kind: KeyKind::Sealing, wrapped, created_at: NOW };
+    let outcome = house.store.add_key(&foreign).await.unwrap();
     let AddKeyOutcome::Waits { appended, .. } = outcome else { panic!("{outcome:?}") };
     // Whoever waits for it waits for the end of the lease of a node that cannot take it in.
     let _ = house.confirm(appended).await;
@@ -74,7 +75,7 @@ async fn a_key_that_this_node_cannot_unwrap_ends_its_lease_and_is_named_with_the
     assert!(said.contains(&id.to_string()) && said.contains("--master-key-file"), "{said}");
 
     // It was never used: once it is retired all is as before.
-    let _ = house.store.retire_sealing_key(id, NOW).await.unwrap();
+    let _ = house.store.retire_key(id, NOW).await.unwrap();
     let began = Instant::now();
     while house.replica.vouch().is_err() {
         assert!(began.elapsed() < Duration::from_secs(10), "it follows the log again");
@@ -109,14 +110,14 @@ impl House {
 
     async fn add(&self) -> (KeyId, Appended) {
         let key = self.load_memory().await.new_sealing_key(NOW).unwrap();
-        match self.store.add_sealing_key(&key).await.unwrap() {
+        match self.store.add_key(&key).await.unwrap() {
             AddKeyOutcome::Waits { id, appended } if id == key.id => (id, appended),
             other => panic!("{other:?}"),
         }
     }
 
     async fn promote(&self, id: KeyId) -> Appended {
-        match self.store.promote_sealing_key(id, NOW).await.unwrap() {
+        match self.store.promote_key(id, NOW).await.unwrap() {
             PromoteOutcome::Promoted(appended) => appended,
             PromoteOutcome::Unknown => panic!("unknown"),
         }

@@ -11,7 +11,7 @@ use crate::columns::{self, unreadable, value};
 use crate::connection::Connection;
 use crate::error::Result;
 use crate::log_head::timeline;
-use crate::{PostgresStore, clients, sealing_keys, sweep};
+use crate::{PostgresStore, clients, keys, sweep};
 
 /// Always one row at least: the end of the log, the server's timeline, on which timeline the log was last written, and how far
 /// it was kept since a known one; of the same moment as the entries and the states that they stand for.
@@ -24,12 +24,12 @@ const READ_AFTER: &str = concat!(
      clients.id, name, secret, enabled, grants, default_scopes, optional_scopes, redirect_uris, \
      access_lifetime_secs, refresh_lifetime_secs, may_introspect, single_family, clients.created_at, \
      CASE WHEN clients.id IS NOT NULL THEN clients.deleted_at IS NOT NULL END AS deleted, \
-     sealing_keys.id AS key, wrapped, sealing_keys.created_at AS made_at, \
-     sealing_from, sealing_since, retired_at \
+     keys.id AS key, keys.kind AS key_kind, wrapped, keys.created_at AS made_at, \
+     promoted_position, promoted_at, retired_at \
      FROM (SELECT position, kind, id, leaves_at FROM change_log WHERE position > $2 ORDER BY position LIMIT $3) \
      AS change_log \
-     LEFT JOIN clients ON clients.id = CASE WHEN kind = 6 THEN convert_from(change_log.id, 'UTF8') END \
-     LEFT JOIN sealing_keys ON kind = 7 AND sealing_keys.id = change_log.id) \
+     LEFT JOIN clients ON clients.id = CASE WHEN change_log.kind = 6 THEN convert_from(change_log.id, 'UTF8') END \
+     LEFT JOIN keys ON change_log.kind = 7 AND keys.id = change_log.id) \
      AS entry ON TRUE ORDER BY entry.position"
 );
 const NEXT_POSITION: &str = "UPDATE log_head SET position = position + 1 RETURNING position";
@@ -49,7 +49,7 @@ pub(crate) mod kind {
     pub(crate) const CLIENT: i64 = 4;
     pub(crate) const EVERYTHING: i64 = 5;
     pub(crate) const CLIENT_STATE: i64 = 6;
-    pub(crate) const SEALING_KEY: i64 = 7;
+    pub(crate) const KEY: i64 = 7;
 }
 
 impl PostgresStore {
@@ -94,7 +94,7 @@ pub(crate) enum Thing<'a> {
     /// The state of this client.
     Client(&'a ClientId),
     /// The state of this key.
-    SealingKey(KeyId),
+    Key(KeyId),
 }
 
 impl Thing<'_> {
@@ -106,7 +106,7 @@ impl Thing<'_> {
             Self::Denied(Denied::Client(id)) => (kind::CLIENT, id.as_str().as_bytes()),
             Self::Denied(Denied::Everything) => (kind::EVERYTHING, b""),
             Self::Client(id) => (kind::CLIENT_STATE, id.as_str().as_bytes()),
-            Self::SealingKey(id) => (kind::SEALING_KEY, id.as_bytes()),
+            Self::Key(id) => (kind::KEY, id.as_bytes()),
         }
     }
 }
@@ -184,7 +184,7 @@ fn change(row: &Row) -> Result<Change> {
         kind::CLIENT => Denied::Client(client_id(row)?),
         kind::EVERYTHING => Denied::Everything,
         kind::CLIENT_STATE => return clients::change(row, CLIENT, client_id(row)?),
-        kind::SEALING_KEY => return sealing_keys::change(row, KEY),
+        kind::KEY => return keys::change(row, KEY),
         other => return Err(unreadable(ENTRY + 1, format!("no entry is of kind {other}"))),
     };
     let (position, leaves_at) = (columns::position(row, ENTRY)?, columns::expiry(row, ENTRY + 3)?);

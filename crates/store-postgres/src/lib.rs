@@ -22,6 +22,7 @@ mod durability;
 mod error;
 mod families;
 mod group_commit;
+mod keys;
 mod known_timeline;
 mod log_head;
 mod migrations;
@@ -31,7 +32,6 @@ mod open;
 mod options;
 mod readers;
 mod request;
-mod sealing_keys;
 #[cfg(test)]
 mod statements;
 mod sweep;

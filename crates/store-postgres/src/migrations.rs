@@ -4,8 +4,11 @@ use crate::columns::value;
 use crate::connection::Connection;
 use crate::error::{Error, Result};
 
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_begin.sql"), include_str!("migrations/0002_sealing_keys_that_wait.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_begin.sql"),
+    include_str!("migrations/0002_sealing_keys_that_wait.sql"),
+    include_str!("migrations/0003_keys_of_several_kinds.sql"),
+];
 
 /// Taken for each migration, so that nodes that start together migrate once (`obol` in ASCII).
 const LOCK: &str =
@@ -113,7 +116,7 @@ fn checksum(migration: &str) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use obol_store::{Change, ChangeLog, Entry, Promoted, RetireOutcome, SealingKeys, WrappedKey};
+    use obol_store::{Change, ChangeLog, Entry, Keys, Promoted, RetireOutcome, WrappedKey};
     use obol_testkit::Postgres;
     use obol_token::{KeyId, Position, Timestamp};
     use tokio::task::JoinSet;
@@ -230,15 +233,16 @@ mod tests {
         let id = KeyId::from_bytes([1; 4]);
         let wrapped = WrappedKey {
             id,
+            kind: obol_token::KeyKind::Sealing,
             wrapped: vec![7],
             created_at: Timestamp::from_secs(9),
             promoted: Some(promoted),
             retired_at: None,
         };
         let entries = store.read_after(Position::START, 10).await.unwrap();
-        assert_eq!(entries, [Entry { position: Position::new(1), change: Change::SealingKey(wrapped) }]);
-        let seals = store.retire_sealing_key(id, Timestamp::from_secs(10)).await;
-        assert_eq!(seals, Ok(RetireOutcome::Seals));
+        assert_eq!(entries, [Entry { position: Position::new(1), change: Change::Key(wrapped) }]);
+        let seals = store.retire_key(id, Timestamp::from_secs(10)).await;
+        assert_eq!(seals, Ok(RetireOutcome::InUse));
     }
 
     #[tokio::test]

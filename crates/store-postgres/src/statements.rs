@@ -10,7 +10,7 @@ use crate::connection::Connection;
 use crate::connector::{Connector, Use};
 use crate::{
     PostgresOptions, PostgresStore, announcer, change_log, clients, denials, denials_together, durability,
-    families, known_timeline, log_head, migrations, node_rows, nodes, open, sealing_keys, sweep, users,
+    families, keys, known_timeline, log_head, migrations, node_rows, nodes, open, sweep, users,
 };
 
 /// The statements of each module, and its source.
@@ -27,7 +27,7 @@ const MODULES: [(&[&str], &str); 15] = [
     (node_rows::STATEMENTS, include_str!("node_rows.rs")),
     (nodes::STATEMENTS, include_str!("nodes.rs")),
     (open::STATEMENTS, include_str!("open.rs")),
-    (sealing_keys::STATEMENTS, include_str!("sealing_keys.rs")),
+    (keys::STATEMENTS, include_str!("keys.rs")),
     (sweep::STATEMENTS, include_str!("sweep.rs")),
     (users::STATEMENTS, include_str!("users.rs")),
 ];
@@ -39,7 +39,7 @@ const SHARED: [(&str, &str, &[&str]); 6] = [
     (include_str!("clients.rs"), include_str!("../../store-sqlite/src/clients.rs"), &[]),
     (include_str!("denials.rs"), include_str!("../../store-sqlite/src/denials.rs"), &[]),
     (include_str!("families.rs"), include_str!("../../store-sqlite/src/families.rs"), &[]),
-    (include_str!("sealing_keys.rs"), include_str!("../../store-sqlite/src/sealing_keys.rs"), &[]),
+    (include_str!("keys.rs"), include_str!("../../store-sqlite/src/keys.rs"), &[]),
     // The last position given may be ahead of the newest entry here, and `IN` would be planned as a join.
     (
         include_str!("sweep.rs"),

@@ -9,7 +9,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Result, Row};
 
 use crate::columns::{self, unreadable};
-use crate::{SqliteStore, clients, sealing_keys, sweep};
+use crate::{SqliteStore, clients, keys, sweep};
 
 const READ_AFTER: &str =
     "SELECT position, kind, id, leaves_at FROM change_log WHERE position > $1 ORDER BY position LIMIT $2";
@@ -30,7 +30,7 @@ pub(crate) mod kind {
     pub(crate) const CLIENT: i64 = 4;
     pub(crate) const EVERYTHING: i64 = 5;
     pub(crate) const CLIENT_STATE: i64 = 6;
-    pub(crate) const SEALING_KEY: i64 = 7;
+    pub(crate) const KEY: i64 = 7;
 }
 
 #[async_trait]
@@ -58,7 +58,7 @@ pub(crate) enum Thing<'a> {
     /// The state of this client.
     Client(&'a ClientId),
     /// The state of this key.
-    SealingKey(KeyId),
+    Key(KeyId),
 }
 
 impl Thing<'_> {
@@ -70,7 +70,7 @@ impl Thing<'_> {
             Self::Denied(Denied::Client(id)) => (kind::CLIENT, id.as_str().as_bytes()),
             Self::Denied(Denied::Everything) => (kind::EVERYTHING, b""),
             Self::Client(id) => (kind::CLIENT_STATE, id.as_str().as_bytes()),
-            Self::SealingKey(id) => (kind::SEALING_KEY, id.as_bytes()),
+            Self::Key(id) => (kind::KEY, id.as_bytes()),
         }
     }
 }
@@ -115,7 +115,7 @@ fn change(db: &Connection, row: &Row<'_>) -> Result<Change> {
         kind::CLIENT => Denied::Client(client_id(row)?),
         kind::EVERYTHING => Denied::Everything,
         kind::CLIENT_STATE => return clients::load_change(db, client_id(row)?),
-        kind::SEALING_KEY => return sealing_keys::load_change(db, KeyId::from_bytes(row.get(2)?)),
+        kind::KEY => return keys::load_change(db, KeyId::from_bytes(row.get(2)?)),
         other => return Err(unreadable(1, Type::Integer, format!("no entry is of kind {other}"))),
     };
     let denial = Denial { what, position: columns::position(row, 0)?, leaves_at: columns::expiry(row, 3)? };

@@ -19,13 +19,13 @@ mod durability;
 mod error;
 mod families;
 mod group_commit;
+mod keys;
 mod log_head;
 mod migrations;
 mod nodes;
 mod open;
 mod opened_files;
 mod readers;
-mod sealing_keys;
 mod server_lock;
 #[cfg(test)]
 mod statements;

@@ -9,6 +9,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_begin.sql"),
     include_str!("migrations/0002_swept_through.sql"),
     include_str!("migrations/0003_sealing_keys_that_wait.sql"),
+    include_str!("migrations/0004_keys_of_several_kinds.sql"),
 ];
 
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (
@@ -102,7 +103,7 @@ mod tests {
 
     use super::*;
     use crate::connection::open_for_writing;
-    use crate::sealing_keys;
+    use crate::keys;
 
     fn new_database(folder: &Path) -> Connection {
         let path = folder.join("obol.db");
@@ -198,7 +199,7 @@ mod tests {
         db.execute_batch(one).unwrap();
         migrate(&db).unwrap();
         let id = KeyId::from_bytes([1; 4]);
-        let Change::SealingKey(key) = sealing_keys::load_change(&db, id).unwrap() else { panic!("a key") };
+        let Change::Key(key) = keys::load_change(&db, id).unwrap() else { panic!("a key") };
         let promoted = Promoted { position: Position::START, at: Timestamp::from_secs(9) };
         assert_eq!((key.promoted, key.wrapped, key.retired_at), (Some(promoted), vec![7], None));
     }

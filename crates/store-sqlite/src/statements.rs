@@ -4,9 +4,7 @@
 use rusqlite::types::Null;
 use rusqlite::{Connection, params_from_iter};
 
-use crate::{
-    change_log, clients, denials, families, log_head, migrations, nodes, sealing_keys, sweep, users,
-};
+use crate::{change_log, clients, denials, families, keys, log_head, migrations, nodes, sweep, users};
 
 /// The statements of each module, and its source.
 const MODULES: [(&[&str], &str); 9] = [
@@ -16,7 +14,7 @@ const MODULES: [(&[&str], &str); 9] = [
     (families::STATEMENTS, include_str!("families.rs")),
     (log_head::STATEMENTS, include_str!("log_head.rs")),
     (nodes::STATEMENTS, include_str!("nodes.rs")),
-    (sealing_keys::STATEMENTS, include_str!("sealing_keys.rs")),
+    (keys::STATEMENTS, include_str!("keys.rs")),
     (sweep::STATEMENTS, include_str!("sweep.rs")),
     (users::STATEMENTS, include_str!("users.rs")),
 ];

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use obol_store::{
-    ChangeLog, Client, ClientKind, Clients, Denials, Deny, Families, NewFamily, NewSealingKey, PasswordHash,
-    SealingKeys, StoreError, User, Users,
+    ChangeLog, Client, ClientKind, Clients, Denials, Deny, Families, Keys, NewFamily, NewKey, PasswordHash,
+    StoreError, User, Users,
 };
 use obol_store_sqlite::SqliteStore;
 use obol_token::{
@@ -64,11 +64,16 @@ async fn filled() -> (SqliteStore, TempDir) {
         single: false,
         position: Position::new(i64::MAX.unsigned_abs()),
     };
-    let key = NewSealingKey { id: KeyId::from_bytes([1; 4]), wrapped: vec![1; 60], created_at: NOW };
+    let key = NewKey {
+        kind: obol_token::KeyKind::Sealing,
+        id: KeyId::from_bytes([1; 4]),
+        wrapped: vec![1; 60],
+        created_at: NOW,
+    };
     let _ = store.add_client(&client).await.unwrap();
     let _ = store.add_user(&user).await.unwrap();
     store.begin_family(&family).await.unwrap();
-    let _ = store.add_first_sealing_key(&key).await.unwrap();
+    let _ = store.add_first_key(&key).await.unwrap();
     let _ = store.deny(&Deny::Subject(user.id), NOW).await.unwrap();
     (store, folder)
 }
@@ -104,7 +109,7 @@ async fn a_row_that_cannot_be_read_is_corrupt() {
         "UPDATE families SET current_hash = x'00'",
         "UPDATE families SET scopes = CAST(x'ff' AS TEXT)",
         "UPDATE families SET ended = -1",
-        "UPDATE sealing_keys SET id = x'00'",
+        "UPDATE keys SET id = x'00'",
     ];
     for damage in damages {
         let (store, folder) = filled().await;

@@ -37,8 +37,8 @@ pub enum Change {
     Client(Box<Client>),
     /// A client was deleted.
     ClientDeleted(ClientId),
-    /// A sealing key was added, promoted or retired; this is its present state.
-    SealingKey(WrappedKey),
+    /// A key was added, promoted or retired; this is its present state.
+    Key(WrappedKey),
 }
 
 /// One entry of the log.

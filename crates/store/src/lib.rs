@@ -18,8 +18,8 @@ mod denials;
 mod durability;
 mod error;
 mod families;
+mod keys;
 mod nodes;
-mod sealing_keys;
 mod users;
 
 pub use audit::{Audit, AuditEvent, AuditRecord};
@@ -29,14 +29,14 @@ pub use denials::{Denials, Deny};
 pub use durability::Durability;
 pub use error::StoreError;
 pub use families::{BeginOutcome, Families, Family, NewFamily, RotateOutcome, Rotation};
-pub use nodes::{NodeId, Nodes, Peer};
-pub use sealing_keys::{
-    AddKeyOutcome, FirstKeyOutcome, MOST_SEALING_KEYS, NewSealingKey, PromoteOutcome, Promoted,
-    RetireOutcome, SealingKeys, WrappedKey,
+pub use keys::{
+    AddKeyOutcome, FirstKeyOutcome, Keys, MOST_KEYS, NewKey, PromoteOutcome, Promoted, RetireOutcome,
+    WrappedKey,
 };
+pub use nodes::{NodeId, Nodes, Peer};
 pub use users::{PasswordHash, User, Username, UsernameError, Users};
 
 /// Everything that one installation keeps.
-pub trait Store: ChangeLog + Clients + Denials + Durability + Families + Nodes + SealingKeys + Users {}
+pub trait Store: ChangeLog + Clients + Denials + Durability + Families + Nodes + Keys + Users {}
 
-impl<T: ChangeLog + Clients + Denials + Durability + Families + Nodes + SealingKeys + Users> Store for T {}
+impl<T: ChangeLog + Clients + Denials + Durability + Families + Nodes + Keys + Users> Store for T {}

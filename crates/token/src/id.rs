@@ -72,7 +72,7 @@ random_id!(
     SubjectId
 );
 
-/// Which sealing key closed a token.
+/// Which key closed a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId([u8; 4]);
 

@@ -1,6 +1,6 @@
 //! `obol doctor`: whether an installation is sound, and what to do where it is not.
 
-use obol_oauth::administration::{KeyState, ListedKey, list_sealing_keys};
+use obol_oauth::administration::{KeyState, ListedKey, list_keys};
 use obol_replica::{Clock, OnStale, SystemClock};
 use serde::Serialize;
 
@@ -43,7 +43,7 @@ async fn examine(installation: &Installation) -> Vec<Check> {
         }
         Err(error) => Check::wrong("change log", format!("{error:#}")),
     });
-    checks.push(match list_sealing_keys(store).await {
+    checks.push(match list_keys(store).await {
         Ok(keys) => examine_keys(&keys),
         Err(error) => Check::wrong("sealing keys", error.to_string()),
     });

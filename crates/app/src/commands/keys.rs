@@ -3,7 +3,7 @@
 mod view;
 
 use obol_oauth::administration::{
-    KeyState, ListedKey, begin_rotation, finish_rotation, list_sealing_keys, retire_sealing_key,
+    KeyState, ListedKey, begin_rotation, finish_rotation, list_keys, retire_key,
 };
 use obol_replica::{Clock, SystemClock};
 use obol_store::{Appended, AuditEvent};
@@ -75,7 +75,7 @@ pub(crate) fn run(command: KeysCommand, settings: &Settings, output: Output) -> 
     Installation::visit(settings, async |installation| {
         match command {
             KeysCommand::List => {
-                let keys = list_sealing_keys(installation.store()).await.map_err(Failure::refused)?;
+                let keys = list_keys(installation.store()).await.map_err(Failure::refused)?;
                 output.show(&KeyList(keys.iter().map(KeyView::new).collect()))?;
             }
             KeysCommand::Rotate => output.show(&rotate(installation).await?)?,
@@ -109,7 +109,7 @@ async fn retire(installation: &Installation, args: &RetireArgs) -> Result<Retire
     {
         return Err(Failure::refused("nothing was retired"));
     }
-    let retired = retire_sealing_key(installation.store(), args.id, SystemClock.wall()).await;
+    let retired = retire_key(installation.store(), args.id, SystemClock.wall()).await;
     record(installation, AuditEvent::KeyRetired, args.id, told(&retired));
     let everywhere = installation.confirm(retired.map_err(Failure::refused)?).await?;
     Ok(Retired { key_id: args.id.to_string(), position: everywhere.position().number(), retired: true })
@@ -128,7 +128,7 @@ fn loss(key: &ListedKey, installation: &Installation) -> Option<String> {
 }
 
 async fn find(installation: &Installation, id: KeyId) -> Result<ListedKey, Failure> {
-    let keys = list_sealing_keys(installation.store()).await.map_err(Failure::refused)?;
+    let keys = list_keys(installation.store()).await.map_err(Failure::refused)?;
     let unknown = || Failure::refused(format_args!("there is no sealing key {id} (obol keys list)"));
     keys.into_iter().find(|key| key.id == id).ok_or_else(unknown)
 }

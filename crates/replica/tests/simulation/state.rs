@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
 use obol_store::{
-    Appended, Change, Deny, Entry, FirstKeyOutcome, NewSealingKey, NodeId, Page, Promoted, ReadFrom,
-    Timeline, WrappedKey,
+    Appended, Change, Deny, Entry, FirstKeyOutcome, NewKey, NodeId, Page, Promoted, ReadFrom, Timeline,
+    WrappedKey,
 };
 use obol_token::{Denial, Denied, Expiry, Position};
 
@@ -48,7 +48,7 @@ pub(crate) enum Write {
     TakeOut { node: NodeId, renewals: u64 },
     Leave(NodeId),
     Deny(Deny),
-    AddFirstKey(NewSealingKey),
+    AddFirstKey(NewKey),
     PutBackKey(WrappedKey),
 }
 
@@ -161,16 +161,16 @@ impl State {
         }
     }
 
-    fn add_first_key(&mut self, key: &NewSealingKey, timeline: u64) -> FirstKeyOutcome {
+    fn add_first_key(&mut self, key: &NewKey, timeline: u64) -> FirstKeyOutcome {
         self.lock(timeline);
-        if self.log.values().any(|change| matches!(change, Change::SealingKey(_))) {
+        if self.log.values().any(|change| matches!(change, Change::Key(_))) {
             return FirstKeyOutcome::Exists;
         }
         let thing = Thing::Key(*key.id.as_bytes());
-        let NewSealingKey { id, wrapped, created_at } = key.clone();
+        let NewKey { id, kind, wrapped, created_at } = key.clone();
         FirstKeyOutcome::Added(self.append(thing, |position| {
             let promoted = Some(Promoted { position, at: created_at });
-            Change::SealingKey(WrappedKey { id, wrapped, created_at, promoted, retired_at: None })
+            Change::Key(WrappedKey { id, kind, wrapped, created_at, promoted, retired_at: None })
         }))
     }
 
@@ -178,7 +178,7 @@ impl State {
     fn put_back_key(&mut self, key: &WrappedKey, timeline: u64) -> Appended {
         self.lock(timeline);
         let thing = Thing::Key(*key.id.as_bytes());
-        self.append(thing, |_| Change::SealingKey(key.clone()))
+        self.append(thing, |_| Change::Key(key.clone()))
     }
 
     fn change_row(&mut self, node: NodeId, change: impl FnOnce(&mut Row)) -> Written {

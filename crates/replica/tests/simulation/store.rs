@@ -5,9 +5,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use obol_store::{
     AddKeyOutcome, AddOutcome, Appended, BeginOutcome, ChangeLog, ChangeOutcome, Client, Clients, Denials,
-    Deny, Durability, Families, Family, FirstKeyOutcome, NewFamily, NewSealingKey, NodeId, Nodes, Page,
-    PasswordHash, Peer, PromoteOutcome, ReadFrom, RetireOutcome, RotateOutcome, Rotation, SealingKeys,
-    StoreError, User, Username, Users, WrappedKey,
+    Deny, Durability, Families, Family, FirstKeyOutcome, Keys, NewFamily, NewKey, NodeId, Nodes, Page,
+    PasswordHash, Peer, PromoteOutcome, ReadFrom, RetireOutcome, RotateOutcome, Rotation, StoreError, User,
+    Username, Users, WrappedKey,
 };
 use obol_token::{ClientId, FamilyId, KeyId, Position, SecretHash, SubjectId, Timestamp};
 
@@ -101,38 +101,38 @@ impl Denials for Link {
 }
 
 #[async_trait]
-impl SealingKeys for Link {
-    async fn add_first_sealing_key(&self, key: &NewSealingKey) -> Result<FirstKeyOutcome, StoreError> {
+impl Keys for Link {
+    async fn add_first_key(&self, key: &NewKey) -> Result<FirstKeyOutcome, StoreError> {
         match self.write(Write::AddFirstKey(key.clone())).await? {
             Written::FirstKey(outcome) => Ok(outcome),
             _ => Err(unavailable("another answer")),
         }
     }
 
-    async fn put_back_sealing_key(&self, key: &WrappedKey) -> Result<Appended, StoreError> {
+    async fn put_back_key(&self, key: &WrappedKey) -> Result<Appended, StoreError> {
         match self.write(Write::PutBackKey(key.clone())).await? {
             Written::Appended(appended) => Ok(self.appended(appended)),
             _ => Err(unavailable("another answer")),
         }
     }
 
-    async fn add_sealing_key(&self, _: &NewSealingKey) -> Result<AddKeyOutcome, StoreError> {
+    async fn add_key(&self, _: &NewKey) -> Result<AddKeyOutcome, StoreError> {
         unused()
     }
 
-    async fn promote_sealing_key(&self, _: KeyId, _: Timestamp) -> Result<PromoteOutcome, StoreError> {
+    async fn promote_key(&self, _: KeyId, _: Timestamp) -> Result<PromoteOutcome, StoreError> {
         unused()
     }
 
-    async fn retire_sealing_key(&self, _: KeyId, _: Timestamp) -> Result<RetireOutcome, StoreError> {
+    async fn retire_key(&self, _: KeyId, _: Timestamp) -> Result<RetireOutcome, StoreError> {
         unused()
     }
 
-    async fn list_sealing_keys(&self) -> Result<Vec<WrappedKey>, StoreError> {
+    async fn list_keys(&self) -> Result<Vec<WrappedKey>, StoreError> {
         unused()
     }
 
-    async fn has_sealing_key(&self) -> Result<bool, StoreError> {
+    async fn has_key(&self) -> Result<bool, StoreError> {
         unused()
     }
 }

@@ -40,6 +40,13 @@ CREATE TABLE families (
     ended INTEGER
 ) STRICT;
 
+CREATE TABLE "keys" (
+    id BLOB NOT NULL PRIMARY KEY,
+    wrapped BLOB NOT NULL,
+    created_at INTEGER NOT NULL,
+    retired_at INTEGER
+, promoted_position INTEGER, promoted_at INTEGER, kind INTEGER NOT NULL DEFAULT 1) STRICT;
+
 CREATE TABLE log_head (
     one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
     position INTEGER NOT NULL
@@ -55,13 +62,6 @@ CREATE TABLE nodes (
     applied INTEGER NOT NULL,
     lease_ms INTEGER NOT NULL
 ) STRICT;
-
-CREATE TABLE sealing_keys (
-    id BLOB NOT NULL PRIMARY KEY,
-    wrapped BLOB NOT NULL,
-    created_at INTEGER NOT NULL,
-    retired_at INTEGER
-, sealing_from INTEGER, sealing_since INTEGER) STRICT;
 
 CREATE TABLE users (
     id BLOB NOT NULL PRIMARY KEY,

@@ -13,9 +13,7 @@ use super::samples::{
     entries, family, hash, log_end, pass_time, people, refresh, rotate, rotation, serve, subject_id,
     token_id, told, until, user, username,
 };
-use crate::{
-    Client, ClientKind, Deny, Entry, FirstKeyOutcome, NewSealingKey, NodeId, PasswordHash, RotateOutcome,
-};
+use crate::{Client, ClientKind, Deny, Entry, FirstKeyOutcome, NewKey, NodeId, PasswordHash, RotateOutcome};
 
 pub async fn a_new_log_is_empty(store: Fresh) {
     assert_eq!(store.read_after(Position::START, 10).await, Ok(Vec::new()));
@@ -25,13 +23,13 @@ pub async fn every_change_gets_a_later_position(store: Fresh) {
     let store = &*store;
     let confidential = Client { kind: ClientKind::Confidential(hash("secret", 1)), ..client("gateway") };
     let (name, password) = (username("alice"), PasswordHash::from_phc("$argon2id$new"));
-    let key =
-        NewSealingKey { id: obol_token::KeyId::from_bytes(*b"key1"), wrapped: vec![1], created_at: at(0) };
+    let (id, kind) = (obol_token::KeyId::from_bytes(*b"key1"), obol_token::KeyKind::Sealing);
+    let key = NewKey { id, kind, wrapped: vec![1], created_at: at(0) };
     let family = family(1, "gateway", "alice");
     let mut positions = vec![Position::START];
     positions.push(add_client(store, &confidential).await);
     add_user(store, &user("alice")).await;
-    match store.add_first_sealing_key(&key).await.unwrap() {
+    match store.add_first_key(&key).await.unwrap() {
         FirstKeyOutcome::Added(appended) => positions.push(appended.position()),
         FirstKeyOutcome::Exists => panic!("there is a key"),
     }

@@ -8,10 +8,10 @@ pub mod change_log;
 pub mod clients;
 pub mod denials;
 pub mod families;
+pub mod keys;
 pub mod nodes;
 pub mod rotations;
 mod samples;
-pub mod sealing_keys;
 pub mod users;
 
 pub use crate::conformance_suite as suite;
@@ -109,7 +109,7 @@ macro_rules! conformance_suite {
                 of_50_parallel_rotations_without_grace_one_is_first_and_the_family_ends
                 a_rotation_never_outlives_a_parallel_denial
             }
-            sealing_keys {
+            keys {
                 the_first_key_is_told_to_the_nodes_and_seals_at_once
                 there_is_one_first_key
                 of_50_parallel_first_keys_one_is_added
@@ -122,6 +122,7 @@ macro_rules! conformance_suite {
                 a_key_that_waits_can_be_retired_and_is_not_promoted_then
                 there_are_so_many_keys_that_are_not_retired_and_no_more
                 what_was_lost_of_a_key_is_put_back
+                kinds_do_not_touch_each_other
             }
             users {
                 an_added_person_is_found_by_name_and_by_id
@@ -163,7 +164,7 @@ mod tests {
             ("families", include_str!("families.rs")),
             ("nodes", include_str!("nodes.rs")),
             ("rotations", include_str!("rotations.rs")),
-            ("sealing_keys", include_str!("sealing_keys.rs")),
+            ("keys", include_str!("keys.rs")),
             ("users", include_str!("users.rs")),
         ];
         for (name, source) in modules {

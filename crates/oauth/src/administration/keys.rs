@@ -9,7 +9,7 @@
 
 use obol_replica::{Memory, Revoked};
 use obol_store::{
-    AddKeyOutcome, Appended, MOST_SEALING_KEYS, PromoteOutcome, RetireOutcome, Store, StoreError, WrappedKey,
+    AddKeyOutcome, Appended, MOST_KEYS, PromoteOutcome, RetireOutcome, Store, StoreError, WrappedKey,
 };
 use obol_token::{Expiry, KeyId, Position, Timestamp};
 
@@ -35,9 +35,7 @@ pub enum RotateKeyError {
     #[error("the cryptographic library made no sealing key")]
     NotMade,
     /// There are as many as there may be.
-    #[error(
-        "{MOST_SEALING_KEYS} sealing keys are in use, and no more can be: retire old ones (obol keys retire)"
-    )]
+    #[error("{MOST_KEYS} sealing keys are in use, and no more can be: retire old ones (obol keys retire)")]
     TooMany,
     /// Nodes may be left that would refuse what it seals.
     #[error("the sealing key {0} has not reached every node yet: rotate again")]
@@ -98,13 +96,13 @@ pub struct ListedKey {
 ///
 /// # Errors
 /// [`StoreError`]
-pub async fn list_sealing_keys(store: &dyn Store) -> Result<Vec<ListedKey>, StoreError> {
+pub async fn list_keys(store: &dyn Store) -> Result<Vec<ListedKey>, StoreError> {
     let clients = store.list_clients().await?;
     let replaced_at = |keys: &[WrappedKey], position: Position| {
         let promoted = keys.iter().filter_map(|key| key.promoted);
         promoted.filter(|later| later.position > position).min_by_key(|later| later.position)
     };
-    let keys = store.list_sealing_keys().await?;
+    let keys = store.list_keys().await?;
     let listed = keys.iter().map(|key| {
         let next = key.promoted.and_then(|promoted| replaced_at(&keys, promoted.position));
         let state = state(&keys, key);
@@ -139,7 +137,7 @@ pub async fn begin_rotation(
         return Err(RotateKeyError::NoKey);
     }
     let key = memory.new_sealing_key(now).ok_or(RotateKeyError::NotMade)?;
-    match store.add_sealing_key(&key).await? {
+    match store.add_key(&key).await? {
         AddKeyOutcome::Waits { id, appended } => Ok(WaitingKey { id, appended, from_before: id != key.id }),
         AddKeyOutcome::TooMany => Err(RotateKeyError::TooMany),
     }
@@ -158,7 +156,7 @@ pub async fn finish_rotation(
     if everywhere.position() < key.appended.position() {
         return Err(RotateKeyError::NotEverywhere(key.id));
     }
-    match store.promote_sealing_key(key.id, now).await? {
+    match store.promote_key(key.id, now).await? {
         PromoteOutcome::Promoted(appended) => Ok(appended),
         PromoteOutcome::Unknown => Err(RotateKeyError::Retired(key.id)),
     }
@@ -168,14 +166,10 @@ pub async fn finish_rotation(
 ///
 /// # Errors
 /// [`RetireKeyError`]
-pub async fn retire_sealing_key(
-    store: &dyn Store,
-    id: KeyId,
-    now: Timestamp,
-) -> Result<Appended, RetireKeyError> {
-    match store.retire_sealing_key(id, now).await? {
+pub async fn retire_key(store: &dyn Store, id: KeyId, now: Timestamp) -> Result<Appended, RetireKeyError> {
+    match store.retire_key(id, now).await? {
         RetireOutcome::Retired(appended) => Ok(appended),
-        RetireOutcome::Seals => Err(RetireKeyError::Seals(id)),
+        RetireOutcome::InUse => Err(RetireKeyError::Seals(id)),
         RetireOutcome::Unknown => Err(RetireKeyError::Unknown(id)),
     }
 }
