@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use obol_oauth::administration::KeySchedule;
 use obol_replica::{Clock, LeaseOptions, Memory, OnStale, Revoked, SystemClock, confirm_from_outside};
 use obol_store::{Appended, Audit, AuditEvent, AuditRecord, Store};
 use obol_token::Timestamp;
@@ -147,6 +148,15 @@ pub(crate) fn lease(settings: &Settings) -> LeaseOptions {
         lease: Duration::from_millis(settings.lease_ms.into()),
         renew_every: Duration::from_millis(settings.lease_renewal_ms.into()),
         on_stale: on_stale(settings),
+    }
+}
+
+/// When signing keys change.
+pub(crate) fn key_schedule(settings: &Settings) -> KeySchedule {
+    let days = i64::from(settings.signing_key_rotation_days);
+    KeySchedule {
+        signs_for_secs: (days > 0).then_some(days * 86_400),
+        key_set_max_age_secs: settings.jwks_max_age_secs,
     }
 }
 

@@ -9,6 +9,7 @@ mod dev;
 mod failure;
 mod installation;
 mod instant;
+mod key_keeper;
 mod logging;
 mod output;
 mod printable;

@@ -61,7 +61,7 @@ pub(crate) fn require(settings: &Settings) -> Result<(), Failure> {
     )))
 }
 
-/// The key that wraps the sealing keys in the store. An installation that has sealing keys has one already, so none is made
+/// The key that wraps the keys in the store. An installation that has keys has one already, so none is made
 /// for it.
 ///
 /// # Errors
@@ -73,7 +73,7 @@ pub(crate) async fn master_key(settings: &Settings, store: &dyn Store) -> anyhow
     let path = master_key_path(settings);
     if store.has_key().await? {
         anyhow::bail!(
-            "this installation has sealing keys, and the master key that wraps them is not here: put its file at {}, \
+            "this installation has keys, and the master key that wraps them is not here: put its file at {}, \
              or name it with --master-key-file",
             path.display()
         );

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use obol_accounts::{PasswordCheck, PoolSize};
+use obol_oauth::administration::KeySchedule;
 use obol_oauth::{Engine, Issuer};
 use obol_replica::{Clock, Replica, SystemClock};
 use obol_store::{Audit, AuditRecord, Store, Users};
@@ -18,7 +19,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::audit_trail::AuditTrail;
 use crate::config::Settings;
-use crate::installation::{lease, rotation};
+use crate::installation::{key_schedule, lease, rotation};
+use crate::key_keeper::keep_signing_keys;
 use crate::running_server::RunningServer;
 use crate::storage;
 
@@ -35,6 +37,7 @@ pub(crate) struct Server {
     tls: Option<Arc<TlsIdentity>>,
     data: PathBuf,
     stop_delay: Duration,
+    key_schedule: KeySchedule,
     /// Where it answers, with the real port.
     pub(crate) url: String,
 }
@@ -79,7 +82,8 @@ impl Server {
         let door = Door::new(Arc::new(engine), Arc::new(passwords)).open();
         let stop_delay = Duration::from_millis(settings.stop_delay_ms.into());
         let data = settings.data.clone();
-        Ok(Self { listener, door, replica, store, audit, tls, data, stop_delay, url })
+        let key_schedule = key_schedule(settings);
+        Ok(Self { listener, door, replica, store, audit, tls, data, stop_delay, key_schedule, url })
     }
 
     /// Records what was done before the server answers.
@@ -95,6 +99,8 @@ impl Server {
         let shutdown = stop(Arc::clone(&self.replica), self.stop_delay)?;
         // Also without a certificate: by default the signal would end the process.
         tokio::spawn(reload_certificate(self.tls, signal(SignalKind::hangup())?));
+        let (replica, store, audit) = (self.replica.clone(), self.store.clone(), self.audit.clone());
+        tokio::spawn(keep_signing_keys(replica, store, audit, self.key_schedule));
         let running = RunningServer::note(&self.data)?;
         tracing::info!(url = self.url, position = self.replica.applied().number(), "listening");
         let end = self.listener.serve(self.door, shutdown).await;

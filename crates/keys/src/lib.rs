@@ -1,14 +1,17 @@
-//! Sealing keys, secrets, password hashes and random ids: the only crate that names a cryptographic library.
+//! Sealing and signing keys, secrets, password hashes and random ids: the only crate that names a cryptographic library.
 
 mod guesses;
+mod jwk;
 mod master;
 mod password;
 mod random;
 mod sealing;
 mod secret;
+mod signing;
 
 pub use guesses::{BlockedUntil, GuessPolicy, Guesses, Try};
-pub use master::{MasterKey, MasterKeyError, WrongMasterKey};
+pub use jwk::{Jwk, Thumbprint};
+pub use master::{ImportError, MasterKey, MasterKeyError, WrappedSigningKey, WrongMasterKey};
 pub use password::{
     PasswordHashError, PasswordLengthError, PlainPassword, check_password, decoy_hash, hash_password,
     needs_rehash,
@@ -16,3 +19,4 @@ pub use password::{
 pub use random::{random_bytes, random_id_and_nonce};
 pub use sealing::{KeyRing, SealingKey};
 pub use secret::{PlainSecret, RefreshToken, SecretError, has_generated_form, is_client_secret, same_hash};
+pub use signing::{Algorithm, SignFailed, SigningKey, SigningRing};

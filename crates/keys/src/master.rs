@@ -1,4 +1,4 @@
-//! The master key: wraps what the store keeps of sealing keys, so that a stolen database opens and forges nothing.
+//! The master key: wraps what the store keeps of keys, so that a stolen database opens and forges nothing.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -7,11 +7,14 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use obol_token::{KeyId, Position};
+use obol_token::{KeyId, KeyKind, Position};
+use rustls_pki_types::PrivatePkcs8KeyDer;
+use rustls_pki_types::pem::PemObject;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::random_bytes;
 use crate::sealing::{FreshKey, SEAL_OVERHEAD_BYTES, SealKey, SealingKey};
+use crate::signing::{self, SigningKey};
 
 /// The installation's master key. Does not print.
 pub struct MasterKey(SealKey);
@@ -40,10 +43,35 @@ pub enum MasterKeyError {
 /// A stored key cannot be unwrapped with this master key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the sealing key {0} was wrapped with another master key; put back the file that belongs to this database, or name \
+    "the key {0} was wrapped with another master key; put back the file that belongs to this database, or name \
      it with --master-key-file"
 )]
 pub struct WrongMasterKey(pub KeyId);
+
+/// A signing key, wrapped for the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrappedSigningKey {
+    /// Which.
+    pub id: KeyId,
+    /// With which algorithms it signs.
+    pub kind: KeyKind,
+    /// The wrapped bytes.
+    pub wrapped: Vec<u8>,
+}
+
+/// Why a text holds no signing key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ImportError {
+    /// Not PEM, or without a private key in PKCS#8.
+    #[error("it holds no unencrypted private key in PKCS#8 (\"-----BEGIN PRIVATE KEY-----\")")]
+    NotPkcs8,
+    /// Another algorithm or size.
+    #[error("it signs with none of ES256 (EC, P-256), RS256 (RSA, 2048 to 8192 bits), EdDSA (Ed25519)")]
+    Unsuitable,
+    /// The cryptographic library refuses.
+    #[error("the cryptographic library did not wrap it")]
+    Library,
+}
 
 const FILE_PREFIX: &str = "obol-master-key-1 ";
 
@@ -87,12 +115,38 @@ impl MasterKey {
     /// A new sealing key, wrapped for the store: its id and the wrapped bytes.
     pub fn new_sealing_key(&self) -> Option<(KeyId, Vec<u8>)> {
         let fresh = FreshKey::generate();
+        Some((fresh.id, self.wrap(&wrapping(fresh.id), &fresh.bytes)?))
+    }
+
+    /// A new signing key of this kind; `None` if the library makes none, or the kind does not sign.
+    pub fn new_signing_key(&self, kind: KeyKind) -> Option<WrappedSigningKey> {
+        self.wrap_signing_key(kind, &signing::generate(kind)?)
+    }
+
+    /// The signing key in this PEM text, which is of PKCS#8 (RFC 5958, RFC 7468 §10).
+    ///
+    /// # Errors
+    /// [`ImportError`]
+    pub fn import_signing_key(&self, pem: &[u8]) -> Result<WrappedSigningKey, ImportError> {
+        let key = PrivatePkcs8KeyDer::from_pem_slice(pem).map_err(|_| ImportError::NotPkcs8)?;
+        let pkcs8 = Zeroizing::new(key.secret_pkcs8_der().to_vec());
+        let fits = |kind: &KeyKind| SigningKey::from_pkcs8(*kind, &pkcs8, None).is_some();
+        let kind = KeyKind::SIGNING.into_iter().find(fits).ok_or(ImportError::Unsuitable)?;
+        self.wrap_signing_key(kind, &pkcs8).ok_or(ImportError::Library)
+    }
+
+    fn wrap_signing_key(&self, kind: KeyKind, pkcs8: &[u8]) -> Option<WrappedSigningKey> {
+        let id = SigningKey::from_pkcs8(kind, pkcs8, None)?.id();
+        Some(WrappedSigningKey { id, kind, wrapped: self.wrap(&signing_wrapping(kind, id), pkcs8)? })
+    }
+
+    fn wrap(&self, associated: &[u8], bytes: &[u8]) -> Option<Vec<u8>> {
         let nonce = random_bytes();
-        let mut wrapped = Vec::with_capacity(fresh.bytes.len() + SEAL_OVERHEAD_BYTES);
-        wrapped.extend_from_slice(&fresh.bytes);
-        self.0.seal(nonce, &wrapping(fresh.id), &mut wrapped).ok()?;
+        let mut wrapped = Vec::with_capacity(bytes.len() + SEAL_OVERHEAD_BYTES);
+        wrapped.extend_from_slice(bytes);
+        self.0.seal(nonce, associated, &mut wrapped).ok()?;
         wrapped.extend_from_slice(&nonce);
-        Some((fresh.id, wrapped))
+        Some(wrapped)
     }
 
     /// Unwraps a sealing key from the store, which seals from this position on, if it does.
@@ -105,13 +159,37 @@ impl MasterKey {
         wrapped: &[u8],
         sealing_from: Option<Position>,
     ) -> Result<SealingKey, WrongMasterKey> {
-        let mut sealed = wrapped.to_vec();
-        let key = sealed.split_last_chunk_mut::<12>().and_then(|(body, nonce)| {
-            let bytes = self.0.open(*nonce, &wrapping(id), body)?;
-            SealingKey::from_bytes(id, <&[u8; 32]>::try_from(&*bytes).ok()?, sealing_from)
-        });
-        sealed.zeroize();
-        key.ok_or(WrongMasterKey(id))
+        self.unwrap(&wrapping(id), wrapped, |bytes| {
+            SealingKey::from_bytes(id, <&[u8; 32]>::try_from(bytes).ok()?, sealing_from)
+        })
+        .ok_or(WrongMasterKey(id))
+    }
+
+    /// Unwraps a signing key from the store, which signs from this position on, if it does.
+    ///
+    /// # Errors
+    /// [`WrongMasterKey`] when it was wrapped with another master key, under another id or as another kind, or was changed.
+    pub fn unwrap_signing_key(
+        &self,
+        key: &WrappedSigningKey,
+        signing_from: Option<Position>,
+    ) -> Result<SigningKey, WrongMasterKey> {
+        let WrappedSigningKey { id, kind, wrapped } = key;
+        self.unwrap(&signing_wrapping(*kind, *id), wrapped, |bytes| {
+            SigningKey::from_pkcs8(*kind, bytes, signing_from).filter(|key| key.id() == *id)
+        })
+        .ok_or(WrongMasterKey(*id))
+    }
+
+    fn unwrap<T>(
+        &self,
+        associated: &[u8],
+        wrapped: &[u8],
+        read: impl FnOnce(&[u8]) -> Option<T>,
+    ) -> Option<T> {
+        let mut sealed = Zeroizing::new(wrapped.to_vec());
+        let (body, nonce) = sealed.split_last_chunk_mut::<12>()?;
+        read(self.0.open(*nonce, associated, body)?)
     }
 }
 
@@ -123,6 +201,10 @@ impl std::fmt::Debug for MasterKey {
 
 fn wrapping(id: KeyId) -> Vec<u8> {
     [b"obol sealing key ".as_slice(), id.as_bytes()].concat()
+}
+
+fn signing_wrapping(kind: KeyKind, id: KeyId) -> Vec<u8> {
+    [b"obol signing key ".as_slice(), &kind.number().to_be_bytes(), id.as_bytes()].concat()
 }
 
 /// Writes beside the place and links into it: a start that is cut off leaves no half file, and of two starts at once
@@ -173,6 +255,54 @@ mod tests {
         assert_eq!(master.unwrap_key(other, &wrapped, from).unwrap_err(), WrongMasterKey(other));
         assert_eq!(master.unwrap_key(id, &wrapped[1..], from).unwrap_err(), WrongMasterKey(id));
         assert_eq!(master.unwrap_key(id, &[], from).unwrap_err(), WrongMasterKey(id));
+    }
+
+    #[test]
+    fn a_wrapped_signing_key_unwraps_as_what_it_is_and_as_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let (master, other) = (new_key(&folder, "a"), new_key(&folder, "b"));
+        for kind in KeyKind::SIGNING {
+            let key = master.new_signing_key(kind).unwrap();
+            let unwrapped = master.unwrap_signing_key(&key, None).unwrap();
+            assert_eq!((unwrapped.id(), unwrapped.kind()), (key.id, kind));
+            let refused = |key: &WrappedSigningKey, master: &MasterKey| {
+                assert_eq!(master.unwrap_signing_key(key, None).unwrap_err(), WrongMasterKey(key.id));
+            };
+            refused(&key, &other);
+            for as_other in KeyKind::ALL.into_iter().filter(|other| *other != kind) {
+                refused(&WrappedSigningKey { kind: as_other, ..key.clone() }, &master);
+            }
+            refused(&WrappedSigningKey { id: KeyId::from_bytes([0; 4]), ..key.clone() }, &master);
+            refused(&WrappedSigningKey { wrapped: key.wrapped[1..].to_vec(), ..key.clone() }, &master);
+            refused(&WrappedSigningKey { wrapped: Vec::new(), ..key.clone() }, &master);
+            assert!(master.unwrap_key(key.id, &key.wrapped, None).is_err(), "it does not seal");
+        }
+        assert_eq!(master.new_signing_key(KeyKind::Sealing), None);
+        let (id, wrapped) = master.new_sealing_key().unwrap();
+        let sealing = WrappedSigningKey { id, kind: KeyKind::EcP256, wrapped };
+        assert!(master.unwrap_signing_key(&sealing, None).is_err(), "it does not sign");
+    }
+
+    #[test]
+    fn a_pem_file_is_imported_as_the_key_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let master = new_key(&folder, "a");
+        let pem = |label: &str, bytes: &[u8]| {
+            let body = base64::engine::general_purpose::STANDARD.encode(bytes);
+            format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n")
+        };
+        for kind in KeyKind::SIGNING {
+            let pkcs8 = signing::generate(kind).unwrap();
+            let imported = master.import_signing_key(pem("PRIVATE KEY", &pkcs8).as_bytes()).unwrap();
+            let expected = SigningKey::from_pkcs8(kind, &pkcs8, None).unwrap();
+            let read = master.unwrap_signing_key(&imported, None).unwrap();
+            assert_eq!((imported.kind, read.kid()), (kind, expected.kid()));
+            let labelled = pem("PUBLIC KEY", &pkcs8);
+            assert_eq!(master.import_signing_key(labelled.as_bytes()), Err(ImportError::NotPkcs8));
+            let cut = pem("PRIVATE KEY", &pkcs8[..pkcs8.len() / 2]);
+            assert_eq!(master.import_signing_key(cut.as_bytes()), Err(ImportError::Unsuitable));
+        }
+        assert_eq!(master.import_signing_key(b"no key"), Err(ImportError::NotPkcs8));
     }
 
     #[test]

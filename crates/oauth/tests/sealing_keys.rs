@@ -11,7 +11,7 @@ use obol_oauth::administration::{
 use obol_replica::{LeaseOptions, Memory, Revoked, SystemClock, confirm_from_outside};
 use obol_store::{Appended, Deny, FirstKeyOutcome, Store};
 use obol_store_sqlite::SqliteStore;
-use obol_token::{ClientId, Expiry, KeyId, Lifetime, Scopes, Timestamp};
+use obol_token::{ClientId, Expiry, KeyId, KeyKind, Lifetime, Scopes, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 
@@ -60,8 +60,8 @@ async fn of_all_keys_one_seals_and_it_is_not_retired() {
         keys.push(place.rotate(NOW.plus_secs(number)).await);
     }
     let seals = keys.pop().unwrap();
-    let mut expected: Vec<_> = keys.iter().map(|id| (*id, KeyState::Opens)).collect();
-    expected.push((seals, KeyState::Seals));
+    let mut expected: Vec<_> = keys.iter().map(|id| (*id, KeyState::Kept)).collect();
+    expected.push((seals, KeyState::InUse));
     assert_eq!(place.states().await, expected);
     assert_eq!(place.begin().await, Err(RotateKeyError::TooMany));
     let refused = retire_key(&*place.store, seals, NOW).await;
@@ -125,7 +125,7 @@ impl Place {
     }
 
     async fn begin(&self) -> Result<WaitingKey, RotateKeyError> {
-        begin_rotation(&self.memory().await, &*self.store, NOW).await
+        begin_rotation(&self.memory().await, &*self.store, KeyKind::Sealing, NOW).await
     }
 
     /// No server runs, so it is confirmed at once.
@@ -143,7 +143,7 @@ impl Place {
 
     async fn states(&self) -> Vec<(KeyId, KeyState)> {
         let mut keys = list_keys(&*self.store).await.unwrap();
-        keys.sort_by_key(|key| key.sealing_since);
+        keys.sort_by_key(|key| key.in_use_since);
         keys.iter().map(|key| (key.id, key.state)).collect()
     }
 

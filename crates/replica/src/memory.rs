@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
-use obol_keys::{KeyRing, MasterKey, WrongMasterKey};
+use obol_keys::{ImportError, KeyRing, MasterKey, SigningRing, WrappedSigningKey, WrongMasterKey};
 use obol_store::{
     Appended, Change, ChangeLog, Client, Entry, NewKey, Page, ReadFrom, StoreError, Timeline, WrappedKey,
 };
@@ -13,7 +13,7 @@ use obol_token::{
     Asked, Claims, ClientId, DenyList, KeyId, KeyKind, Position, Refusal, Scratch, SealFailed, Timestamp,
 };
 
-/// Deny list, sealing keys and clients as of [`Memory::applied`].
+/// Deny list, keys and clients as of [`Memory::applied`].
 pub struct Memory {
     master: MasterKey,
     deny_list: DenyList,
@@ -29,10 +29,11 @@ pub struct Memory {
 
 type ClientsById = HashMap<ClientId, Arc<Client>>;
 
-/// The keys that open and seal, and what the log says of all of them, each with the position of its entry.
+/// The keys that seal and those that sign, and what the log says of all of them, each with the position of its entry.
 #[derive(Clone, Default)]
 struct Keys {
     ring: KeyRing,
+    signing: SigningRing,
     stored: BTreeMap<KeyId, (Position, WrappedKey)>,
 }
 
@@ -42,7 +43,7 @@ pub enum LoadError {
     /// The log could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A sealing key could not be unwrapped.
+    /// A key could not be unwrapped.
     #[error(transparent)]
     Key(#[from] WrongMasterKey),
     /// Entries that this memory has applied are gone from the log.
@@ -249,7 +250,33 @@ impl Memory {
         Some(NewKey { id, kind: KeyKind::Sealing, wrapped, created_at })
     }
 
-    /// What the log said of sealing keys beyond `position`, in that order.
+    /// A new signing key, wrapped as [`Self::new_sealing_key`] does.
+    pub fn new_signing_key(&self, kind: KeyKind, created_at: Timestamp) -> Option<NewKey> {
+        let WrappedSigningKey { id, kind, wrapped } = self.master.new_signing_key(kind)?;
+        Some(NewKey { id, kind, wrapped, created_at })
+    }
+
+    /// The signing key in this PEM text, wrapped as [`Self::new_sealing_key`] does.
+    ///
+    /// # Errors
+    /// [`ImportError`]
+    pub fn import_signing_key(&self, pem: &[u8], created_at: Timestamp) -> Result<NewKey, ImportError> {
+        let WrappedSigningKey { id, kind, wrapped } = self.master.import_signing_key(pem)?;
+        Ok(NewKey { id, kind, wrapped, created_at })
+    }
+
+    /// The signing keys: those that wait, the ones that sign, and those that verify until they are retired.
+    pub fn signing_keys(&self) -> SigningRing {
+        self.keys.load().signing.clone()
+    }
+
+    /// The entry that told this memory of the present state of a key, if one has.
+    pub fn told_of_key(&self, id: KeyId) -> Option<Appended> {
+        let told_at = self.keys.load().stored.get(&id).map(|(told_at, _)| *told_at);
+        told_at.and_then(|position| self.applied_append(position))
+    }
+
+    /// What the log said of keys beyond `position`, in that order.
     pub(crate) fn keys_beyond(&self, position: Position) -> Vec<WrappedKey> {
         let keys = self.keys.load();
         let mut beyond: Vec<_> = keys.stored.values().filter(|(told_at, _)| *told_at > position).collect();
@@ -295,16 +322,26 @@ impl Memory {
             Change::ClientDeleted(id) => {
                 clients.remove(id);
             }
-            Change::Key(key) if key.kind.signs() => {
+            Change::Key(key) => {
+                keys.take_in(key, &self.master)?;
                 keys.stored.insert(key.id, (entry.position, key.clone()));
             }
-            Change::Key(key) => {
-                let sealing_from = key.promoted.map(|promoted| promoted.position);
-                keys.ring = match key.retired_at {
-                    Some(_) => keys.ring.without(key.id),
-                    None => keys.ring.with(self.master.unwrap_key(key.id, &key.wrapped, sealing_from)?),
-                };
-                keys.stored.insert(key.id, (entry.position, key.clone()));
+        }
+        Ok(())
+    }
+}
+
+impl Keys {
+    fn take_in(&mut self, key: &WrappedKey, master: &MasterKey) -> Result<(), WrongMasterKey> {
+        let WrappedKey { id, kind, wrapped, created_at: _, promoted, retired_at } = key;
+        let promoted = promoted.map(|promoted| promoted.position);
+        match (kind.signs(), retired_at) {
+            (false, Some(_)) => self.ring = self.ring.without(*id),
+            (false, None) => self.ring = self.ring.with(master.unwrap_key(*id, wrapped, promoted)?),
+            (true, Some(_)) => self.signing = self.signing.without(*id),
+            (true, None) => {
+                let wrapped = WrappedSigningKey { id: *id, kind: *kind, wrapped: wrapped.clone() };
+                self.signing = self.signing.with(master.unwrap_signing_key(&wrapped, promoted)?);
             }
         }
         Ok(())

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
-use obol_keys::MasterKey;
-use obol_store::{Appended, Deny, NodeId, Store, StoreError};
-use obol_token::{Denial, Denied, Position, Timestamp};
+use obol_keys::{Algorithm, MasterKey};
+use obol_store::{Appended, Deny, NewKey, NodeId, Store, StoreError};
+use obol_token::{Denial, Denied, KeyKind, Position, Timestamp};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -52,8 +52,8 @@ pub enum StartError {
     /// The memory could not be loaded.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// No sealing key could be made.
-    #[error("the cryptographic library made no sealing key")]
+    /// No key could be made.
+    #[error("the cryptographic library made no key")]
     Key,
     /// The machine's wall clock is behind what has been removed by it: tokens would look unexpired whose denials are gone.
     #[error(
@@ -70,7 +70,7 @@ pub enum StartError {
 }
 
 impl Replica {
-    /// Step 1: registers this node, loads its memory, makes the first sealing key if there is none, takes the first
+    /// Step 1: registers this node, loads its memory, makes the first keys if there are none, takes the first
     /// lease, and starts to follow the log.
     ///
     /// # Errors
@@ -327,8 +327,12 @@ impl Replica {
     async fn prepare(&self) -> Result<(), StartError> {
         self.refuse_clock_behind().await?;
         self.memory.catch_up(&*self.store).await?;
+        let now = self.clock.wall();
         if !self.memory.has_key() {
-            self.add_first_key().await?;
+            self.add_first_key(self.memory.new_sealing_key(now)).await?;
+        }
+        if self.memory.signing_keys().current(Algorithm::Es256).is_none() {
+            self.add_first_key(self.memory.new_signing_key(KeyKind::EcP256, now)).await?;
         }
         Ok(self.renew().await?)
     }
@@ -382,8 +386,9 @@ impl Replica {
         self.memory.read_anew(&*self.store, timeline, kept_to).await
     }
 
-    async fn add_first_key(&self) -> Result<(), StartError> {
-        let key = self.memory.new_sealing_key(self.clock.wall()).ok_or(StartError::Key)?;
+    async fn add_first_key(&self, key: Option<NewKey>) -> Result<(), StartError> {
+        let key = key.ok_or(StartError::Key)?;
+        // Of nodes that start at once one adds its key, and all use that.
         self.store.add_first_key(&key).await?;
         self.memory.catch_up(&*self.store).await?;
         Ok(())

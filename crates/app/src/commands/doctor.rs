@@ -95,8 +95,9 @@ fn examine_policy(on_stale: OnStale) -> Option<Check> {
 }
 
 fn examine_keys(keys: &[ListedKey]) -> Check {
+    let keys: Vec<_> = keys.iter().filter(|key| !key.kind.signs()).collect();
     let of = |state| keys.iter().filter(move |key| key.state == state);
-    let (seals, open) = (of(KeyState::Seals).next(), of(KeyState::Opens).count());
+    let (seals, open) = (of(KeyState::InUse).next(), of(KeyState::Kept).count());
     match (seals, of(KeyState::Waits).next()) {
         (None, _) if keys.is_empty() => {
             Check::sound("sealing keys", "none yet: the first start of a server makes one".to_owned())
@@ -169,7 +170,7 @@ impl Answer for Report {
 
 #[cfg(test)]
 mod tests {
-    use obol_token::{KeyId, Timestamp};
+    use obol_token::{KeyId, KeyKind, Timestamp};
 
     use super::*;
 
@@ -177,13 +178,14 @@ mod tests {
     fn what_is_said_of_sealing_keys_names_what_to_do() {
         let key = |number, state| ListedKey {
             id: KeyId::from_bytes([number; 4]),
+            kind: KeyKind::Sealing,
             state,
             created_at: Timestamp::from_secs(0),
-            sealing_since: None,
+            in_use_since: None,
             tokens_until: None,
             retired_at: None,
         };
-        let (seals, opens) = (key(1, KeyState::Seals), key(2, KeyState::Opens));
+        let (seals, opens) = (key(1, KeyState::InUse), key(2, KeyState::Kept));
         for (keys, sound, words) in [
             (vec![], true, "first start"),
             (vec![seals, opens], true, "01010101 seals; 1 more"),

@@ -1,71 +1,26 @@
-//! `obol keys …`: the keys that seal access tokens. They are changed without a token that is refused because of it.
+//! `obol keys …`: the keys that seal and sign tokens. They are changed without a token that is refused because of it.
 
+mod arguments;
 mod view;
 
-use obol_oauth::administration::{
-    KeyState, ListedKey, begin_rotation, finish_rotation, list_keys, retire_key,
-};
-use obol_replica::{Clock, SystemClock};
-use obol_store::{Appended, AuditEvent};
-use obol_token::{Expiry, KeyId};
+use std::fs;
 
-use self::view::{KeyList, KeyView, Retired, Rotated};
+use obol_oauth::administration::{
+    KeyState, ListedKey, WaitingKey, begin_rotation, finish_rotation, import_key, list_keys, retire_key,
+};
+use obol_replica::{Clock, Memory, SystemClock};
+use obol_store::{Appended, AuditEvent};
+use obol_token::{Expiry, KeyId, KeyKind};
+
+pub(crate) use self::arguments::KeysCommand;
+use self::arguments::{ImportArgs, RetireArgs, RotateArgs};
+use self::view::{Imported, KeyList, KeyView, Retired, Rotated};
 use crate::config::Settings;
 use crate::failure::{End, Failure};
-use crate::installation::Installation;
+use crate::installation::{Installation, key_schedule};
 use crate::instant::rfc3339;
 use crate::output::Output;
 use crate::typed::confirmed;
-
-const LIST_HELP: &str = "\
-A key waits until every server can open what it will seal, then seals, then opens what it has
-sealed until it is retired.
-
-Example:
-  obol keys list --json";
-
-const ROTATE_HELP: &str = "\
-Makes a key, waits until every server that answers can open with it, and only then lets it seal:
-no token is refused because of it, and tokens of the key before stay good until that is retired.
-Cut off in between, the new key waits, and the next `obol keys rotate` goes on with it. The master
-key must be at hand (--master-key-file).
-
-Example:
-  obol keys rotate";
-
-const RETIRE_HELP: &str = "\
-Access tokens that the key has sealed are refused everywhere when the command has returned. Refresh
-tokens stay. `obol keys list` says until when such access tokens may live; before that moment the
-command asks.
-
-Examples:
-  obol keys retire 1f8b0c3d
-  obol keys retire 1f8b0c3d --yes";
-
-/// What to do with keys.
-#[derive(Debug, clap::Subcommand)]
-pub(crate) enum KeysCommand {
-    /// List all keys, and what each does.
-    #[command(after_help = LIST_HELP)]
-    List,
-    /// Put a new sealing key in the place of the one that seals.
-    #[command(after_help = ROTATE_HELP)]
-    Rotate,
-    /// End a key that does not seal any more, and with it the access tokens that it has sealed.
-    #[command(after_help = RETIRE_HELP)]
-    Retire(RetireArgs),
-}
-
-/// Which key to end.
-#[derive(Debug, clap::Args)]
-pub(crate) struct RetireArgs {
-    /// The key's id: 8 hexadecimal digits, as `obol keys list` shows it.
-    #[arg(value_name = "KEY-ID", value_parser = key_id)]
-    id: KeyId,
-    /// Do it without asking, also while tokens live that it has sealed. Needed then where there is no terminal to ask on.
-    #[arg(long)]
-    yes: bool,
-}
 
 /// Runs the command.
 ///
@@ -78,58 +33,114 @@ pub(crate) fn run(command: KeysCommand, settings: &Settings, output: Output) -> 
                 let keys = list_keys(installation.store()).await.map_err(Failure::refused)?;
                 output.show(&KeyList(keys.iter().map(KeyView::new).collect()))?;
             }
-            KeysCommand::Rotate => output.show(&rotate(installation).await?)?,
+            KeysCommand::Rotate(args) => output.show(&rotate(installation, settings, &args).await?)?,
+            KeysCommand::Import(args) => output.show(&import(installation, settings, &args).await?)?,
             KeysCommand::Retire(args) => output.show(&retire(installation, &args).await?)?,
         }
         Ok(End::Done)
     })
 }
 
-async fn rotate(installation: &Installation) -> Result<Rotated, Failure> {
-    let (store, memory) = (installation.store(), installation.load_memory().await?);
-    let key = begin_rotation(&memory, store, SystemClock.wall()).await.map_err(Failure::refused)?;
-    if key.from_before {
-        tracing::warn!(key = %key.id, "an earlier rotation was not finished: going on with its key");
-    } else {
-        record(installation, AuditEvent::KeyAdded, key.id, Ok(key.appended));
-    }
+async fn rotate(
+    installation: &Installation,
+    settings: &Settings,
+    args: &RotateArgs,
+) -> Result<Rotated, Failure> {
+    let kind = args.key_kind()?;
+    let memory = installation.load_memory().await?;
+    let key = match waiting(installation, &memory, kind).await? {
+        Some(key) => {
+            tracing::warn!(key = %key.id, "a key of an earlier rotation waits: going on with it");
+            key
+        }
+        None => {
+            let key = begin_rotation(&memory, installation.store(), kind, SystemClock.wall()).await;
+            let key = key.map_err(Failure::refused)?;
+            if !key.from_before {
+                record(installation, AuditEvent::KeyAdded, key.id, Ok(key.appended));
+            }
+            key
+        }
+    };
     let everywhere = installation.confirm(key.appended).await?;
-    let promoted = finish_rotation(store, key, everywhere, SystemClock.wall()).await;
-    record(installation, AuditEvent::KeyRotated, key.id, told(&promoted));
-    let seals = installation.confirm(promoted.map_err(Failure::refused)?).await?;
     let listed = find(installation, key.id).await?;
-    Ok(Rotated { key: KeyView::new(&listed), position: seals.position().number() })
+    let may_sign_at = key_schedule(settings).may_sign_at(&listed);
+    if kind.signs() && !args.now && !SystemClock.wall().has_reached(may_sign_at) {
+        let (key, signs_from) = (KeyView::new(&listed), Some(rfc3339(may_sign_at)));
+        return Ok(Rotated { key, position: everywhere.position().number(), signs_from });
+    }
+    let promoted = finish_rotation(installation.store(), key, everywhere, SystemClock.wall()).await;
+    record(installation, AuditEvent::KeyRotated, key.id, told(&promoted));
+    let in_use = installation.confirm(promoted.map_err(Failure::refused)?).await?;
+    let listed = find(installation, key.id).await?;
+    Ok(Rotated { key: KeyView::new(&listed), position: in_use.position().number(), signs_from: None })
+}
+
+/// The key of this kind that waits, if there is one.
+async fn waiting(
+    installation: &Installation,
+    memory: &Memory,
+    kind: KeyKind,
+) -> Result<Option<WaitingKey>, Failure> {
+    let keys = list_keys(installation.store()).await.map_err(Failure::refused)?;
+    let waits = keys.iter().find(|key| key.kind == kind && key.state == KeyState::Waits);
+    Ok(waits.and_then(|key| {
+        let appended = memory.told_of_key(key.id)?;
+        Some(WaitingKey { id: key.id, appended, from_before: true })
+    }))
+}
+
+async fn import(
+    installation: &Installation,
+    settings: &Settings,
+    args: &ImportArgs,
+) -> Result<Imported, Failure> {
+    let read = fs::read(&args.file);
+    let unreadable = |error| Failure::refused(format_args!("cannot read {}: {error}", args.file.display()));
+    let pem = zeroize::Zeroizing::new(read.map_err(unreadable)?);
+    let memory = installation.load_memory().await?;
+    let key = import_key(&memory, installation.store(), &pem, SystemClock.wall()).await;
+    let named = |error| Failure::refused(format_args!("{}: {error}", args.file.display()));
+    let key = key.map_err(named)?;
+    record(installation, AuditEvent::KeyAdded, key.id, Ok(key.appended));
+    let everywhere = installation.confirm(key.appended).await?;
+    let listed = find(installation, key.id).await?;
+    let signs_from = rfc3339(key_schedule(settings).may_sign_at(&listed));
+    Ok(Imported { key: KeyView::new(&listed), position: everywhere.position().number(), signs_from })
 }
 
 async fn retire(installation: &Installation, args: &RetireArgs) -> Result<Retired, Failure> {
     let key = find(installation, args.id).await?;
     if let Some(loss) = loss(&key, installation)
         && !args.yes
-        && !confirmed(&format!("Retire the sealing key {}? {loss}", args.id))?
+        && !confirmed(&format!("Retire the key {}? {loss}", args.id))?
     {
         return Err(Failure::refused("nothing was retired"));
     }
     let retired = retire_key(installation.store(), args.id, SystemClock.wall()).await;
     record(installation, AuditEvent::KeyRetired, args.id, told(&retired));
     let everywhere = installation.confirm(retired.map_err(Failure::refused)?).await?;
-    Ok(Retired { key_id: args.id.to_string(), position: everywhere.position().number(), retired: true })
+    let kind = KeyView::new(&key).kind;
+    Ok(Retired { key_id: args.id.to_string(), kind, position: everywhere.position().number(), retired: true })
 }
 
 /// What would be lost with this key, if something would.
 fn loss(key: &ListedKey, installation: &Installation) -> Option<String> {
     let until = match (key.state, key.tokens_until?) {
-        (KeyState::Opens, until) if !until.is_over(installation.now) => until,
+        (KeyState::Kept, until) if !until.is_over(installation.now) => until,
         _ => return None,
     };
+    let tokens =
+        if key.kind.signs() { "Tokens that it has signed" } else { "Access tokens that it has sealed" };
     Some(match until {
-        Expiry::At(moment) => format!("Access tokens that it has sealed may live until {}.", rfc3339(moment)),
-        Expiry::Never => "Access tokens that it has sealed may live for ever.".to_owned(),
+        Expiry::At(moment) => format!("{tokens} may live until {}.", rfc3339(moment)),
+        Expiry::Never => format!("{tokens} may live for ever."),
     })
 }
 
 async fn find(installation: &Installation, id: KeyId) -> Result<ListedKey, Failure> {
     let keys = list_keys(installation.store()).await.map_err(Failure::refused)?;
-    let unknown = || Failure::refused(format_args!("there is no sealing key {id} (obol keys list)"));
+    let unknown = || Failure::refused(format_args!("there is no key {id} (obol keys list)"));
     keys.into_iter().find(|key| key.id == id).ok_or_else(unknown)
 }
 
@@ -140,28 +151,7 @@ fn told<E: ToString>(outcome: &Result<Appended, E>) -> Result<Appended, String> 
 
 fn record(installation: &Installation, event: AuditEvent, id: KeyId, outcome: Result<Appended, String>) {
     installation.record(event, outcome.as_ref().err().cloned(), |record| {
-        record.reason = Some(format!("sealing key {id}").into());
+        record.reason = Some(format!("key {id}").into());
         record.position = outcome.as_ref().ok().map(|appended| appended.position());
     });
-}
-
-fn key_id(text: &str) -> Result<KeyId, &'static str> {
-    let is_id = text.len() == 8 && text.bytes().all(|digit| digit.is_ascii_hexdigit());
-    let number = u32::from_str_radix(text, 16).ok().filter(|_| is_id);
-    number.map(|number| KeyId::from_bytes(number.to_be_bytes())).ok_or("8 hexadecimal digits are expected")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_id_is_read_as_it_is_shown_and_nothing_else_is() {
-        for text in ["00000000", "1f8b0c3d", "ffffffff"] {
-            assert_eq!(key_id(text).unwrap().to_string(), text);
-        }
-        for text in ["", "1f8b0c3", "1f8b0c3d0", "+1f8b0c3", "1f8b0c3g", " 1f8b0c3"] {
-            assert!(key_id(text).is_err(), "{text:?}");
-        }
-    }
 }

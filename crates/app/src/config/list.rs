@@ -253,6 +253,37 @@ pub(crate) const SETTINGS: &[Setting] = &[
         get: |settings| Some(Value::from(settings.refresh_grace_secs)),
     },
     Setting {
+        key: "signing_key_rotation_days",
+        value_name: "DAYS",
+        about: "Days after which the server puts a new signing key in the place of the one in use; the old one stays \
+                published until what it has signed is over. 0: only by `obol keys rotate`; else 2 to 3650.",
+        example: "",
+        shape: Shape::Number,
+        reach: Reach::Server,
+        set: |settings, texts| {
+            let days: u32 = parse::number(texts, "days", 0, 3_650)?;
+            if days == 1 {
+                return Err("a signing key signs for 2 days at least; 0: until `obol keys rotate`".to_owned());
+            }
+            settings.signing_key_rotation_days = days;
+            Ok(())
+        },
+        get: |settings| Some(Value::from(settings.signing_key_rotation_days)),
+    },
+    Setting {
+        key: "jwks_max_age",
+        value_name: "SECS",
+        about: "Seconds for which who verifies signatures may keep the published keys (Cache-Control). A new signing \
+                key is published for as long before it signs. At most 86400.",
+        example: "",
+        shape: Shape::Number,
+        reach: Reach::Server,
+        set: |settings, texts| {
+            parse::number(texts, "seconds", 0, 86_400).map(|secs| settings.jwks_max_age_secs = secs)
+        },
+        get: |settings| Some(Value::from(settings.jwks_max_age_secs)),
+    },
+    Setting {
         key: "lease_ms",
         value_name: "MILLISECS",
         about: "Milliseconds for which the server vouches for its memory after it has read the change log. A \

@@ -43,6 +43,10 @@ pub(crate) struct Settings {
     pub(crate) log_format: LogFormat,
     /// How long a refresh token that was just replaced gets the same answer again.
     pub(crate) refresh_grace_secs: u32,
+    /// For how long a signing key signs, in days; 0: until an operator says otherwise.
+    pub(crate) signing_key_rotation_days: u32,
+    /// For how long the key set may be kept by who has asked for it.
+    pub(crate) jwks_max_age_secs: u32,
     /// How long the server vouches for its memory after it has read the change log.
     pub(crate) lease_ms: u32,
     /// How often it reads the change log and renews the lease.
@@ -78,6 +82,8 @@ impl Default for Settings {
             log_level: LogLevel::Info,
             log_format: LogFormat::Auto,
             refresh_grace_secs: 10,
+            signing_key_rotation_days: 90,
+            jwks_max_age_secs: 3_600,
             lease_ms: 2_000,
             lease_renewal_ms: 500,
             on_stale: StalePolicy::Refuse,

@@ -1,17 +1,19 @@
-//! Changing the keys that seal access tokens, without a token that is refused because of it.
+//! Changing the keys that seal and sign tokens, without a token that is refused because of it.
 //!
-//! 1. A new key is added: it opens, and does not seal ([`begin_rotation`]).
+//! 1. A new key is added: it opens or is published, and does not seal or sign ([`begin_rotation`]).
 //! 2. The caller waits until no node answers without having applied that (`obol_replica::confirm_from_outside`).
-//! 3. The key is promoted: it seals, and the one before goes on opening ([`finish_rotation`]).
+//!    A signing key waits longer: until who keeps the key set asks for it again (`key_schedule`).
+//! 3. The key is promoted: it seals or signs, and the one before goes on opening or verifying ([`finish_rotation`]).
 //!
 //! Who is cut off in between leaves a key that waits; the next rotation goes on with it. Of two at once both go on with
 //! the same key.
 
+use obol_keys::ImportError;
 use obol_replica::{Memory, Revoked};
 use obol_store::{
     AddKeyOutcome, Appended, MOST_KEYS, PromoteOutcome, RetireOutcome, Store, StoreError, WrappedKey,
 };
-use obol_token::{Expiry, KeyId, Position, Timestamp};
+use obol_token::{Expiry, KeyId, KeyKind, Position, Timestamp};
 
 /// A key that opens at every node that has applied its addition, and does not seal yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,23 +27,25 @@ pub struct WaitingKey {
     pub from_before: bool,
 }
 
-/// Why the sealing key could not be changed.
+/// Why a key could not be changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RotateKeyError {
     /// No server has ever started.
     #[error("this installation has no sealing key yet: start `obol serve` on it once")]
     NoKey,
     /// The cryptographic library refuses.
-    #[error("the cryptographic library made no sealing key")]
+    #[error("the cryptographic library made no key")]
     NotMade,
     /// There are as many as there may be.
-    #[error("{MOST_KEYS} sealing keys are in use, and no more can be: retire old ones (obol keys retire)")]
+    #[error(
+        "{MOST_KEYS} keys of the kind are in use, and no more can be: retire old ones (obol keys retire)"
+    )]
     TooMany,
     /// Nodes may be left that would refuse what it seals.
-    #[error("the sealing key {0} has not reached every node yet: rotate again")]
+    #[error("the key {0} has not reached every node yet: rotate again")]
     NotEverywhere(KeyId),
     /// Somebody else has retired it.
-    #[error("the sealing key {0} was retired before it sealed: rotate again")]
+    #[error("the key {0} was retired before it was used: rotate again")]
     Retired(KeyId),
     /// Storage refused.
     #[error(transparent)]
@@ -52,25 +56,42 @@ pub enum RotateKeyError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RetireKeyError {
     /// Nothing could be issued without it.
-    #[error("{0} is the key that seals new tokens: put another in its place first (obol keys rotate)")]
+    #[error("{0} is the key in use of its kind: put another in its place first (obol keys rotate)")]
     Seals(KeyId),
     /// There is none.
-    #[error("there is no sealing key {0} (obol keys list)")]
+    #[error("there is no key {0} (obol keys list)")]
     Unknown(KeyId),
     /// Storage refused.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
+/// Why a key was not imported.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ImportKeyError {
+    /// The text holds none that could sign.
+    #[error(transparent)]
+    Text(#[from] ImportError),
+    /// It is here, or was: a key that was retired does not come back.
+    #[error("the key {0} is in this installation already, or was (obol keys list)")]
+    Known(KeyId),
+    /// Another one of its kind comes first.
+    #[error("the key {0} of the same kind waits already: finish its rotation, or retire it, first")]
+    OtherWaits(KeyId),
+    /// As for any new key.
+    #[error(transparent)]
+    Rotate(#[from] RotateKeyError),
+}
+
 /// What a key does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyState {
-    /// It opens, and waits until it is promoted.
+    /// It opens or verifies, and waits until it is promoted.
     Waits,
-    /// It seals new tokens, and opens.
-    Seals,
-    /// It opens what it has sealed.
-    Opens,
+    /// It seals and opens, or signs and verifies.
+    InUse,
+    /// It opens what it has sealed, or verifies what it has signed.
+    Kept,
     /// Nothing any more.
     Retired,
 }
@@ -80,33 +101,35 @@ pub enum KeyState {
 pub struct ListedKey {
     /// Which.
     pub id: KeyId,
+    /// What it is for.
+    pub kind: KeyKind,
     /// What it does.
     pub state: KeyState,
     /// When it was made.
     pub created_at: Timestamp,
-    /// Since when it seals, or when it began to.
-    pub sealing_since: Option<Timestamp>,
-    /// Until when access tokens that it has sealed may live; `None` while it seals, and when there are none that stand.
+    /// Since when it seals or signs, or when it began to.
+    pub in_use_since: Option<Timestamp>,
+    /// Until when tokens that it has sealed or signed may live; `None` while it is in use, and when there are none that stand.
     pub tokens_until: Option<Expiry>,
     /// When it was retired.
     pub retired_at: Option<Timestamp>,
 }
 
-/// All sealing keys, in the order in which they were made.
+/// All keys, in the order in which they were made.
 ///
 /// # Errors
 /// [`StoreError`]
 pub async fn list_keys(store: &dyn Store) -> Result<Vec<ListedKey>, StoreError> {
     let clients = store.list_clients().await?;
-    let replaced_at = |keys: &[WrappedKey], position: Position| {
-        let promoted = keys.iter().filter_map(|key| key.promoted);
+    let replaced_at = |keys: &[WrappedKey], kind: KeyKind, position: Position| {
+        let promoted = keys.iter().filter(|key| key.kind == kind).filter_map(|key| key.promoted);
         promoted.filter(|later| later.position > position).min_by_key(|later| later.position)
     };
     let keys = store.list_keys().await?;
     let listed = keys.iter().map(|key| {
-        let next = key.promoted.and_then(|promoted| replaced_at(&keys, promoted.position));
+        let next = key.promoted.and_then(|promoted| replaced_at(&keys, key.kind, promoted.position));
         let state = state(&keys, key);
-        let until = next.filter(|_| state == KeyState::Opens).map(|next| {
+        let until = next.filter(|_| state == KeyState::Kept).map(|next| {
             // Tokens of deleted clients are refused in any case.
             let last_sealed_at = next.at.plus_secs(SEALED_LATE_SECS);
             let expiries = clients.iter().map(|client| client.access_token_lifetime.from(last_sealed_at));
@@ -114,9 +137,10 @@ pub async fn list_keys(store: &dyn Store) -> Result<Vec<ListedKey>, StoreError> 
         });
         ListedKey {
             id: key.id,
+            kind: key.kind,
             state,
             created_at: key.created_at,
-            sealing_since: key.promoted.map(|promoted| promoted.at),
+            in_use_since: key.promoted.map(|promoted| promoted.at),
             tokens_until: until,
             retired_at: key.retired_at,
         }
@@ -131,15 +155,46 @@ pub async fn list_keys(store: &dyn Store) -> Result<Vec<ListedKey>, StoreError> 
 pub async fn begin_rotation(
     memory: &Memory,
     store: &dyn Store,
+    kind: KeyKind,
     now: Timestamp,
 ) -> Result<WaitingKey, RotateKeyError> {
     if !memory.has_key() {
         return Err(RotateKeyError::NoKey);
     }
-    let key = memory.new_sealing_key(now).ok_or(RotateKeyError::NotMade)?;
+    let key = match kind {
+        KeyKind::Sealing => memory.new_sealing_key(now),
+        _ => memory.new_signing_key(kind, now),
+    };
+    let key = key.ok_or(RotateKeyError::NotMade)?;
     match store.add_key(&key).await? {
         AddKeyOutcome::Waits { id, appended } => Ok(WaitingKey { id, appended, from_before: id != key.id }),
         AddKeyOutcome::TooMany => Err(RotateKeyError::TooMany),
+    }
+}
+
+/// Step 1 with a signing key that was made elsewhere, in PEM.
+///
+/// # Errors
+/// [`ImportKeyError`]
+pub async fn import_key(
+    memory: &Memory,
+    store: &dyn Store,
+    pem: &[u8],
+    now: Timestamp,
+) -> Result<WaitingKey, ImportKeyError> {
+    let key = memory.import_signing_key(pem, now)?;
+    // One that waits is told as if it had been added now; any other the store refuses.
+    if store.list_keys().await.map_err(RotateKeyError::Store)?.iter().any(|known| known.id == key.id) {
+        return Err(ImportKeyError::Known(key.id));
+    }
+    match store.add_key(&key).await {
+        Ok(AddKeyOutcome::Waits { id, appended }) if id == key.id => {
+            Ok(WaitingKey { id, appended, from_before: false })
+        }
+        Ok(AddKeyOutcome::Waits { id, .. }) => Err(ImportKeyError::OtherWaits(id)),
+        Ok(AddKeyOutcome::TooMany) => Err(RotateKeyError::TooMany.into()),
+        Err(StoreError::Conflict(_)) => Err(ImportKeyError::Known(key.id)),
+        Err(error) => Err(RotateKeyError::Store(error).into()),
     }
 }
 
@@ -179,12 +234,13 @@ pub async fn retire_key(store: &dyn Store, id: KeyId, now: Timestamp) -> Result<
 const SEALED_LATE_SECS: i64 = 120;
 
 fn state(keys: &[WrappedKey], key: &WrappedKey) -> KeyState {
-    let in_use = keys.iter().filter(|key| key.retired_at.is_none()).filter_map(|key| key.promoted);
+    let of_kind = keys.iter().filter(|other| other.kind == key.kind);
+    let in_use = of_kind.filter(|key| key.retired_at.is_none()).filter_map(|key| key.promoted);
     let seals_from = in_use.map(|promoted| promoted.position).max();
     match (key.retired_at, key.promoted.map(|promoted| promoted.position)) {
         (Some(_), _) => KeyState::Retired,
         (None, None) => KeyState::Waits,
-        (None, since) if since == seals_from => KeyState::Seals,
-        (None, Some(_)) => KeyState::Opens,
+        (None, since) if since == seals_from => KeyState::InUse,
+        (None, Some(_)) => KeyState::Kept,
     }
 }

@@ -163,7 +163,7 @@ impl State {
 
     fn add_first_key(&mut self, key: &NewKey, timeline: u64) -> FirstKeyOutcome {
         self.lock(timeline);
-        if self.log.values().any(|change| matches!(change, Change::Key(_))) {
+        if self.log.values().any(|change| matches!(change, Change::Key(known) if known.kind == key.kind)) {
             return FirstKeyOutcome::Exists;
         }
         let thing = Thing::Key(*key.id.as_bytes());
