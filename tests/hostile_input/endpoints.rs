@@ -17,13 +17,15 @@ const fn endpoint(method: &'static str, path: &'static str) -> Endpoint {
 }
 
 /// All of them.
-pub(crate) const ENDPOINTS: [Endpoint; 9] = [
+pub(crate) const ENDPOINTS: [Endpoint; 11] = [
     endpoint("POST", "/api/v1/oauth/token"),
     endpoint("GET", "/api/v1/oauth/verify_token"),
     endpoint("POST", "/api/v1/oauth/revoke_token"),
     endpoint("POST", "/oauth2/token"),
     endpoint("POST", "/oauth2/revoke"),
     endpoint("POST", "/oauth2/introspect"),
+    endpoint("GET", "/oauth2/jwks"),
+    endpoint("GET", "/api/v1/oauth/.well-known/keys"),
     endpoint("GET", METADATA),
     endpoint("GET", "/healthz"),
     endpoint("GET", "/readyz"),

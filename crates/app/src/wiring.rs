@@ -129,7 +129,11 @@ fn engine(
             format!("clients cannot reach this server as {url}; give its public URL with --issuer URL")
         })?,
     };
-    let settings = obol_oauth::Settings { issuer, refresh_grace_secs: settings.refresh_grace_secs };
+    let settings = obol_oauth::Settings {
+        issuer,
+        refresh_grace_secs: settings.refresh_grace_secs,
+        key_set_max_age_secs: settings.jwks_max_age_secs,
+    };
     let audit = Arc::clone(audit);
     Ok(Engine::new(Arc::clone(replica), Arc::clone(store), audit, settings))
 }

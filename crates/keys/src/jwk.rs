@@ -7,7 +7,7 @@ use aws_lc_rs::digest::{self, SHA256};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use obol_token::KeyId;
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::ser::{Serialize, Serializer};
 
 /// A public signing key. Its JSON form has the members that are required of its type, `kid` and `use`, and no private one.
 #[derive(Clone, PartialEq, Eq)]
@@ -51,43 +51,43 @@ impl Jwk {
         id.iter_mut().zip(hashed.as_ref()).for_each(|(byte, hashed)| *byte = *hashed);
         Thumbprint { text, id: KeyId::from_bytes(id) }
     }
+}
 
-    /// `alg`, where the key is for one algorithm; an RSA key is for RS256 and PS256.
-    fn algorithm(&self) -> Option<&'static str> {
-        match self.0 {
-            Public::EcP256 { .. } => Some("ES256"),
-            Public::Rsa { .. } => None,
-            Public::Ed25519 { .. } => Some("EdDSA"),
+/// Members in alphabetical order.
+impl Serialize for Jwk {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let kid = self.thumbprint();
+        let kid = ("kid", kid.as_str());
+        let sig = ("use", "sig");
+        match &self.0 {
+            Public::EcP256 { x, y } => serializer.collect_map([
+                ("alg", "ES256"),
+                ("crv", "P-256"),
+                kid,
+                ("kty", "EC"),
+                sig,
+                ("x", x),
+                ("y", y),
+            ]),
+            // It is for RS256 and PS256, so it does not say `alg`.
+            Public::Rsa { n, e } => {
+                serializer.collect_map([("e", e.as_str()), kid, ("kty", "RSA"), ("n", n), sig])
+            }
+            Public::Ed25519 { x } => serializer.collect_map([
+                ("alg", "EdDSA"),
+                ("crv", "Ed25519"),
+                kid,
+                ("kty", "OKP"),
+                sig,
+                ("x", x),
+            ]),
         }
     }
 }
 
-impl Serialize for Jwk {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut members = serializer.serialize_map(None)?;
-        if let Some(algorithm) = self.algorithm() {
-            members.serialize_entry("alg", algorithm)?;
-        }
-        match &self.0 {
-            Public::EcP256 { x, y } => {
-                for (name, value) in [("crv", "P-256"), ("kty", "EC"), ("x", x), ("y", y)] {
-                    members.serialize_entry(name, value)?;
-                }
-            }
-            Public::Rsa { n, e } => {
-                for (name, value) in [("e", e.as_str()), ("kty", "RSA"), ("n", n)] {
-                    members.serialize_entry(name, value)?;
-                }
-            }
-            Public::Ed25519 { x } => {
-                for (name, value) in [("crv", "Ed25519"), ("kty", "OKP"), ("x", x)] {
-                    members.serialize_entry(name, value)?;
-                }
-            }
-        }
-        members.serialize_entry("kid", self.thumbprint().as_str())?;
-        members.serialize_entry("use", "sig")?;
-        members.end()
+impl fmt::Debug for Jwk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Jwk({})", self.thumbprint().as_str())
     }
 }
 
@@ -161,8 +161,7 @@ mod tests {
             (Jwk::ed25519(&[7; 32]), &["alg", "crv", "kid", "kty", "use", "x"]),
         ] {
             let json = serde_json::to_value(&key).unwrap();
-            let mut names: Vec<_> = json.as_object().unwrap().keys().map(String::as_str).collect();
-            names.sort_unstable();
+            let names: Vec<_> = json.as_object().unwrap().keys().map(String::as_str).collect();
             assert_eq!(names, expected);
             assert_eq!((&json["use"], &json["kid"]), (&"sig".into(), &key.thumbprint().as_str().into()));
         }

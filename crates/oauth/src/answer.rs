@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use obol_keys::Jwk;
 use obol_replica::Revoked;
 use obol_token::{Claims, SubjectId, Timestamp, TokenId};
 use serde::{Deserialize, Serialize, Serializer};
@@ -20,6 +21,8 @@ pub enum Answer<'a> {
     Introspection(Introspection<'a>),
     /// `verify_token/`.
     Verification(Verification<'a>),
+    /// RFC 7517 §5.
+    KeySet(KeySet),
     /// A document as it is (RFC 8414).
     Document(serde_json::Value),
 }
@@ -41,6 +44,16 @@ impl std::fmt::Debug for TokenAnswer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "TokenAnswer {{ expires_in: {}, scope: {:?}, .. }}", self.expires_in, self.scope)
     }
+}
+
+/// The published keys.
+#[derive(Debug, Clone, Serialize)]
+pub struct KeySet {
+    /// Those that sign, those that have signed, and those that will.
+    pub keys: Vec<Jwk>,
+    /// For how long they may be kept, in seconds.
+    #[serde(skip)]
+    pub max_age_secs: u32,
 }
 
 /// The two ways in which a revocation ends well.

@@ -31,6 +31,8 @@ pub struct Settings {
     pub issuer: Issuer,
     /// How long the refresh token just replaced may be presented again, in seconds.
     pub refresh_grace_secs: u32,
+    /// For how long the key set may be kept by who has asked for it, in seconds.
+    pub key_set_max_age_secs: u32,
 }
 
 /// The protocol engine of one node.

@@ -20,7 +20,7 @@ mod params;
 mod request;
 mod scopes;
 
-pub use answer::{About, Answer, Introspection, RevocationDone, TokenAnswer, Verification, username};
+pub use answer::{About, Answer, Introspection, KeySet, RevocationDone, TokenAnswer, Verification, username};
 pub use authorization::{Authorization, BasicCredentials};
 pub use engine::{Engine, Outcome, PasswordNeeded, Person, PersonRefused, Settings};
 pub use error::{Challenge, ErrorCode, OAuthError, Wire};

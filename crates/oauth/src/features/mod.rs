@@ -2,6 +2,7 @@
 
 mod client_credentials;
 mod introspection;
+mod key_set;
 mod metadata;
 pub(crate) mod password;
 mod refresh;
@@ -21,7 +22,7 @@ use crate::engine::Call;
 use crate::{Answer, Engine, OAuthError, Outcome, Request, Surface};
 
 /// Everything that the server can do. Routes, grants and the discovery document are derived from it.
-pub static FEATURES: [Feature; 8] = [
+pub static FEATURES: [Feature; 9] = [
     token_endpoint::FEATURE,
     client_credentials::FEATURE,
     password::FEATURE,
@@ -29,6 +30,7 @@ pub static FEATURES: [Feature; 8] = [
     revocation::FEATURE,
     introspection::FEATURE,
     verification::FEATURE,
+    key_set::FEATURE,
     metadata::FEATURE,
 ];
 
@@ -71,7 +73,7 @@ pub enum Method {
 pub(crate) enum Steps {
     /// None: it is a document.
     Document(fn(&Engine) -> Value),
-    /// Vouch, request: whoever asks about an access token, without a client, answered from memory at once. By the policy
+    /// Vouch, request: whoever asks about an access token or a key, without a client, answered from memory at once. By the policy
     /// `on_stale` also after the lease.
     Asked(for<'a> fn(&Call<'a>, &'a mut Scratch) -> Result<Answer<'a>, OAuthError>),
     /// Vouch, client, request, and what follows.

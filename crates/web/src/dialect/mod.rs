@@ -5,7 +5,7 @@ mod rfc;
 
 pub(crate) use forti::verified;
 
-use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use obol_oauth::{Answer as Answered, OAuthError, RevocationDone, Surface};
 use serde::Serialize;
@@ -61,6 +61,19 @@ pub(crate) fn json_answer(status: StatusCode, body: &impl Serialize) -> Answer {
     }
 }
 
+/// A JSON answer that anybody may keep for so many seconds.
+fn kept_json_answer(body: &impl Serialize, max_age_secs: u32) -> Answer {
+    let value = match max_age_secs {
+        0 => HeaderValue::from_static("no-cache"),
+        secs => HeaderValue::try_from(format!("public, max-age={secs}"))
+            .unwrap_or(HeaderValue::from_static("no-cache")),
+    };
+    match serde_json::to_vec(body) {
+        Ok(bytes) => Answer::new(StatusCode::OK, KEPT_JSON, bytes).with(CACHE_CONTROL, value),
+        Err(_) => bare_answer(StatusCode::INTERNAL_SERVER_ERROR),
+    }
+}
+
 fn bare_answer(status: StatusCode) -> Answer {
     Answer::new(status, NOT_STORED, Vec::new())
 }
@@ -72,5 +85,7 @@ macro_rules! not_stored {
     };
 }
 
+const KEPT_JSON: UsualFields =
+    UsualFields::written("\r\nx-content-type-options: nosniff\r\ncontent-type: application/json");
 const NOT_STORED: UsualFields = UsualFields::written(not_stored!());
 const JSON: UsualFields = UsualFields::written(concat!(not_stored!(), "\r\ncontent-type: application/json"));

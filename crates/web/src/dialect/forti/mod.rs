@@ -2,9 +2,9 @@
 //! clients that read it.
 
 use http::{HeaderValue, StatusCode};
-use obol_oauth::{Answer as Answered, Challenge, ErrorCode, OAuthError, TokenAnswer, Verification};
+use obol_oauth::{Answer as Answered, Challenge, ErrorCode, KeySet, OAuthError, TokenAnswer, Verification};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::json_answer;
 use crate::server::Answer;
@@ -16,6 +16,7 @@ pub(super) fn success(answered: &Answered) -> Answer {
         Answered::Token(token) => json_answer(StatusCode::OK, &TokenBody::of(token)),
         Answered::Revocation(_done) => json_answer(StatusCode::OK, &json!({ "status": "success" })),
         Answered::Introspection(introspection) => json_answer(StatusCode::OK, introspection),
+        Answered::KeySet(keys) => published(keys),
         Answered::Document(document) => json_answer(StatusCode::OK, document),
     }
 }
@@ -32,6 +33,16 @@ pub(crate) fn verified(verification: &Verification<'_>) -> Answer {
     }
     let Verification { client_id, expires_in, scope, username } = verification;
     let body = Body { client_id, expires_in: *expires_in, scope, status: "success", username };
+    json_answer(StatusCode::OK, &body)
+}
+
+/// Its own keys say `alg`, and they are RSA keys for RS256.
+fn published(keys: &KeySet) -> Answer {
+    let mut body = json!(keys);
+    let members = body["keys"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut);
+    for key in members.filter(|key| key.get("kty").is_some_and(|kty| kty == "RSA")) {
+        key.insert("alg".to_owned(), json!("RS256"));
+    }
     json_answer(StatusCode::OK, &body)
 }
 

@@ -4,7 +4,7 @@ use http::{HeaderValue, StatusCode};
 use obol_oauth::{Answer as Answered, Challenge, ErrorCode, OAuthError, TokenAnswer};
 use serde::Serialize;
 
-use super::{bare_answer, json_answer};
+use super::{bare_answer, json_answer, kept_json_answer};
 use crate::server::Answer;
 
 /// The answer to a request that was granted.
@@ -15,6 +15,7 @@ pub(super) fn success(answered: &Answered) -> Answer {
         Answered::Revocation(_done) => bare_answer(StatusCode::OK),
         Answered::Introspection(introspection) => json_answer(StatusCode::OK, introspection),
         Answered::Verification(verification) => json_answer(StatusCode::OK, verification),
+        Answered::KeySet(keys) => kept_json_answer(keys, keys.max_age_secs),
         Answered::Document(document) => json_answer(StatusCode::OK, document),
     }
 }
