@@ -135,7 +135,8 @@ pub async fn begin_rotation(
     store: &dyn Store,
     now: Timestamp,
 ) -> Result<WaitingKey, RotateKeyError> {
-    if !memory.has_key() {
+    // One where none seals any more gets another; the first of all is made by a server.
+    if !memory.has_key() && !store.has_sealing_key().await? {
         return Err(RotateKeyError::NoKey);
     }
     let key = memory.new_sealing_key(now).ok_or(RotateKeyError::NotMade)?;
