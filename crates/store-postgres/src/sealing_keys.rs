@@ -20,7 +20,7 @@ macro_rules! columns {
 }
 
 const ADD_FIRST: &str = "INSERT INTO sealing_keys (id, wrapped, created_at, sealing_since) \
-     SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT 1 FROM sealing_keys)";
+     SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT 1 FROM sealing_keys WHERE retired_at IS NULL)";
 const ADD: &str = "INSERT INTO sealing_keys (id, wrapped, created_at) SELECT $1, $2, $3 \
      WHERE NOT EXISTS (SELECT 1 FROM sealing_keys WHERE sealing_since IS NULL AND retired_at IS NULL) \
      AND (SELECT COUNT(*) FROM sealing_keys WHERE retired_at IS NULL) < $4";

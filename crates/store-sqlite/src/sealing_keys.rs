@@ -18,7 +18,7 @@ macro_rules! columns {
 }
 
 const ADD_FIRST: &str = "INSERT INTO sealing_keys (id, wrapped, created_at, sealing_since) \
-     SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT 1 FROM sealing_keys)";
+     SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT 1 FROM sealing_keys WHERE retired_at IS NULL)";
 const ADD: &str = "INSERT INTO sealing_keys (id, wrapped, created_at) SELECT $1, $2, $3 \
      WHERE NOT EXISTS (SELECT 1 FROM sealing_keys WHERE sealing_since IS NULL AND retired_at IS NULL) \
      AND (SELECT COUNT(*) FROM sealing_keys WHERE retired_at IS NULL) < $4";
@@ -29,6 +29,8 @@ const SEAL_FROM: &str = "UPDATE sealing_keys SET sealing_from = $1 WHERE id = $2
 const RETIRE: &str = "UPDATE sealing_keys SET retired_at = $1, wrapped = $2 \
      WHERE id = $3 AND retired_at IS NULL AND (sealing_from IS NULL \
      OR sealing_from < (SELECT MAX(sealing_from) FROM sealing_keys WHERE retired_at IS NULL))";
+const RETIRE_ALL: &str =
+    "UPDATE sealing_keys SET retired_at = $1, wrapped = $2 WHERE retired_at IS NULL RETURNING id";
 const PUT_BACK: &str = concat!(
     "INSERT INTO sealing_keys (",
     columns!(),
@@ -43,7 +45,7 @@ const LIST: &str = concat!("SELECT ", columns!(), " FROM sealing_keys ORDER BY c
 const EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM sealing_keys)";
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] =
-    &[ADD_FIRST, ADD, FIND_WAITING, PROMOTE, SEAL_FROM, RETIRE, PUT_BACK, FIND, LIST, EXISTS];
+    &[ADD_FIRST, ADD, FIND_WAITING, PROMOTE, SEAL_FROM, RETIRE, RETIRE_ALL, PUT_BACK, FIND, LIST, EXISTS];
 
 #[async_trait]
 impl SealingKeys for SqliteStore {
@@ -76,6 +78,17 @@ impl SealingKeys for SqliteStore {
 
     async fn has_sealing_key(&self) -> Result<bool, StoreError> {
         self.readers.read(|db| db.prepare_cached(EXISTS)?.query_row([], |row| row.get(0))).await
+    }
+}
+
+impl SqliteStore {
+    /// Ends every key, also the one that seals: for a backup, which does not know which were retired after it was made. The
+    /// next server makes another.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub(crate) async fn retire_all_sealing_keys(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.writer.write(Some(now), move |db| retire_all(db, now)).await
     }
 }
 
@@ -126,6 +139,17 @@ fn retire(db: &Connection, id: KeyId, now: Timestamp) -> Result<RetireOutcome> {
         Some(_) => Ok(RetireOutcome::Seals),
         None => Ok(RetireOutcome::Unknown),
     }
+}
+
+fn retire_all(db: &Connection, now: Timestamp) -> Result<()> {
+    let nothing: &[u8] = &[];
+    let mut retire = db.prepare_cached(RETIRE_ALL)?;
+    let retired = retire.query_map((now.as_secs(), nothing), |row| row.get(0).map(KeyId::from_bytes))?;
+    for id in retired.collect::<Result<Vec<_>>>()? {
+        // Nobody waits for it: no server runs on a database that is being put back.
+        let _: Appended = append(db, &Thing::SealingKey(id), Expiry::Never)?;
+    }
+    Ok(())
 }
 
 fn put_back(db: &Connection, key: &WrappedKey) -> Result<Appended> {

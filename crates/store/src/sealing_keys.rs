@@ -103,8 +103,8 @@ pub enum RetireOutcome {
 /// Stored sealing keys.
 #[async_trait]
 pub trait SealingKeys: Send + Sync {
-    /// Adds the installation's first sealing key, if there is none, and appends it to the change log. It seals at once:
-    /// there is no node yet that has another.
+    /// Adds the installation's first sealing key, if there is none or all are retired, as after a backup was put back; and
+    /// appends it to the change log. It seals at once: there is no node yet that has another.
     ///
     /// # Errors
     /// [`StoreError`]

@@ -85,6 +85,25 @@ pub(crate) fn run(command: KeysCommand, settings: &Settings, output: Output) -> 
     })
 }
 
+/// Puts a new key in the place of all that there are: after a backup was put back, which does not know which were retired
+/// since it was made.
+///
+/// # Errors
+/// [`Failure`]
+pub(crate) async fn replace_all(installation: &Installation) -> Result<(), Failure> {
+    if list_sealing_keys(installation.store()).await.map_err(Failure::refused)?.is_empty() {
+        return Ok(());
+    }
+    rotate(installation).await?;
+    for key in list_sealing_keys(installation.store()).await.map_err(Failure::refused)? {
+        match key.state {
+            KeyState::Opens | KeyState::Waits => drop(retire_now(installation, key.id).await?),
+            KeyState::Seals | KeyState::Retired => {}
+        }
+    }
+    Ok(())
+}
+
 async fn rotate(installation: &Installation) -> Result<Rotated, Failure> {
     let (store, memory) = (installation.store(), installation.load_memory().await?);
     let key = begin_rotation(&memory, store, SystemClock.wall()).await.map_err(Failure::refused)?;
@@ -109,10 +128,14 @@ async fn retire(installation: &Installation, args: &RetireArgs) -> Result<Retire
     {
         return Err(Failure::refused("nothing was retired"));
     }
-    let retired = retire_sealing_key(installation.store(), args.id, SystemClock.wall()).await;
-    record(installation, AuditEvent::KeyRetired, args.id, told(&retired));
+    retire_now(installation, args.id).await
+}
+
+async fn retire_now(installation: &Installation, id: KeyId) -> Result<Retired, Failure> {
+    let retired = retire_sealing_key(installation.store(), id, SystemClock.wall()).await;
+    record(installation, AuditEvent::KeyRetired, id, told(&retired));
     let everywhere = installation.confirm(retired.map_err(Failure::refused)?).await?;
-    Ok(Retired { key_id: args.id.to_string(), position: everywhere.position().number(), retired: true })
+    Ok(Retired { key_id: id.to_string(), position: everywhere.position().number(), retired: true })
 }
 
 /// What would be lost with this key, if something would.
