@@ -43,6 +43,60 @@ fn r63_after_a_restore_nothing_from_before_is_accepted_and_new_tokens_stand() {
 }
 
 #[test]
+fn r63_a_key_that_was_retired_after_the_backup_does_not_open_again() {
+    let mut server = obol!().server().start();
+    let client = server.add_client(&ClientSpec::confidential("service"));
+    let backup = server.installation().folder().join("backup.db").display().to_string();
+    server.run(&["backup", &backup]).exits(0);
+    server.run(&["keys", "rotate"]).exits(0);
+    let old = keys_that(&server, "opens").remove(0);
+    server.run(&["keys", "retire", &old, "--yes"]).exits(0);
+    server.stop();
+    for name in ["obol.db", "obol.db-wal", "obol.db-shm"] {
+        let _ = fs::remove_file(server.data().join(name));
+    }
+    server.run(&["restore", &backup]).exits(0);
+    assert_eq!(keys_that(&server, "retired"), [old.as_str()]);
+    assert!(keys_that(&server, "seals").is_empty());
+    server.start_again();
+    assert_eq!(keys_that(&server, "retired"), [old.as_str()]);
+    assert_eq!(keys_that(&server, "seals").len(), 1);
+    let token = server.token_by_client_credentials(&client).access;
+    assert!(server.stands(&client, &token));
+}
+
+#[test]
+fn r63_where_the_database_was_put_back_by_other_means_all_keys_are_replaced() {
+    let server = obol!().server().start();
+    let client = server.add_client(&ClientSpec::confidential("service"));
+    server.run(&["keys", "rotate"]).exits(0);
+    let before: Vec<String> = ["opens", "seals"].iter().flat_map(|state| keys_that(&server, state)).collect();
+    let old = server.token_by_client_credentials(&client).access;
+    let published = || server.http().get("/oauth2/jwks").send().expect(200).json()["keys"].clone();
+    let signing = published();
+    server.run(&["restore", "--yes"]).exits(0);
+    let signing_now = published();
+    assert_eq!(signing_now.as_array().map(Vec::len), Some(1));
+    assert_ne!(signing_now, signing, "a signing key that was retired meanwhile is trusted no more");
+    let mut retired = keys_that(&server, "retired");
+    retired.sort_by_key(|id| before.iter().position(|known| known == id));
+    assert_eq!(retired, before);
+    assert!(!server.stands(&client, &old));
+    let token = server.token_by_client_credentials(&client).access;
+    assert!(server.stands(&client, &token));
+}
+
+/// The ids of the sealing keys in this state.
+fn keys_that(server: &Server, state: &str) -> Vec<String> {
+    let listed = server.run(&["keys", "list", "--json"]).exits(0).json();
+    let keys = listed.as_array().expect("keys are listed").clone();
+    keys.iter()
+        .filter(|key| key["kind"] == "sealing" && key["state"] == state)
+        .map(|key| key["key_id"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
 fn r62_backups_taken_under_load_can_all_be_put_back() {
     let server = obol!().server().start();
     let client = server.add_client(&ClientSpec::confidential("service"));

@@ -12,6 +12,8 @@ mod asked;
 mod costs;
 #[path = "cluster/failovers.rs"]
 mod failovers;
+#[path = "cluster/on_stale.rs"]
+mod on_stale;
 #[path = "cluster/refusals.rs"]
 mod refusals;
 #[path = "cluster/sealing_keys.rs"]

@@ -127,12 +127,15 @@ fn verify_is_as_fast_while_the_database_takes_a_second_for_a_query() {
     let cluster = obol!().cluster().nodes(1).option("--lease-ms", "10000").start();
     let node = &cluster.nodes()[0];
     let token = issue(&cluster, node);
-    // The shortest of several rounds: a busy machine only adds to a time.
+    // The shortest of several rounds, as many as it takes: a machine that is busy with other tests only adds to a time.
     let (mut fast, mut slow) = (Duration::MAX, Duration::MAX);
-    for _ in 0..3 {
+    for round in 0..12 {
+        if round >= 3 && slow <= 2 * fast {
+            break;
+        }
         node.route().pass();
         node.await_ready();
-        fast = fast.min(verify_p99(&cluster, node, &token, Duration::from_millis(500)));
+        fast = fast.min(verify_p99(&cluster, node, &token, 2 * QUERY));
         node.route().order(|proxy| {
             proxy.delay(Direction::ToServer, QUERY / 2);
             proxy.delay(Direction::ToClient, QUERY / 2);

@@ -9,7 +9,7 @@ use std::fmt;
 use memchr::{memchr, memchr2};
 use percent_encoding::percent_decode;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::{ErrorCode, OAuthError};
 
@@ -149,7 +149,8 @@ pub(crate) fn decode_form(encoded: &[u8]) -> Result<Cow<'_, str>, MalformedParam
     if !escapes_are_whole {
         return Err(MalformedParams::Form);
     }
-    let blanks: Vec<u8> = encoded.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+    let blanks = encoded.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte });
+    let blanks: Zeroizing<Vec<u8>> = Zeroizing::new(blanks.collect());
     let decoded = percent_decode(&blanks).decode_utf8().map_err(|_| MalformedParams::Form)?;
     Ok(Cow::Owned(decoded.into_owned()))
 }

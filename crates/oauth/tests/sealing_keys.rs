@@ -9,7 +9,7 @@ use obol_oauth::administration::{
     begin_rotation, finish_rotation, list_keys, retire_key,
 };
 use obol_replica::{LeaseOptions, Memory, Revoked, SystemClock, confirm_from_outside};
-use obol_store::{Appended, Deny, FirstKeyOutcome, Store};
+use obol_store::{Appended, Deny, FirstKeyOutcome, Store, WrappedKey};
 use obol_store_sqlite::SqliteStore;
 use obol_token::{ClientId, Expiry, KeyId, KeyKind, Lifetime, Scopes, Timestamp};
 
@@ -50,6 +50,19 @@ async fn where_no_server_has_ever_started_there_is_nothing_to_rotate() {
     let place = Place::empty();
     assert_eq!(place.begin().await, Err(RotateKeyError::NoKey));
     assert_eq!(list_keys(&*place.store).await, Ok(Vec::new()));
+}
+
+#[tokio::test]
+async fn where_none_seals_any_more_the_next_rotation_puts_one_in_place() {
+    let place = Place::begun().await;
+    let first = place.store.list_keys().await.unwrap().remove(0);
+    // A node that met the end of this key, and a store that lost it with its successor.
+    let ended = WrappedKey { wrapped: Vec::new(), retired_at: Some(NOW), ..first };
+    let _ = place.store.put_back_key(&ended).await.unwrap();
+    assert!(!place.memory().await.has_key());
+    let second = place.rotate(NOW.plus_secs(1)).await;
+    assert_eq!(place.states().await, [(ended.id, KeyState::Retired), (second, KeyState::InUse)]);
+    assert!(place.memory().await.has_key());
 }
 
 #[tokio::test]

@@ -65,7 +65,10 @@ fn say_once(replica: &Replica, failing: &mut bool, read: Result<(), LoadError>) 
         }
         Err(error) => {
             if !std::mem::replace(failing, true) {
-                tracing::error!(%error, "cannot follow the change log; answers stop when the lease ends");
+                tracing::error!(
+                    %error,
+                    "cannot follow the change log; once its lease has ended, this node answers only what on_stale allows"
+                );
             }
         }
     }

@@ -126,13 +126,6 @@ impl Replica {
         Ok((self.vouch_at(boottime)?, self.clock.wall_at(boottime)))
     }
 
-    fn vouch_at(&self, boottime: Boottime) -> Result<Vouched<'_>, Stale> {
-        #[cfg(feature = "planted-bugs")]
-        let boottime = crate::clock::planted_now(boottime);
-        self.lease.check(boottime)?;
-        Ok(Vouched::by_lease(&self.memory))
-    }
-
     /// As [`Self::vouch`], for who is only told about access tokens: where [`OnStale::Serve`] says so, also without a lease,
     /// from what this node last knew.
     ///
@@ -151,6 +144,13 @@ impl Replica {
         let boottime = self.clock.boottime();
         let vouched = self.vouch_at(boottime).or_else(|_| self.stale_at(boottime))?;
         Ok((vouched, self.clock.wall_at(boottime)))
+    }
+
+    fn vouch_at(&self, boottime: Boottime) -> Result<Vouched<'_>, Stale> {
+        #[cfg(feature = "planted-bugs")]
+        let boottime = crate::clock::planted_now(boottime);
+        self.lease.check(boottime)?;
+        Ok(Vouched::by_lease(&self.memory))
     }
 
     #[cold]

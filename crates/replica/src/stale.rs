@@ -41,9 +41,15 @@ pub(crate) async fn announce(replica: Arc<Replica>) {
     while !replica.is_leaving() {
         let status = replica.status();
         say_change(&mut gives_stale_answers, &status);
-        // At the latest when the lease ends, so that no stale answer goes unsaid for long.
-        let next = if status.is_stale() { LOOK_EVERY } else { status.lease_left.min(LOOK_EVERY) };
-        sleep(next.max(SHORTEST)).await;
+        sleep(until_next_look(&status)).await;
+    }
+}
+
+/// At the latest when the lease ends, so that no stale answer goes unsaid for long.
+fn until_next_look(status: &Status) -> Duration {
+    match status.lease_left.is_zero() {
+        true => LOOK_EVERY,
+        false => status.lease_left.clamp(SHORTEST, LOOK_EVERY),
     }
 }
 
@@ -66,5 +72,41 @@ fn say_change(gives_stale_answers: &mut bool, status: &Status) {
         }
         (true, false) => tracing::info!("gives no stale answers any more: the change log is read again"),
         (false, false) | (true, true) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use obol_store::NodeId;
+    use obol_token::Position;
+
+    use super::*;
+
+    fn status(lease_left: Duration, answers_for: Duration) -> Status {
+        Status {
+            node: NodeId::from_bytes([1; 16]),
+            position: Position::START,
+            draining: false,
+            lease_left,
+            answers_for,
+            age: Duration::ZERO,
+            on_stale: OnStale::Serve { max_age: Duration::from_secs(10) },
+            seen: Arc::default(),
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_lease_is_not_missed_and_without_one_nothing_is_looked_at_in_haste() {
+        let (none, long) = (Duration::ZERO, Duration::from_secs(1));
+        let millis = Duration::from_millis;
+        for (lease_left, answers_for, next) in [
+            (long, long, LOOK_EVERY),
+            (millis(40), long, millis(40)),
+            (Duration::from_micros(3), long, SHORTEST),
+            (none, long, LOOK_EVERY),
+            (none, none, LOOK_EVERY),
+        ] {
+            assert_eq!(until_next_look(&status(lease_left, answers_for)), next, "{lease_left:?}");
+        }
     }
 }

@@ -22,7 +22,7 @@ macro_rules! columns {
 }
 
 const ADD_FIRST: &str = "INSERT INTO keys (id, kind, wrapped, created_at, promoted_at) \
-     SELECT $1, $2, $3, $4, $5 WHERE NOT EXISTS (SELECT 1 FROM keys WHERE kind = $2)";
+     SELECT $1, $2, $3, $4, $5 WHERE NOT EXISTS (SELECT 1 FROM keys WHERE kind = $2 AND retired_at IS NULL)";
 const ADD: &str = "INSERT INTO keys (id, kind, wrapped, created_at) SELECT $1, $2, $3, $4 \
      WHERE NOT EXISTS (SELECT 1 FROM keys WHERE kind = $2 AND promoted_at IS NULL AND retired_at IS NULL) \
      AND (SELECT COUNT(*) FROM keys WHERE kind = $2 AND retired_at IS NULL) < $5";

@@ -60,7 +60,8 @@ impl SqliteStore {
     }
 
     /// Puts a backup into `folder`, which must have no database. Everything that was issued before, also after the backup was
-    /// made, is refused from then on: the backup does not know what was revoked meanwhile.
+    /// made, is refused from then on, and no key of the backup opens or verifies any more: it does not know what was revoked and
+    /// retired meanwhile.
     ///
     /// # Errors
     /// [`BackupError`]; nothing has changed then.
@@ -101,6 +102,7 @@ async fn make_ready(backup: &Path, aside: &Path, now: Timestamp) -> Result<Posit
         }
     }
     let store = SqliteStore::open(aside)?;
+    store.retire_all_keys(now).await?;
     let denied = store.deny(&Deny::Everything, now).await?;
     drop(store);
     // The last to close has moved all of the log into the file.

@@ -20,7 +20,7 @@ macro_rules! columns {
 }
 
 const ADD_FIRST: &str = "INSERT INTO keys (id, kind, wrapped, created_at, promoted_at) \
-     SELECT $1, $2, $3, $4, $5 WHERE NOT EXISTS (SELECT 1 FROM keys WHERE kind = $2)";
+     SELECT $1, $2, $3, $4, $5 WHERE NOT EXISTS (SELECT 1 FROM keys WHERE kind = $2 AND retired_at IS NULL)";
 const ADD: &str = "INSERT INTO keys (id, kind, wrapped, created_at) SELECT $1, $2, $3, $4 \
      WHERE NOT EXISTS (SELECT 1 FROM keys WHERE kind = $2 AND promoted_at IS NULL AND retired_at IS NULL) \
      AND (SELECT COUNT(*) FROM keys WHERE kind = $2 AND retired_at IS NULL) < $5";
@@ -33,6 +33,8 @@ const RETIRE: &str = "UPDATE keys SET retired_at = $1, wrapped = $2 \
      WHERE id = $3 AND retired_at IS NULL AND (promoted_position IS NULL \
      OR promoted_position < (SELECT MAX(other.promoted_position) FROM keys AS other \
      WHERE other.kind = keys.kind AND other.retired_at IS NULL))";
+const RETIRE_ALL: &str =
+    "UPDATE keys SET retired_at = $1, wrapped = $2 WHERE retired_at IS NULL RETURNING id";
 const PUT_BACK: &str = concat!(
     "INSERT INTO keys (",
     columns!(),
@@ -47,7 +49,7 @@ const LIST: &str = concat!("SELECT ", columns!(), " FROM keys ORDER BY created_a
 const EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM keys)";
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] =
-    &[ADD_FIRST, ADD, FIND_WAITING, PROMOTE, USE_FROM, RETIRE, PUT_BACK, FIND, LIST, EXISTS];
+    &[ADD_FIRST, ADD, FIND_WAITING, PROMOTE, USE_FROM, RETIRE, RETIRE_ALL, PUT_BACK, FIND, LIST, EXISTS];
 
 #[async_trait]
 impl Keys for SqliteStore {
@@ -80,6 +82,17 @@ impl Keys for SqliteStore {
 
     async fn has_key(&self) -> Result<bool, StoreError> {
         self.readers.read(|db| db.prepare_cached(EXISTS)?.query_row([], |row| row.get(0))).await
+    }
+}
+
+impl SqliteStore {
+    /// Ends every key, also those in use: for a backup, which does not know which were retired after it was made. The next
+    /// server makes others.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub(crate) async fn retire_all_keys(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.writer.write(Some(now), move |db| retire_all(db, now)).await
     }
 }
 
@@ -131,6 +144,17 @@ fn retire(db: &Connection, id: KeyId, now: Timestamp) -> Result<RetireOutcome> {
         Some(_) => Ok(RetireOutcome::InUse),
         None => Ok(RetireOutcome::Unknown),
     }
+}
+
+fn retire_all(db: &Connection, now: Timestamp) -> Result<()> {
+    let nothing: &[u8] = &[];
+    let mut retire = db.prepare_cached(RETIRE_ALL)?;
+    let retired = retire.query_map((now.as_secs(), nothing), |row| row.get(0).map(KeyId::from_bytes))?;
+    for id in retired.collect::<Result<Vec<_>>>()? {
+        // Nobody waits for it: no server runs on a database that is being put back.
+        let _: Appended = append(db, &Thing::Key(id), Expiry::Never)?;
+    }
+    Ok(())
 }
 
 fn put_back(db: &Connection, key: &WrappedKey) -> Result<Appended> {

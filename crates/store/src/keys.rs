@@ -107,7 +107,8 @@ pub enum RetireOutcome {
 /// Stored keys.
 #[async_trait]
 pub trait Keys: Send + Sync {
-    /// Adds the installation's first key of a kind, if there is none, and appends it to the change log. It is in use at once:
+    /// Adds the installation's first key of a kind, if there is none or all are retired, as after a backup was put back; and
+    /// appends it to the change log. It is in use at once:
     /// there is no node yet that has another.
     ///
     /// # Errors

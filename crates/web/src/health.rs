@@ -31,7 +31,6 @@ pub(crate) fn readiness(engine: &Engine) -> Answer {
         .collect();
     let (ready, weaknesses) = (node.ready(), node.weaknesses());
     let mut body = json!({
-        "age_ms": millis(node.age),
         "behind": node.behind(),
         "lease_left_ms": millis(node.lease_left),
         "node": node.node.to_string(),
@@ -41,6 +40,9 @@ pub(crate) fn readiness(engine: &Engine) -> Answer {
         "stale": node.is_stale(),
         "status": if ready.is_ok() { "ready" } else { "not ready" },
     });
+    if node.lease_left.is_zero() {
+        body["age_ms"] = json!(millis(node.age));
+    }
     if !weaknesses.is_empty() {
         body["promise_reasons"] = json!(weaknesses);
     }

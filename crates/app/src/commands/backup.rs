@@ -7,6 +7,7 @@ use obol_store::{AuditEvent, Deny};
 use obol_store_sqlite::SqliteStore;
 use serde::Serialize;
 
+use crate::commands::keys;
 use crate::config::Settings;
 use crate::failure::{End, Failure};
 use crate::installation::{Installation, runtime};
@@ -95,6 +96,7 @@ pub(crate) fn restore(args: &RestoreArgs, settings: &Settings, output: Output) -
             let denied = installation.store().deny(&Deny::Everything, SystemClock.wall()).await;
             record(installation, denied.as_ref().err().map(ToString::to_string));
             let revoked = installation.confirm(denied.map_err(Failure::refused)?).await?;
+            keys::replace_all(installation, settings).await?;
             output.show(&Restored { position: revoked.position().number() })?;
             Ok(End::Done)
         }),

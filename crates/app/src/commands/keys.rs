@@ -41,12 +41,50 @@ pub(crate) fn run(command: KeysCommand, settings: &Settings, output: Output) -> 
     })
 }
 
+/// Puts new keys in the place of all that there are, at once: after a backup was put back, which does not know which were
+/// retired since it was made.
+///
+/// # Errors
+/// [`Failure`]
+pub(crate) async fn replace_all(installation: &Installation, settings: &Settings) -> Result<(), Failure> {
+    let before = list_keys(installation.store()).await.map_err(Failure::refused)?;
+    // Something has to seal, also where none does any more.
+    let counts = |key: &ListedKey| key.kind == KeyKind::Sealing || key.state != KeyState::Retired;
+    let kinds = KeyKind::ALL.into_iter();
+    for kind in kinds.filter(|kind| before.iter().any(|key| key.kind == *kind && counts(key))) {
+        replace(installation, settings, kind, Haste::Now).await?;
+    }
+    for key in list_keys(installation.store()).await.map_err(Failure::refused)? {
+        match key.state {
+            KeyState::Kept | KeyState::Waits => drop(retire_now(installation, &key).await?),
+            KeyState::InUse | KeyState::Retired => {}
+        }
+    }
+    Ok(())
+}
+
+/// Whether a signing key waits for who keeps the published keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Haste {
+    Now,
+    WhenKnown,
+}
+
 async fn rotate(
     installation: &Installation,
     settings: &Settings,
     args: &RotateArgs,
 ) -> Result<Rotated, Failure> {
-    let kind = args.key_kind()?;
+    let haste = if args.now { Haste::Now } else { Haste::WhenKnown };
+    replace(installation, settings, args.key_kind()?, haste).await
+}
+
+async fn replace(
+    installation: &Installation,
+    settings: &Settings,
+    kind: KeyKind,
+    haste: Haste,
+) -> Result<Rotated, Failure> {
     let memory = installation.load_memory().await?;
     let key = match waiting(installation, &memory, kind).await? {
         Some(key) => {
@@ -65,7 +103,7 @@ async fn rotate(
     let everywhere = installation.confirm(key.appended).await?;
     let listed = find(installation, key.id).await?;
     let may_sign_at = key_schedule(settings).may_sign_at(&listed);
-    if kind.signs() && !args.now && !SystemClock.wall().has_reached(may_sign_at) {
+    if kind.signs() && haste == Haste::WhenKnown && !SystemClock.wall().has_reached(may_sign_at) {
         let (key, signs_from) = (KeyView::new(&listed), Some(rfc3339(may_sign_at)));
         return Ok(Rotated { key, position: everywhere.position().number(), signs_from });
     }
@@ -117,11 +155,15 @@ async fn retire(installation: &Installation, args: &RetireArgs) -> Result<Retire
     {
         return Err(Failure::refused("nothing was retired"));
     }
-    let retired = retire_key(installation.store(), args.id, SystemClock.wall()).await;
-    record(installation, AuditEvent::KeyRetired, args.id, told(&retired));
+    retire_now(installation, &key).await
+}
+
+async fn retire_now(installation: &Installation, key: &ListedKey) -> Result<Retired, Failure> {
+    let retired = retire_key(installation.store(), key.id, SystemClock.wall()).await;
+    record(installation, AuditEvent::KeyRetired, key.id, told(&retired));
     let everywhere = installation.confirm(retired.map_err(Failure::refused)?).await?;
-    let kind = KeyView::new(&key).kind;
-    Ok(Retired { key_id: args.id.to_string(), kind, position: everywhere.position().number(), retired: true })
+    let (key_id, kind) = (key.id.to_string(), KeyView::new(key).kind);
+    Ok(Retired { key_id, kind, position: everywhere.position().number(), retired: true })
 }
 
 /// What would be lost with this key, if something would.

@@ -158,7 +158,8 @@ pub async fn begin_rotation(
     kind: KeyKind,
     now: Timestamp,
 ) -> Result<WaitingKey, RotateKeyError> {
-    if !memory.has_key() {
+    // One where none seals any more gets another; the first of all is made by a server.
+    if !memory.has_key() && !store.has_key().await? {
         return Err(RotateKeyError::NoKey);
     }
     let key = match kind {

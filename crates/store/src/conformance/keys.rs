@@ -27,6 +27,17 @@ pub async fn there_is_one_first_key(store: Fresh) {
     assert_eq!(entries(&*store).await, before);
 }
 
+pub async fn where_every_key_is_retired_there_is_a_first_one_again(store: Fresh) {
+    add_first(&*store, 1).await;
+    let (_, first) = told(&*store, 1).await.unwrap();
+    let ended = WrappedKey { wrapped: Vec::new(), retired_at: Some(at(7)), ..first };
+    let _ = store.put_back_key(&ended).await.unwrap();
+    let again = add_first(&*store, 2).await;
+    let since = Promoted { position: again, at: key(2).created_at };
+    assert_eq!(told(&*store, 2).await, Some((again, WrappedKey { promoted: Some(since), ..waiting(2) })));
+    assert_eq!(store.add_first_key(&key(3)).await, Ok(FirstKeyOutcome::Exists));
+}
+
 pub async fn of_50_parallel_first_keys_one_is_added(store: Fresh) {
     let mut adds = JoinSet::new();
     for number in 0..50 {

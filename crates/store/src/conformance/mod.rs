@@ -112,6 +112,7 @@ macro_rules! conformance_suite {
             keys {
                 the_first_key_is_told_to_the_nodes_and_seals_at_once
                 there_is_one_first_key
+                where_every_key_is_retired_there_is_a_first_one_again
                 of_50_parallel_first_keys_one_is_added
                 an_added_key_is_told_and_waits_until_it_is_promoted
                 while_a_key_waits_no_other_is_added
