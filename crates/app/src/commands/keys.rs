@@ -48,16 +48,22 @@ pub(crate) fn run(command: KeysCommand, settings: &Settings, output: Output) -> 
 /// [`Failure`]
 pub(crate) async fn replace_all(installation: &Installation, settings: &Settings) -> Result<(), Failure> {
     let before = list_keys(installation.store()).await.map_err(Failure::refused)?;
+    // One that waits would be taken for the new one.
+    for key in before.iter().filter(|key| key.state == KeyState::Waits) {
+        retire_now(installation, key).await?;
+    }
     // Something has to seal, also where none does any more.
-    let counts = |key: &ListedKey| key.kind == KeyKind::Sealing || key.state != KeyState::Retired;
+    let counts = |key: &ListedKey| {
+        key.kind == KeyKind::Sealing || matches!(key.state, KeyState::InUse | KeyState::Kept)
+    };
     let kinds = KeyKind::ALL.into_iter();
     for kind in kinds.filter(|kind| before.iter().any(|key| key.kind == *kind && counts(key))) {
         replace(installation, settings, kind, Haste::Now).await?;
     }
     for key in list_keys(installation.store()).await.map_err(Failure::refused)? {
         match key.state {
-            KeyState::Kept | KeyState::Waits => drop(retire_now(installation, &key).await?),
-            KeyState::InUse | KeyState::Retired => {}
+            KeyState::Kept => drop(retire_now(installation, &key).await?),
+            KeyState::Waits | KeyState::InUse | KeyState::Retired => {}
         }
     }
     Ok(())
