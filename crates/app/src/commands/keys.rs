@@ -6,9 +6,9 @@ mod view;
 use std::fs;
 
 use obol_oauth::administration::{
-    KeyState, ListedKey, WaitingKey, begin_rotation, finish_rotation, import_key, list_keys, retire_key,
+    KeyState, ListedKey, begin_rotation, finish_rotation, import_key, list_keys, retire_key,
 };
-use obol_replica::{Clock, Memory, SystemClock};
+use obol_replica::{Clock, SystemClock};
 use obol_store::{Appended, AuditEvent};
 use obol_token::{Expiry, KeyId, KeyKind};
 
@@ -92,20 +92,13 @@ async fn replace(
     haste: Haste,
 ) -> Result<Rotated, Failure> {
     let memory = installation.load_memory().await?;
-    let key = match waiting(installation, &memory, kind).await? {
-        Some(key) => {
-            tracing::warn!(key = %key.id, "a key of an earlier rotation waits: going on with it");
-            key
-        }
-        None => {
-            let key = begin_rotation(&memory, installation.store(), kind, SystemClock.wall()).await;
-            let key = key.map_err(Failure::refused)?;
-            if !key.from_before {
-                record(installation, AuditEvent::KeyAdded, key.id, Ok(key.appended));
-            }
-            key
-        }
-    };
+    let key = begin_rotation(&memory, installation.store(), kind, SystemClock.wall()).await;
+    let key = key.map_err(Failure::refused)?;
+    if key.from_before {
+        tracing::warn!(key = %key.id, "a key of an earlier rotation waits: going on with it");
+    } else {
+        record(installation, AuditEvent::KeyAdded, key.id, Ok(key.appended));
+    }
     let everywhere = installation.confirm(key.appended).await?;
     let listed = find(installation, key.id).await?;
     let may_sign_at = key_schedule(settings).may_sign_at(&listed);
@@ -118,20 +111,6 @@ async fn replace(
     let in_use = installation.confirm(promoted.map_err(Failure::refused)?).await?;
     let listed = find(installation, key.id).await?;
     Ok(Rotated { key: KeyView::new(&listed), position: in_use.position().number(), signs_from: None })
-}
-
-/// The key of this kind that waits, if there is one.
-async fn waiting(
-    installation: &Installation,
-    memory: &Memory,
-    kind: KeyKind,
-) -> Result<Option<WaitingKey>, Failure> {
-    let keys = list_keys(installation.store()).await.map_err(Failure::refused)?;
-    let waits = keys.iter().find(|key| key.kind == kind && key.state == KeyState::Waits);
-    Ok(waits.and_then(|key| {
-        let appended = memory.told_of_key(key.id)?;
-        Some(WaitingKey { id: key.id, appended, from_before: true })
-    }))
 }
 
 async fn import(
