@@ -11,7 +11,10 @@ use serde::ser::{Serialize, Serializer};
 
 /// A public signing key. Its JSON form has the members that are required of its type, `kid` and `use`, and no private one.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Jwk(Public);
+pub struct Jwk {
+    public: Public,
+    thumbprint: Thumbprint,
+}
 
 #[derive(Clone, PartialEq, Eq)]
 enum Public {
@@ -28,38 +31,36 @@ impl Jwk {
             return None;
         }
         // RFC 7518 §6.2.1.2: leading zeros stay.
-        Some(Self(Public::EcP256 { x: encoded(x), y: encoded(y) }))
+        Some(Self::new(Public::EcP256 { x: encoded(x), y: encoded(y) }))
     }
 
     /// From big-endian numbers without leading zeros (RFC 7518 §6.3.1).
     pub(crate) fn rsa(modulus: &[u8], exponent: &[u8]) -> Self {
-        Self(Public::Rsa { n: encoded(modulus), e: encoded(exponent) })
+        Self::new(Public::Rsa { n: encoded(modulus), e: encoded(exponent) })
     }
 
     /// From the 32 bytes of RFC 8032.
     pub(crate) fn ed25519(key: &[u8]) -> Self {
-        Self(Public::Ed25519 { x: encoded(key) })
+        Self::new(Public::Ed25519 { x: encoded(key) })
     }
 
-    /// The thumbprint with SHA-256 (RFC 7638 §3; for Ed25519 RFC 8037 §2).
-    pub fn thumbprint(&self) -> Thumbprint {
-        let hashed = digest::digest(&SHA256, required_members(&self.0).as_bytes());
-        let mut text = [0; Thumbprint::CHARS];
-        // 32 bytes are 43 characters.
-        let _ = URL_SAFE_NO_PAD.encode_slice(hashed.as_ref(), &mut text);
-        let mut id = [0; 4];
-        id.iter_mut().zip(hashed.as_ref()).for_each(|(byte, hashed)| *byte = *hashed);
-        Thumbprint { text, id: KeyId::from_bytes(id) }
+    fn new(public: Public) -> Self {
+        let thumbprint = Thumbprint::of(&public);
+        Self { public, thumbprint }
+    }
+
+    /// The thumbprint with SHA-256.
+    pub fn thumbprint(&self) -> &Thumbprint {
+        &self.thumbprint
     }
 }
 
 /// Members in alphabetical order.
 impl Serialize for Jwk {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let kid = self.thumbprint();
-        let kid = ("kid", kid.as_str());
+        let kid = ("kid", self.thumbprint.as_str());
         let sig = ("use", "sig");
-        match &self.0 {
+        match &self.public {
             Public::EcP256 { x, y } => serializer.collect_map([
                 ("alg", "ES256"),
                 ("crv", "P-256"),
@@ -100,6 +101,17 @@ pub struct Thumbprint {
 
 impl Thumbprint {
     const CHARS: usize = 43;
+
+    /// RFC 7638 §3; for Ed25519 RFC 8037 §2.
+    fn of(key: &Public) -> Self {
+        let hashed = digest::digest(&SHA256, required_members(key).as_bytes());
+        let mut text = [0; Self::CHARS];
+        // 32 bytes are 43 characters.
+        let _ = URL_SAFE_NO_PAD.encode_slice(hashed.as_ref(), &mut text);
+        let mut id = [0; 4];
+        id.iter_mut().zip(hashed.as_ref()).for_each(|(byte, hashed)| *byte = *hashed);
+        Self { text, id: KeyId::from_bytes(id) }
+    }
 
     /// Its text.
     pub fn as_str(&self) -> &str {

@@ -12,7 +12,7 @@ use aws_lc_rs::signature::{
 use obol_token::{KeyId, KeyKind, Position};
 use zeroize::Zeroizing;
 
-use crate::jwk::{Jwk, Thumbprint};
+use crate::jwk::Jwk;
 
 /// How something is signed: `alg` of RFC 7518 §3.1 and RFC 8037 §3.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,7 +61,6 @@ impl Algorithm {
 pub struct SigningKey {
     pair: Arc<Pair>,
     jwk: Arc<Jwk>,
-    thumbprint: Thumbprint,
     promoted: Option<Position>,
 }
 
@@ -102,18 +101,17 @@ impl SigningKey {
                 (Pair::Ed25519(pair), jwk)
             }
         };
-        let thumbprint = jwk.thumbprint();
-        Some(Self { pair: Arc::new(pair), jwk: Arc::new(jwk), thumbprint, promoted })
+        Some(Self { pair: Arc::new(pair), jwk: Arc::new(jwk), promoted })
     }
 
     /// Which: the first bytes of its thumbprint, so that a key has one id wherever it comes from.
     pub fn id(&self) -> KeyId {
-        self.thumbprint.key_id()
+        self.jwk.thumbprint().key_id()
     }
 
     /// `kid`: the thumbprint of RFC 7638.
     pub fn kid(&self) -> &str {
-        self.thumbprint.as_str()
+        self.jwk.thumbprint().as_str()
     }
 
     /// What it is for.
