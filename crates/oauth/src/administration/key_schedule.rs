@@ -9,8 +9,8 @@ use obol_store::{Appended, Store, StoreError};
 use obol_token::{Expiry, KeyId, KeyKind, Timestamp};
 
 use super::keys::{
-    KeyState, ListedKey, RetireKeyError, RotateKeyError, WaitingKey, begin_rotation, finish_rotation,
-    list_keys, retire_key,
+    KeyState, LATE_SECS, ListedKey, RetireKeyError, RotateKeyError, WaitingKey, begin_rotation,
+    finish_rotation, list_keys, retire_key,
 };
 
 /// When signing keys change.
@@ -61,13 +61,10 @@ pub enum StepError {
     Retire(#[from] RetireKeyError),
 }
 
-/// A node may answer with the key set of before for the longest lease, 60 s, and clocks may differ by as much.
-const PUBLISHED_LATE_SECS: i64 = 120;
-
 impl KeySchedule {
     /// From when on a key that waits may sign.
     pub fn may_sign_at(&self, key: &ListedKey) -> Timestamp {
-        key.created_at.plus_secs(i64::from(self.key_set_max_age_secs) + PUBLISHED_LATE_SECS)
+        key.created_at.plus_secs(i64::from(self.key_set_max_age_secs) + LATE_SECS)
     }
 
     /// What is due at `now`.
@@ -93,7 +90,7 @@ impl KeySchedule {
 
     /// Whether its successor has to be published now, to sign when its time is over.
     fn has_signed_enough(&self, key: &ListedKey, now: Timestamp) -> bool {
-        let ahead = i64::from(self.key_set_max_age_secs) + PUBLISHED_LATE_SECS;
+        let ahead = i64::from(self.key_set_max_age_secs) + LATE_SECS;
         let until =
             self.signs_for_secs.zip(key.in_use_since).map(|(secs, since)| since.plus_secs(secs - ahead));
         until.is_some_and(|until| now.has_reached(until))

@@ -131,7 +131,7 @@ pub async fn list_keys(store: &dyn Store) -> Result<Vec<ListedKey>, StoreError> 
         let state = state(&keys, key);
         let until = next.filter(|_| state == KeyState::Kept).map(|next| {
             // Tokens of deleted clients are refused in any case.
-            let last_sealed_at = next.at.plus_secs(SEALED_LATE_SECS);
+            let last_sealed_at = next.at.plus_secs(LATE_SECS);
             let expiries = clients.iter().map(|client| client.access_token_lifetime.from(last_sealed_at));
             expiries.max().unwrap_or(Expiry::At(last_sealed_at))
         });
@@ -230,9 +230,9 @@ pub async fn retire_key(store: &dyn Store, id: KeyId, now: Timestamp) -> Result<
     }
 }
 
-/// A node may seal with the key before until it has read of the promotion: no longer than the longest lease, 60 s, and as
-/// much again for clocks that differ.
-const SEALED_LATE_SECS: i64 = 120;
+/// For so long a node may go on with the keys of before, until it has read of a change: no longer than the longest lease,
+/// 60 s, and as much again for clocks that differ.
+pub(super) const LATE_SECS: i64 = 120;
 
 fn state(keys: &[WrappedKey], key: &WrappedKey) -> KeyState {
     let of_kind = keys.iter().filter(|other| other.kind == key.kind);
