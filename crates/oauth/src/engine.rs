@@ -164,14 +164,13 @@ impl Engine {
         Begun::Answered(match &request.endpoint.steps {
             Steps::Document(document) => Ok(Answer::Document(document(self))),
             Steps::Asked(handle) => self.asking_call(request).and_then(|call| handle(&call, scratch)),
-            Steps::Authenticated { client, part } => match part(request) {
+            Steps::Authenticated { client, only_tells, part } => match part(request) {
                 Part::Waiting(handle) => return Begun::Waiting(*client, handle),
-                Part::AtOnce(handle) => self
-                    .vouched_call(request)
-                    .and_then(|call| handle(&call, &self.authenticated(&call, *client)?, scratch)),
-                Part::Asked(handle) => self
-                    .asking_call(request)
-                    .and_then(|call| handle(&call, &self.authenticated(&call, *client)?, scratch)),
+                Part::AtOnce(handle) => match only_tells {
+                    true => self.asking_call(request),
+                    false => self.vouched_call(request),
+                }
+                .and_then(|call| handle(&call, &self.authenticated(&call, *client)?, scratch)),
             },
         })
     }

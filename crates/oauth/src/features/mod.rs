@@ -80,6 +80,8 @@ pub(crate) enum Steps {
     Authenticated {
         /// How the client must show itself.
         client: ClientRule,
+        /// Whether what it answers at once only tells about access tokens: by the policy `on_stale` also after the lease.
+        only_tells: bool,
         /// The feature's part, by what is asked.
         part: fn(&Request<'_>) -> Part,
     },
@@ -101,8 +103,6 @@ pub(crate) enum ClientRule {
 pub(crate) enum Part {
     /// Answers from memory at once.
     AtOnce(AtOnce),
-    /// The same, and only tells about access tokens: by the policy `on_stale` also after the lease.
-    Asked(AtOnce),
     /// Waits for storage or for people.
     Waiting(Waiting),
 }

@@ -22,7 +22,7 @@ pub(super) const FEATURE: Feature = Feature {
         surface: Surface::Rfc,
         method: Method::Post,
         path: PATH,
-        steps: Steps::Authenticated { client: ClientRule::Confidential, part },
+        steps: Steps::Authenticated { client: ClientRule::Confidential, only_tells: true, part },
     }],
     grants: &[],
     describe,
@@ -34,7 +34,7 @@ const PATH: &str = "/oauth2/introspect";
 fn part(request: &Request<'_>) -> Part {
     match refresh_token(request) {
         Some(_) => Part::Waiting(handle_refresh_token),
-        None => Part::Asked(handle_access_token),
+        None => Part::AtOnce(handle_access_token),
     }
 }
 

@@ -29,6 +29,7 @@ pub(super) const FEATURE: Feature = Feature {
             path: "/api/v1/oauth/revoke_token",
             steps: Steps::Authenticated {
                 client: ClientRule::Authenticated,
+                only_tells: false,
                 part: |_| Part::Waiting(handle),
             },
         },
@@ -38,6 +39,7 @@ pub(super) const FEATURE: Feature = Feature {
             path: PATH,
             steps: Steps::Authenticated {
                 client: ClientRule::Authenticated,
+                only_tells: false,
                 part: |_| Part::Waiting(handle),
             },
         },

@@ -20,13 +20,13 @@ pub(super) const FEATURE: Feature = Feature {
             surface: Surface::FortiAuthenticator,
             method: Method::Post,
             path: "/api/v1/oauth/token",
-            steps: Steps::Authenticated { client: ClientRule::Named, part },
+            steps: Steps::Authenticated { client: ClientRule::Named, only_tells: false, part },
         },
         Endpoint {
             surface: Surface::Rfc,
             method: Method::Post,
             path: PATH,
-            steps: Steps::Authenticated { client: ClientRule::Authenticated, part },
+            steps: Steps::Authenticated { client: ClientRule::Authenticated, only_tells: false, part },
         },
     ],
     grants: &[],
@@ -38,7 +38,7 @@ const PATH: &str = "/oauth2/token";
 fn part(request: &Request<'_>) -> Part {
     match named_grant(request) {
         Ok(Grant { part: Part::Waiting(_), .. }) => Part::Waiting(handle_waiting),
-        Ok(Grant { part: Part::AtOnce(_) | Part::Asked(_), .. }) | Err(_) => Part::AtOnce(handle_at_once),
+        Ok(Grant { part: Part::AtOnce(_), .. }) | Err(_) => Part::AtOnce(handle_at_once),
     }
 }
 
@@ -48,7 +48,7 @@ fn handle_at_once<'a>(
     scratch: &'a mut Scratch,
 ) -> Result<Answer<'a>, OAuthError> {
     let answered = allowed_grant(call, client).and_then(|grant| match grant.part {
-        Part::AtOnce(issue) | Part::Asked(issue) => issue(call, client, scratch),
+        Part::AtOnce(issue) => issue(call, client, scratch),
         Part::Waiting(_) => Err(OAuthError::new(ErrorCode::ServerError, "This grant waits.")),
     });
     answered.inspect_err(|error| audit_refused(call, &client.id, error))
@@ -59,9 +59,7 @@ fn handle_waiting<'a>(call: &'a Call<'a>, client: AuthenticatedClient) -> Pendin
         let id = client.id.clone();
         let outcome = match allowed_grant(call, &client).map(|grant| grant.part) {
             Ok(Part::Waiting(issue)) => issue(call, client).await,
-            Ok(Part::AtOnce(_) | Part::Asked(_)) => {
-                Err(OAuthError::new(ErrorCode::ServerError, "This grant does not wait."))
-            }
+            Ok(Part::AtOnce(_)) => Err(OAuthError::new(ErrorCode::ServerError, "This grant does not wait.")),
             Err(error) => Err(error),
         };
         outcome.inspect_err(|error| audit_refused(call, &id, error))
