@@ -6,6 +6,8 @@ use std::time::Duration;
 use obol_oauth::administration::{KeySchedule, Step, steps_due, take_step};
 use obol_replica::Replica;
 use obol_store::{Audit, AuditEvent, AuditRecord, Store};
+use tokio::runtime::Handle;
+use tokio::task::block_in_place;
 
 use crate::audit_trail::AuditTrail;
 
@@ -23,7 +25,9 @@ pub(crate) async fn keep_signing_keys(
         let due = steps_due(&replica, &*store, &schedule).await;
         let due = due.inspect_err(|error| tracing::warn!(%error, "cannot look at the signing keys"));
         for step in due.unwrap_or_default() {
-            match take_step(&replica, &*store, step).await {
+            // Making an RSA key takes a thread for longer than a request should wait.
+            let taken = block_in_place(|| Handle::current().block_on(take_step(&replica, &*store, step)));
+            match taken {
                 Ok(Some(taken)) => {
                     tracing::info!(key = %taken.key, "{}", said(step));
                     audit.record(AuditRecord {
