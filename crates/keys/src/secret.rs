@@ -177,6 +177,70 @@ impl std::fmt::Debug for RefreshToken {
 
 const ANSWER: &[u8] = b"obol refresh answer";
 
+macro_rules! random_secret {
+    ($(#[$doc:meta])* $name:ident, $kind:expr, $purpose:literal) => {
+        $(#[$doc])*
+        #[derive(Zeroize, ZeroizeOnDrop)]
+        pub struct $name([u8; 32]);
+
+        impl $name {
+            /// A fresh one.
+            pub fn generate() -> Self {
+                Self(random_bytes())
+            }
+
+            /// Reads the text form; `None` unless it is the exact full form.
+            pub fn parse(text: &str) -> Option<Self> {
+                let mut buffer = [0; 32 + 8];
+                let secret = <&[u8] as TryInto<_>>::try_into(from_text($kind, text, &mut buffer)?).ok()?;
+                buffer.zeroize();
+                Some(Self(secret))
+            }
+
+            /// The text form.
+            pub fn text(&self) -> String {
+                to_text($kind, &self.0)
+            }
+
+            /// What is stored of it.
+            pub fn hash(&self) -> SecretHash {
+                SecretHash::from_bytes(sha256($purpose, &[&self.0]))
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!(stringify!($name), "(..)"))
+            }
+        }
+    };
+}
+
+random_secret!(
+    /// An authorization code (RFC 6749 §1.3.1): 256 random bits, `obc_…`. Does not print.
+    AuthorizationCode,
+    CredentialKind::Code,
+    "authorization code"
+);
+random_secret!(
+    /// What the cookie of a signed-in browser holds: 256 random bits, `obw_…`. Does not print.
+    SessionSecret,
+    CredentialKind::Session,
+    "session"
+);
+
+impl SessionSecret {
+    /// What the forms of this session carry, so that no other site can send them (the synchronizer token of the session).
+    pub fn form_token(&self) -> String {
+        hex::encode(sha256("form", &[&self.0]))
+    }
+
+    /// Whether a form carries the token of this session; takes the same time whatever differs.
+    pub fn is_form_token(&self, presented: &str) -> bool {
+        constant_time::verify_slices_are_equal(self.form_token().as_bytes(), presented.as_bytes()).is_ok()
+    }
+}
+
 fn sha256(purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(b"obol ");
@@ -258,5 +322,24 @@ mod tests {
     fn secrets_do_not_print() {
         let (secret, token) = (PlainSecret::generate(), RefreshToken::generate());
         assert_eq!(format!("{secret:?} {token:?}"), "PlainSecret(..) RefreshToken(..)");
+    }
+
+    #[test]
+    fn codes_and_sessions_read_back_only_as_themselves() {
+        let (code, session) = (AuthorizationCode::generate(), SessionSecret::generate());
+        assert!(code.text().starts_with("obc_") && session.text().starts_with("obw_"));
+        assert_eq!(AuthorizationCode::parse(&code.text()).unwrap().hash(), code.hash());
+        assert!(AuthorizationCode::parse(&session.text()).is_none());
+        assert!(SessionSecret::parse(&code.text().replace("obc_", "obw_")).is_none());
+        assert_ne!(SessionSecret(code.0).hash(), code.hash(), "each use has its own first word");
+    }
+
+    #[test]
+    fn the_token_of_a_form_belongs_to_one_session() {
+        let (session, other) = (SessionSecret::generate(), SessionSecret::generate());
+        assert!(session.is_form_token(&session.form_token()));
+        for presented in [other.form_token(), String::new(), session.form_token()[1..].to_owned()] {
+            assert!(!session.is_form_token(&presented), "{presented}");
+        }
     }
 }

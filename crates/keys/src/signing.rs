@@ -9,52 +9,10 @@ use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PSS_SHA256,
     RsaKeyPair,
 };
-use obol_token::{KeyId, KeyKind, Position};
+use obol_token::{Algorithm, KeyId, KeyKind, Position};
 use zeroize::Zeroizing;
 
 use crate::jwk::Jwk;
-
-/// How something is signed: `alg` of RFC 7518 §3.1 and RFC 8037 §3.1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Algorithm {
-    /// ECDSA over P-256 with SHA-256.
-    Es256,
-    /// RSASSA-PKCS1-v1_5 with SHA-256.
-    Rs256,
-    /// RSASSA-PSS with SHA-256.
-    Ps256,
-    /// Ed25519.
-    EdDsa,
-}
-
-impl Algorithm {
-    /// All of them, the default first.
-    pub const ALL: [Self; 4] = [Self::Es256, Self::Rs256, Self::Ps256, Self::EdDsa];
-
-    /// Its name on the wire.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Es256 => "ES256",
-            Self::Rs256 => "RS256",
-            Self::Ps256 => "PS256",
-            Self::EdDsa => "EdDSA",
-        }
-    }
-
-    /// The one with this name, which is case-sensitive (RFC 7515 §4.1.1).
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
-    }
-
-    /// The kind of key that signs so.
-    pub const fn key_kind(self) -> KeyKind {
-        match self {
-            Self::Es256 => KeyKind::EcP256,
-            Self::Rs256 | Self::Ps256 => KeyKind::Rsa,
-            Self::EdDsa => KeyKind::Ed25519,
-        }
-    }
-}
 
 /// A signing key, unwrapped. Does not print.
 #[derive(Clone)]
@@ -285,17 +243,6 @@ mod tests {
         assert_eq!(current(&ring, Algorithm::Es256), Some(waits.id()));
         assert_eq!(ring.iter().count(), 3);
         assert_eq!(current(&SigningRing::default().with(waits.clone()), Algorithm::Es256), None, "it waits");
-    }
-
-    #[test]
-    fn names_of_algorithms_are_case_sensitive() {
-        for algorithm in Algorithm::ALL {
-            assert_eq!(Algorithm::from_name(algorithm.name()), Some(algorithm));
-            assert_eq!(Algorithm::from_name(&algorithm.name().to_lowercase()), None);
-        }
-        for name in ["", "none", "HS256", "ES384", "RS512"] {
-            assert_eq!(Algorithm::from_name(name), None, "{name}");
-        }
     }
 
     #[test]

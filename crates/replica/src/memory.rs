@@ -10,7 +10,8 @@ use obol_store::{
     Appended, Change, ChangeLog, Client, Entry, NewKey, Page, ReadFrom, StoreError, Timeline, WrappedKey,
 };
 use obol_token::{
-    Asked, Claims, ClientId, DenyList, KeyId, KeyKind, Position, Refusal, Scratch, SealFailed, Timestamp,
+    Asked, Claims, ClientId, CredentialKind, DenyList, KeyId, KeyKind, Position, Refusal, Scratch,
+    SealFailed, Timestamp,
 };
 
 /// Deny list, keys and clients as of [`Memory::applied`].
@@ -225,6 +226,27 @@ impl Memory {
         let keys = self.keys.load();
         let key = keys.ring.current().ok_or(SealError::NoKey)?;
         Ok(obol_token::seal(claims, key, nonce)?)
+    }
+
+    /// A ticket: `plain` under the seal of the key that was promoted last, for nobody but the nodes to read.
+    ///
+    /// # Errors
+    /// [`SealError`]
+    pub fn seal_ticket(&self, plain: Vec<u8>) -> Result<String, SealError> {
+        let keys = self.keys.load();
+        let key = keys.ring.current().ok_or(SealError::NoKey)?;
+        Ok(obol_token::seal_bytes(CredentialKind::Ticket, plain, key, obol_keys::random_bytes())?)
+    }
+
+    /// What [`Self::seal_ticket`] of any node has sealed, with a key that is not retired.
+    ///
+    /// # Errors
+    /// [`Refusal`]
+    pub fn open_ticket(&self, ticket: &str) -> Result<Vec<u8>, Refusal> {
+        let mut buffer = vec![0; ticket.len()];
+        let plain =
+            obol_token::open_bytes(CredentialKind::Ticket, ticket, &self.keys.load().ring, &mut buffer)?;
+        Ok(plain.to_vec())
     }
 
     /// Proof of an append at `position`, which this memory has applied; `None` if it has not got that far. What is

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
-use obol_keys::{Algorithm, MasterKey};
+use obol_keys::MasterKey;
 use obol_store::{Appended, Deny, NewKey, NodeId, Store, StoreError};
-use obol_token::{Denial, Denied, KeyKind, Position, Timestamp};
+use obol_token::{Algorithm, Denial, Denied, KeyKind, Position, Timestamp};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use obol_token::{ClientId, Lifetime, Scopes, SecretHash, Timestamp};
 
-use crate::{Appended, StoreError};
+use crate::{Appended, ClientSettings, StoreError};
 
 /// How a token may be asked for, by its wire name (RFC 6749 §4: `password`, `refresh_token`, …).
 ///
@@ -68,6 +68,8 @@ pub struct Client {
     pub may_introspect: bool,
     /// Whether a new family ends the others of the same person at this client.
     pub single_family: bool,
+    /// How people sign in at it, and how its tokens look.
+    pub settings: ClientSettings,
     /// When it was added.
     pub created_at: Timestamp,
 }

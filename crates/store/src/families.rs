@@ -6,7 +6,7 @@
 //! its reuse costs the same after 3 rotations and after 30,000.
 
 use async_trait::async_trait;
-use obol_token::{ClientId, Expiry, FamilyId, Position, Scopes, SecretHash, SubjectId, Timestamp};
+use obol_token::{ClientId, Expiry, FamilyId, Position, Scopes, SecretHash, SessionId, SubjectId, Timestamp};
 
 use crate::{Appended, StoreError};
 
@@ -33,6 +33,10 @@ pub struct NewFamily {
     pub access_expires_at: Expiry,
     /// Whether to end the other families of this person at this client.
     pub single: bool,
+    /// The session in which it was authorized; `None` if no browser was.
+    pub session: Option<SessionId>,
+    /// What else was authorized, in a form of the protocol's own.
+    pub details: String,
     /// How far the node had read the log when the request arrived, before it looked at client, person or password.
     pub position: Position,
 }
@@ -57,6 +61,10 @@ pub struct Family {
     pub subject: SubjectId,
     /// What was granted.
     pub scopes: Scopes,
+    /// The session in which it was authorized.
+    pub session: Option<SessionId>,
+    /// What else was authorized.
+    pub details: String,
     /// Hash of its current refresh token.
     pub current: SecretHash,
     /// When it began.
@@ -123,6 +131,18 @@ pub trait Families: Send + Sync {
     /// # Errors
     /// [`StoreError`]
     async fn find_family(&self, lineage: SecretHash) -> Result<Option<Family>, StoreError>;
+
+    /// The family with this id.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    async fn find_family_by_id(&self, id: FamilyId) -> Result<Option<Family>, StoreError>;
+
+    /// The families of a person that have neither ended nor expired, the latest first.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    async fn list_families(&self, subject: SubjectId, now: Timestamp) -> Result<Vec<Family>, StoreError>;
 
     /// Replaces the current refresh token by the next, if the presented one is the current one.
     ///

@@ -11,20 +11,27 @@
 
 mod audit;
 mod change_log;
+mod client_settings;
 mod clients;
+mod codes;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod consents;
 mod denials;
 mod durability;
 mod error;
 mod families;
 mod keys;
 mod nodes;
+mod sessions;
 mod users;
 
 pub use audit::{Audit, AuditEvent, AuditRecord};
 pub use change_log::{Appended, Change, ChangeLog, Entry, Page, ReadFrom, Timeline};
+pub use client_settings::{AccessTokenFormat, ApplicationType, ClientSettings, SubjectType};
 pub use clients::{AddOutcome, ChangeOutcome, Client, ClientKind, Clients, GrantType};
+pub use codes::{AddCodeOutcome, Code, Codes, NewCode, RedeemOutcome, Redemption};
+pub use consents::{Consent, Consents};
 pub use denials::{Denials, Deny};
 pub use durability::Durability;
 pub use error::StoreError;
@@ -34,9 +41,26 @@ pub use keys::{
     WrappedKey,
 };
 pub use nodes::{NodeId, Nodes, Peer};
-pub use users::{PasswordHash, User, Username, UsernameError, Users};
+pub use sessions::{BeginSessionOutcome, NewSession, Session, Sessions};
+pub use users::{PasswordHash, Profile, User, Username, UsernameError, Users};
 
 /// Everything that one installation keeps.
-pub trait Store: ChangeLog + Clients + Denials + Durability + Families + Nodes + Keys + Users {}
+pub trait Store:
+    ChangeLog + Clients + Codes + Consents + Denials + Durability + Families + Keys + Nodes + Sessions + Users
+{
+}
 
-impl<T: ChangeLog + Clients + Denials + Durability + Families + Nodes + Keys + Users> Store for T {}
+impl<T> Store for T where
+    T: ChangeLog
+        + Clients
+        + Codes
+        + Consents
+        + Denials
+        + Durability
+        + Families
+        + Keys
+        + Nodes
+        + Sessions
+        + Users
+{
+}

@@ -78,6 +78,10 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
+/// What is known of a person beside name and email: claims of OpenID Connect Core §5.1, and `groups`. Which there may be is for
+/// `obol-accounts` to say; the store keeps what it is given.
+pub type Profile = serde_json::Map<String, serde_json::Value>;
+
 /// A person as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
@@ -87,6 +91,8 @@ pub struct User {
     pub username: Username,
     /// For mail.
     pub email: Option<String>,
+    /// What else is known.
+    pub profile: Profile,
     /// What the password is checked against.
     pub password: PasswordHash,
     /// A disabled person is refused everywhere.
@@ -132,6 +138,17 @@ pub trait Users: Send + Sync {
         username: &Username,
         enabled: bool,
         now: Timestamp,
+    ) -> Result<ChangeOutcome, StoreError>;
+
+    /// Replaces what is known of a person beside the name. Ends nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    async fn set_user_profile(
+        &self,
+        username: &Username,
+        email: Option<&str>,
+        profile: &Profile,
     ) -> Result<ChangeOutcome, StoreError>;
 
     /// Replaces the password, denies all the person's tokens and ends the families in the same transaction.

@@ -68,15 +68,9 @@ impl Default for Scratch {
 /// # Errors
 /// [`SealFailed`] when the claims do not fit or the library refuses.
 pub fn seal(claims: &Claims<'_>, key: &impl Seal, nonce: [u8; NONCE_BYTES]) -> Result<String, SealFailed> {
-    let mut sealed = Vec::with_capacity(160);
-    claims.encode(&mut sealed)?;
-    let header = header(key.key_id());
-    key.seal(nonce, &associated(header), &mut sealed)?;
-    let mut payload = Vec::with_capacity(HEADER_BYTES + NONCE_BYTES + sealed.len());
-    payload.extend_from_slice(&header);
-    payload.extend_from_slice(&nonce);
-    payload.extend_from_slice(&sealed);
-    let text = to_text(CredentialKind::AccessToken, &payload);
+    let mut plain = Vec::with_capacity(160);
+    claims.encode(&mut plain)?;
+    let text = seal_bytes(CredentialKind::AccessToken, plain, key, nonce)?;
     if text.len() > MAX_TOKEN_CHARS {
         return Err(SealFailed::TooLong);
     }
@@ -95,16 +89,48 @@ pub fn open<'a>(
     if presented.len() > MAX_TOKEN_CHARS {
         return Err(Refusal::Malformed);
     }
-    let payload =
-        from_text(CredentialKind::AccessToken, presented, &mut scratch.0).ok_or(Refusal::Malformed)?;
+    let claims = open_bytes(CredentialKind::AccessToken, presented, keys, &mut scratch.0)?;
+    Claims::decode(claims).map_err(|_: ClaimsError| Refusal::Forged)
+}
+
+/// `plain` under a seal, as the text of a credential of this kind.
+///
+/// # Errors
+/// [`SealFailed::Library`]
+pub fn seal_bytes(
+    kind: CredentialKind,
+    plain: Vec<u8>,
+    key: &impl Seal,
+    nonce: [u8; NONCE_BYTES],
+) -> Result<String, SealFailed> {
+    let mut sealed = plain;
+    let header = header(key.key_id());
+    key.seal(nonce, &associated(kind, header), &mut sealed)?;
+    let mut payload = Vec::with_capacity(HEADER_BYTES + NONCE_BYTES + sealed.len());
+    payload.extend_from_slice(&header);
+    payload.extend_from_slice(&nonce);
+    payload.extend_from_slice(&sealed);
+    Ok(to_text(kind, &payload))
+}
+
+/// What [`seal_bytes`] has sealed as this kind, opened in `buffer`.
+///
+/// # Errors
+/// [`Refusal::Malformed`], also when it is too long for the buffer, [`Refusal::UnknownKey`] or [`Refusal::Forged`].
+pub fn open_bytes<'a>(
+    kind: CredentialKind,
+    presented: &str,
+    keys: &impl OpenSeal,
+    buffer: &'a mut [u8],
+) -> Result<&'a [u8], Refusal> {
+    let payload = from_text(kind, presented, buffer).ok_or(Refusal::Malformed)?;
     let (header, rest) = payload.split_first_chunk_mut::<HEADER_BYTES>().ok_or(Refusal::Malformed)?;
     let (nonce, sealed) = rest.split_first_chunk_mut::<NONCE_BYTES>().ok_or(Refusal::Malformed)?;
     let [version, key_id @ ..] = *header;
     if version != VERSION {
         return Err(Refusal::Malformed);
     }
-    let claims = keys.open(KeyId::from_bytes(key_id), *nonce, &associated(*header), sealed)?;
-    Claims::decode(claims).map_err(|_: ClaimsError| Refusal::Forged)
+    keys.open(KeyId::from_bytes(key_id), *nonce, &associated(kind, *header), sealed)
 }
 
 /// The key with which a token says that it was sealed; `None` if it is no access token. Proves nothing.
@@ -125,9 +151,12 @@ fn header(key: KeyId) -> [u8; HEADER_BYTES] {
     [VERSION, a, b, c, d]
 }
 
-fn associated(header: [u8; HEADER_BYTES]) -> [u8; 4 + HEADER_BYTES] {
-    let [v, a, b, c, d] = header;
-    [b'o', b'b', b'a', b'_', v, a, b, c, d]
+fn associated(kind: CredentialKind, header: [u8; HEADER_BYTES]) -> [u8; 4 + HEADER_BYTES] {
+    let mut associated = [0; 4 + HEADER_BYTES];
+    let (prefix, rest) = associated.split_at_mut(4);
+    prefix.copy_from_slice(kind.prefix().as_bytes());
+    rest.copy_from_slice(&header);
+    associated
 }
 
 #[cfg(test)]

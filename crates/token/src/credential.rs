@@ -17,10 +17,24 @@ pub enum CredentialKind {
     Code,
     /// `obs_`: a client secret that the server generated.
     ClientSecret,
+    /// `obw_`: what the cookie of a signed-in browser holds.
+    Session,
+    /// `obt_`: an authorization request on its way through our pages, sealed.
+    Ticket,
+    /// `obj_`: the sealed claims within a signed access token. By itself it is good for nothing.
+    SignedClaims,
 }
 
 impl CredentialKind {
-    const ALL: [Self; 4] = [Self::AccessToken, Self::RefreshToken, Self::Code, Self::ClientSecret];
+    const ALL: [Self; 7] = [
+        Self::AccessToken,
+        Self::RefreshToken,
+        Self::Code,
+        Self::ClientSecret,
+        Self::Session,
+        Self::Ticket,
+        Self::SignedClaims,
+    ];
 
     /// The four characters before the base64url text.
     pub const fn prefix(self) -> &'static str {
@@ -29,6 +43,9 @@ impl CredentialKind {
             Self::RefreshToken => "obr_",
             Self::Code => "obc_",
             Self::ClientSecret => "obs_",
+            Self::Session => "obw_",
+            Self::Ticket => "obt_",
+            Self::SignedClaims => "obj_",
         }
     }
 

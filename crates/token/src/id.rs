@@ -68,6 +68,10 @@ random_id!(
     FamilyId
 );
 random_id!(
+    /// A sign-in of a person in a browser (`sid` of OpenID Connect).
+    SessionId
+);
+random_id!(
     /// A person. Never given out again, also after the person was deleted.
     SubjectId
 );

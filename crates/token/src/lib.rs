@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod algorithm;
 mod claims;
 mod credential;
 mod deny;
@@ -20,11 +21,14 @@ mod scope;
 mod time;
 mod verify;
 
-pub use access::{MAX_TOKEN_CHARS, OpenSeal, Scratch, Seal, SealFailed, claimed_key, open, seal};
+pub use access::{
+    MAX_TOKEN_CHARS, OpenSeal, Scratch, Seal, SealFailed, claimed_key, open, open_bytes, seal, seal_bytes,
+};
+pub use algorithm::Algorithm;
 pub use claims::{Claims, ClaimsError, Subject};
 pub use credential::{CredentialKind, SecretHash, from_text, to_text};
 pub use deny::{Denial, Denied, DenyList};
-pub use id::{ClientId, FamilyId, IdError, KeyId, SubjectId, TokenId};
+pub use id::{ClientId, FamilyId, IdError, KeyId, SessionId, SubjectId, TokenId};
 pub use key_kind::KeyKind;
 pub use position::Position;
 pub use revoke::{Authority, Decision, decide_revocation};

@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use obol_keys::Algorithm;
-use obol_token::{KeyId, KeyKind};
+use obol_token::{Algorithm, KeyId, KeyKind};
 
 use crate::failure::Failure;
 

@@ -1,0 +1,85 @@
+//! How people sign in at a client, and how its tokens look: what OpenID Connect Dynamic Client Registration §2 names, and
+//! what belongs to it.
+
+use std::num::NonZeroU32;
+
+use obol_token::Algorithm;
+use serde::{Deserialize, Serialize};
+
+/// Settings of a client beside its grants and lifetimes. Kept as JSON; what is not there has its default, so that a setting can
+/// be added without a migration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClientSettings {
+    /// `application_type`.
+    pub application_type: ApplicationType,
+    /// Whether a code must be bound to a challenge (RFC 7636). Public clients need one in any case.
+    pub require_pkce: bool,
+    /// Whether people are asked before they are let into it. Public clients ask in any case.
+    pub ask_consent: bool,
+    /// The form of its access tokens.
+    pub access_token_format: AccessTokenFormat,
+    /// `id_token_signed_response_alg`; its JWT access tokens are signed so as well.
+    pub id_token_signed_response_alg: Algorithm,
+    /// `userinfo_signed_response_alg`: none is plain JSON.
+    pub userinfo_signed_response_alg: Option<Algorithm>,
+    /// `subject_type`.
+    pub subject_type: SubjectType,
+    /// The host that stands for a group of clients which know a person by one pairwise subject; `None` for the host of the
+    /// redirect URIs (OpenID Connect Core §8.1).
+    pub sector_identifier: Option<String>,
+    /// `default_max_age`: how old a sign-in may be, in seconds.
+    pub default_max_age_secs: Option<u32>,
+    /// The resources for which it may ask tokens (RFC 8707); absolute URIs without fragment.
+    pub resources: Vec<String>,
+    /// After so many seconds from its beginning a family ends, however often it was refreshed; `None` for no such end.
+    pub family_lifetime_secs: Option<NonZeroU32>,
+}
+
+impl Default for ClientSettings {
+    fn default() -> Self {
+        Self {
+            application_type: ApplicationType::Web,
+            require_pkce: true,
+            ask_consent: true,
+            access_token_format: AccessTokenFormat::Opaque,
+            id_token_signed_response_alg: Algorithm::Es256,
+            userinfo_signed_response_alg: None,
+            subject_type: SubjectType::Public,
+            sector_identifier: None,
+            default_max_age_secs: None,
+            resources: Vec::new(),
+            family_lifetime_secs: None,
+        }
+    }
+}
+
+/// Where a client runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ApplicationType {
+    /// On a server, or in a browser.
+    Web,
+    /// On a person's device: the port of its loopback redirect URIs is free (RFC 8252 §7.3).
+    Native,
+}
+
+/// How access tokens look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccessTokenFormat {
+    /// Sealed, to be asked about here.
+    Opaque,
+    /// Signed, readable by whoever has the key set (RFC 9068).
+    Jwt,
+}
+
+/// By which subject clients know a person (OpenID Connect Core §8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SubjectType {
+    /// All by the same.
+    Public,
+    /// Each sector by another.
+    Pairwise,
+}
