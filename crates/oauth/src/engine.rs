@@ -217,6 +217,30 @@ impl Engine {
         Arrival { now, since_boot, source, request_id }
     }
 
+    /// `plain` sealed for the nodes of this installation: what a page gives to the browser to bring back.
+    ///
+    /// # Errors
+    /// 503 without a lease, 500 when it cannot be sealed.
+    pub fn seal_ticket(&self, plain: Vec<u8>) -> Result<String, OAuthError> {
+        Ok(self.replica.vouch()?.memory().seal_ticket(plain)?)
+    }
+
+    /// What [`Self::seal_ticket`] of any node sealed; `None` for anything else.
+    ///
+    /// # Errors
+    /// 503 without a lease.
+    pub fn open_ticket(&self, ticket: &str) -> Result<Option<Vec<u8>>, OAuthError> {
+        Ok(self.replica.vouch()?.memory().open_ticket(ticket).ok())
+    }
+
+    /// How far this node has read the change log: what a session that begins now carries.
+    ///
+    /// # Errors
+    /// 503 without a lease.
+    pub fn position(&self) -> Result<Position, OAuthError> {
+        Ok(self.replica.vouch()?.position())
+    }
+
     /// The base of every URL that is printed.
     pub fn issuer(&self) -> &Issuer {
         &self.settings.issuer

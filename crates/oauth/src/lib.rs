@@ -11,6 +11,7 @@
 pub mod administration;
 mod answer;
 mod authorization;
+mod browser;
 mod client_authentication;
 mod engine;
 mod error;
@@ -22,6 +23,9 @@ mod scopes;
 
 pub use answer::{About, Answer, Introspection, KeySet, RevocationDone, TokenAnswer, Verification, username};
 pub use authorization::{Authorization, BasicCredentials};
+pub use browser::{
+    AuthorizationAnswer, Authorized, Authorizing, ConsentAsked, Decision, ResponseMode, SignInAsked, SignedIn,
+};
 pub use engine::{Engine, Outcome, PasswordNeeded, Person, PersonRefused, Settings};
 pub use error::{Challenge, ErrorCode, OAuthError, Wire};
 pub use features::{Endpoint, FEATURES, Feature, Grant, Method, grant_types};
