@@ -1,7 +1,9 @@
 //! Adding clients and replacing their secrets.
 
 use obol_keys::PlainSecret;
-use obol_store::{AddOutcome, Appended, ChangeOutcome, Client, ClientKind, Clients, GrantType, StoreError};
+use obol_store::{
+    AddOutcome, Appended, ChangeOutcome, Client, ClientKind, ClientSettings, Clients, GrantType, StoreError,
+};
 use obol_token::{ClientId, Lifetime, Scopes, Timestamp};
 
 use crate::features::grant_types;
@@ -31,6 +33,8 @@ pub struct ClientSpec {
     pub may_introspect: bool,
     /// Whether a new family ends the others of the same person.
     pub single_family: bool,
+    /// How people sign in at it, and how its tokens look.
+    pub settings: ClientSettings,
 }
 
 /// The secret of a confidential client to be.
@@ -133,6 +137,7 @@ pub async fn add_client(
         refresh_token_lifetime: spec.refresh_token_lifetime,
         may_introspect: spec.may_introspect,
         single_family: spec.single_family,
+        settings: spec.settings,
         created_at: now,
     };
     match store.add_client(&client).await? {

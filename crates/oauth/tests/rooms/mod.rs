@@ -109,6 +109,7 @@ impl Rooms {
             access_token_lifetime: Lifetime::from_setting_secs(60),
             refresh_token_lifetime: Lifetime::from_setting_secs(600),
             single_family: false,
+            settings: obol_store::ClientSettings::default(),
         }
     }
 

@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 use obol_keys::PlainSecret;
 use obol_oauth::administration::{ChosenSecret, ClientSpec};
+use obol_store::ClientSettings;
 use obol_token::{ClientId, Lifetime, Scope, Scopes};
 
 use crate::failure::Failure;
@@ -113,6 +114,7 @@ impl AddArgs {
             refresh_token_lifetime: Lifetime::from_setting_secs(self.refresh_token_ttl),
             may_introspect: self.allow_introspection,
             single_family: self.single_family,
+            settings: ClientSettings::default(),
         })
     }
 }

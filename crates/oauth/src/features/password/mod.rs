@@ -127,6 +127,8 @@ async fn begin_family(
         },
         access_expires_at: client.access_token_lifetime.from(now),
         single: client.single_family,
+        session: None,
+        details: String::new(),
         position: needed.position,
     };
     match engine.store.begin_family(&family).await? {
