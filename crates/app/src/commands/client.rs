@@ -1,6 +1,7 @@
 //! `obol client …`: the programs that ask for tokens.
 
 mod args;
+mod sign_in_args;
 mod view;
 
 use obol_keys::PlainSecret;
@@ -17,7 +18,9 @@ use crate::output::Output;
 
 const ADD_HELP: &str = "\
 Examples:
-  An app in which people sign in with their password:
+  An app in which people sign in with their browser:
+    obol client add --id app --type public --grant authorization_code --grant refresh_token --redirect-uri https://app.example.com/callback
+  An app that takes people's passwords itself:
     obol client add --id fcare --type public --grant password --grant refresh_token
   A service that acts for itself, and may ask about every token:
     obol client add --id gateway --type confidential --allow-introspection --json";

@@ -6,6 +6,7 @@ use obol_oauth::administration::{ChosenSecret, ClientSpec};
 use obol_store::ClientSettings;
 use obol_token::{ClientId, Lifetime, Scope, Scopes};
 
+use super::sign_in_args::SignInArgs;
 use crate::failure::Failure;
 use crate::typed::secret_line;
 
@@ -22,15 +23,15 @@ pub(crate) struct AddArgs {
     /// Name for people, at most 200 characters. Not given: the id.
     #[arg(long, value_name = "N", default_value = "", hide_default_value = true)]
     name: String,
-    /// Way in which the client may ask for tokens: password, refresh_token or client_credentials; may be named several
-    /// times. Not given: client_credentials for a confidential client; a public one must be given at least one.
+    /// Way in which the client may ask for tokens: authorization_code, password, refresh_token or client_credentials; may be
+    /// named several times. Not given: client_credentials for a confidential client; a public one must be given at least one.
     #[arg(long = "grant", value_name = "G")]
     grants: Vec<String>,
     /// Scope that a token gets only when it is asked for; may be named several times. Not given: none.
     #[arg(long = "scope", value_name = "S")]
     optional_scopes: Vec<String>,
-    /// Scope that every token of the client gets; may be named several times. Without any --scope and --default-scope:
-    /// read and write.
+    /// Scope that every token of the client gets; may be named several times. Without any --scope and --default-scope: read and
+    /// write; for a client with authorization_code these and openid, profile, email, address, phone, groups when it asks.
     #[arg(long = "default-scope", value_name = "S")]
     default_scopes: Vec<String>,
     /// Address to which a browser may be sent back with a code, compared letter by letter; may be named several times.
@@ -51,6 +52,8 @@ pub(crate) struct AddArgs {
     /// Let a new sign-in of a person end the earlier ones of that person at this client. Not given: they stay.
     #[arg(long)]
     single_family: bool,
+    #[command(flatten)]
+    sign_in: SignInArgs,
 }
 
 /// A new secret for a client.
@@ -114,7 +117,7 @@ impl AddArgs {
             refresh_token_lifetime: Lifetime::from_setting_secs(self.refresh_token_ttl),
             may_introspect: self.allow_introspection,
             single_family: self.single_family,
-            settings: ClientSettings::default(),
+            settings: self.sign_in.over(ClientSettings::default()),
         })
     }
 }
