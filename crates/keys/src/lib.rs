@@ -2,15 +2,18 @@
 
 mod guesses;
 mod jwk;
+mod jws;
 mod master;
 mod password;
 mod random;
 mod sealing;
 mod secret;
 mod signing;
+mod verified;
 
 pub use guesses::{BlockedUntil, GuessPolicy, Guesses, Try};
 pub use jwk::{Jwk, Thumbprint};
+pub use jws::AccessTokenSigner;
 pub use master::{ImportError, MasterKey, MasterKeyError, WrappedSigningKey, WrongMasterKey};
 pub use password::{
     PasswordHashError, PasswordLengthError, PlainPassword, check_password, decoy_hash, hash_password,
@@ -23,3 +26,4 @@ pub use secret::{
     is_client_secret, same_hash,
 };
 pub use signing::{SignFailed, SigningKey, SigningRing};
+pub use verified::{AccessTokenKeys, VerifiedSignatures};
