@@ -1,7 +1,7 @@
 //! Adding a person.
 
 use obol_keys::{PlainPassword, hash_password, random_bytes};
-use obol_store::{AddOutcome, Appended, PasswordHash, User, Username, Users};
+use obol_store::{AddOutcome, Appended, PasswordHash, Profile, User, Username, Users};
 use obol_token::{SubjectId, Timestamp};
 
 use super::{AdministrationError, Email};
@@ -38,6 +38,7 @@ pub async fn add_user(users: &dyn Users, new: NewUser, now: Timestamp) -> Result
         id: SubjectId::from_bytes(random_bytes()),
         username: new.username,
         email: new.email.map(String::from),
+        profile: Profile::new(),
         password: PasswordHash::from_phc(&hash_password(&new.password)?),
         enabled: true,
         created_at: now,

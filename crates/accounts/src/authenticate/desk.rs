@@ -81,7 +81,7 @@ impl Desk {
 #[cfg(test)]
 mod tests {
     use obol_keys::hash_password;
-    use obol_store::PasswordHash;
+    use obol_store::{PasswordHash, Profile};
     use obol_token::SubjectId;
 
     use super::*;
@@ -97,6 +97,7 @@ mod tests {
             id: SubjectId::from_bytes([1; 16]),
             username: "alice".parse().unwrap(),
             email: None,
+            profile: Profile::new(),
             password: PasswordHash::from_phc(&hash_password(&plain("correct horse")).unwrap()),
             enabled: true,
             created_at: NOW,

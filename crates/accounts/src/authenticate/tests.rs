@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use obol_keys::hash_password;
-use obol_store::{AddOutcome, ChangeOutcome, PasswordHash, StoreError};
+use obol_store::{AddOutcome, ChangeOutcome, PasswordHash, Profile, StoreError};
 use obol_store_sqlite::SqliteStore;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -34,6 +34,7 @@ impl House {
                 id: SubjectId::from_bytes([number; 16]),
                 username: name.parse().unwrap(),
                 email: None,
+                profile: Profile::new(),
                 password: hashed(RIGHT),
                 enabled,
                 created_at: at(0),
