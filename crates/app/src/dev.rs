@@ -6,7 +6,7 @@ use obol_accounts::administration::{
 };
 use obol_keys::{PlainPassword, PlainSecret};
 use obol_oauth::administration::{ChosenSecret, ClientSpec, ClientSpecError, add_client, rotate_secret};
-use obol_store::{AuditEvent, AuditRecord, ChangeOutcome, Username};
+use obol_store::{AuditEvent, AuditRecord, ChangeOutcome, ClientSettings, Username};
 use obol_token::{ClientId, Lifetime, Scopes, Timestamp};
 
 use crate::wiring::Server;
@@ -73,6 +73,7 @@ fn spec(id: &str, grants: &[&str], secret: Option<ChosenSecret>) -> anyhow::Resu
         access_token_lifetime: Lifetime::from_setting_secs(3_600),
         refresh_token_lifetime: Lifetime::from_setting_secs(86_400),
         single_family: false,
+        settings: ClientSettings::default(),
     })
 }
 

@@ -21,6 +21,8 @@ pub enum Answer<'a> {
     Introspection(Introspection<'a>),
     /// `verify_token/`.
     Verification(Verification<'a>),
+    /// OpenID Connect Core §5.3.2.
+    Userinfo(Userinfo),
     /// RFC 7517 §5.
     KeySet(KeySet),
     /// A document as it is (RFC 8414).
@@ -34,6 +36,9 @@ pub struct TokenAnswer {
     pub access_token: String,
     /// Seconds until it expires.
     pub expires_in: u64,
+    /// The ID token, where `openid` was granted.
+    #[serde(default)]
+    pub id_token: Option<String>,
     /// The refresh token, for a client that may refresh.
     pub refresh_token: Option<String>,
     /// What was granted.
@@ -44,6 +49,23 @@ impl std::fmt::Debug for TokenAnswer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "TokenAnswer {{ expires_in: {}, scope: {:?}, .. }}", self.expires_in, self.scope)
     }
+}
+
+/// What is known of a person, as far as the access token reaches.
+#[derive(Debug, Clone)]
+pub struct Userinfo {
+    /// By what the client knows the person.
+    pub sub: String,
+    /// The person's name here.
+    pub username: String,
+    /// The address for mail.
+    pub email: Option<String>,
+    /// The groups that the person is in.
+    pub groups: Vec<String>,
+    /// The claims of OpenID Connect, `sub` among them.
+    pub claims: serde_json::Map<String, serde_json::Value>,
+    /// The same, signed, for a client that wants it so.
+    pub signed: Option<String>,
 }
 
 /// The published keys.

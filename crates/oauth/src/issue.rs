@@ -3,7 +3,8 @@
 use obol_store::Client;
 use obol_token::{Claims, Expiry, FamilyId, Lifetime, Position, Scopes, Subject, Timestamp, TokenId};
 
-use crate::{Engine, OAuthError, Person};
+use crate::features::authorization::{Granted, parse_resource};
+use crate::{Engine, ErrorCode, OAuthError, Params, Person, Surface};
 
 /// What an integer `expires_in` says of a token that does not expire: ten years, because readers calculate with it.
 pub(crate) const NEVER_EXPIRES_IN_SECS: u64 = 315_360_000;
@@ -14,6 +15,12 @@ pub(crate) struct Issue<'a> {
     pub(crate) person: Option<&'a Person>,
     pub(crate) scopes: &'a Scopes,
     pub(crate) family: Option<FamilyId>,
+    /// The resource for which it is meant, if it is restricted (RFC 8707).
+    pub(crate) resource: Option<String>,
+    /// Whose issuer it names.
+    pub(crate) surface: Surface,
+    /// How the person signed in, if a browser was there.
+    pub(crate) granted: Option<&'a Granted>,
     /// Read when the request arrived, before anything was looked up: whatever is denied from then on refuses it.
     pub(crate) position: Position,
     pub(crate) now: Timestamp,
@@ -41,7 +48,7 @@ impl Issue<'_> {
             client_id: self.client.id.as_str(),
             subject: self.person.map(|person| Subject { id: person.subject, username: &person.username }),
             scopes: &scopes,
-            audience: None,
+            audience: self.resource.as_deref(),
             confirmation: None,
             issued_at: self.now,
             expires_at: self.client.access_token_lifetime.from(self.now),
@@ -56,6 +63,24 @@ impl Issue<'_> {
 pub(crate) fn decide_refreshable(client: &Client) -> bool {
     client.access_token_lifetime != Lifetime::Never
         && client.grants.iter().any(|grant| grant.as_str() == "refresh_token")
+}
+
+/// For which resource a token is meant: the one that the request names, if it is within what was `granted`, or that.
+///
+/// # Errors
+/// `invalid_target` (RFC 8707 §2.2).
+pub(crate) fn decide_resource(
+    params: &Params<'_>,
+    client: &Client,
+    granted: Option<&str>,
+) -> Result<Option<String>, OAuthError> {
+    match (parse_resource(params, client)?, granted) {
+        (Some(asked), Some(granted)) if asked != granted => {
+            let sentence = "The person was asked for another resource; ask again.";
+            Err(OAuthError::new(ErrorCode::InvalidTarget, sentence))
+        }
+        (asked, granted) => Ok(asked.or_else(|| granted.map(str::to_owned))),
+    }
 }
 
 /// Whole seconds left of something that expires at `expires_at`, as an integer in every case.

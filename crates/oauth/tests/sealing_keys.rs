@@ -9,7 +9,7 @@ use obol_oauth::administration::{
     begin_rotation, finish_rotation, list_keys, retire_key,
 };
 use obol_replica::{LeaseOptions, Memory, Revoked, SystemClock, confirm_from_outside};
-use obol_store::{Appended, Deny, FirstKeyOutcome, Store, WrappedKey};
+use obol_store::{Appended, ClientSettings, Deny, FirstKeyOutcome, Store, WrappedKey};
 use obol_store_sqlite::SqliteStore;
 use obol_token::{ClientId, Expiry, KeyId, KeyKind, Lifetime, Scopes, Timestamp};
 
@@ -178,6 +178,7 @@ impl Place {
             refresh_token_lifetime: Lifetime::from_setting_secs(600),
             may_introspect: false,
             single_family: false,
+            settings: ClientSettings::default(),
         };
         let _ = add_client(&*self.store, spec, NOW).await.unwrap();
     }

@@ -11,7 +11,7 @@ use obol_store::{
 };
 use obol_token::{
     Asked, Claims, ClientId, CredentialKind, DenyList, KeyId, KeyKind, Position, Refusal, Scratch,
-    SealFailed, Timestamp,
+    SealFailed, SubjectId, Timestamp,
 };
 
 /// Deny list, keys and clients as of [`Memory::applied`].
@@ -226,6 +226,11 @@ impl Memory {
         let keys = self.keys.load();
         let key = keys.ring.current().ok_or(SealError::NoKey)?;
         Ok(obol_token::seal(claims, key, nonce)?)
+    }
+
+    /// [`MasterKey::pairwise_subject`] of this installation.
+    pub fn pairwise_subject(&self, sector: &str, subject: SubjectId) -> String {
+        self.master.pairwise_subject(sector, subject)
     }
 
     /// A ticket: `plain` under the seal of the key that was promoted last, for nobody but the nodes to read.

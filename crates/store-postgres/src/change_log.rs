@@ -10,7 +10,7 @@ use tokio_postgres::Row;
 use crate::columns::{self, unreadable, value};
 use crate::connection::Connection;
 use crate::error::Result;
-use crate::log_head::timeline;
+use crate::log_head::{LogHead, timeline};
 use crate::{PostgresStore, clients, keys, sweep};
 
 /// Always one row at least: the end of the log, the server's timeline, on which timeline the log was last written, and how far
@@ -22,7 +22,7 @@ const READ_AFTER: &str = concat!(
      (SELECT MIN(kept_to) FROM timelines WHERE timeline > $1) AS kept_to FROM change_log) AS at LEFT JOIN \
      (SELECT change_log.position, change_log.kind, change_log.id AS thing, change_log.leaves_at, \
      clients.id, name, secret, enabled, grants, default_scopes, optional_scopes, redirect_uris, \
-     access_lifetime_secs, refresh_lifetime_secs, may_introspect, single_family, clients.created_at, \
+     access_lifetime_secs, refresh_lifetime_secs, may_introspect, single_family, clients.created_at, settings, \
      CASE WHEN clients.id IS NOT NULL THEN clients.deleted_at IS NOT NULL END AS deleted, \
      keys.id AS key, keys.kind AS key_kind, wrapped, keys.created_at AS made_at, \
      promoted_position, promoted_at, retired_at \
@@ -137,6 +137,11 @@ const KEY: usize = CLIENT + clients::COLUMNS + 1;
 /// Prepares the statement of [`read_page`], so that it can be sent together with others.
 pub(crate) async fn prepare(db: &Connection) -> Result<()> {
     db.prepared(READ_AFTER).await.map(drop)
+}
+
+/// The proof for a change of which the nodes need not learn.
+pub(crate) async fn at_head(db: &Connection) -> Result<Appended> {
+    LogHead::read(db).await.map(Appended::danger_committed)
 }
 
 /// A page, and the position of the newest entry.

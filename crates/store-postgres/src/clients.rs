@@ -9,22 +9,22 @@ use crate::change_log::{Thing, append};
 use crate::columns::{self, value};
 use crate::connection::{Connection, Values};
 use crate::error::{Error, Result};
-use crate::{PostgresStore, denials};
+use crate::{PostgresStore, codes, consents, denials};
 
 macro_rules! columns {
     () => {
         "id, name, secret, enabled, grants, default_scopes, optional_scopes, redirect_uris, \
-         access_lifetime_secs, refresh_lifetime_secs, may_introspect, single_family, created_at"
+         access_lifetime_secs, refresh_lifetime_secs, may_introspect, single_family, created_at, settings"
     };
 }
 
 /// How many columns that are.
-pub(crate) const COLUMNS: usize = 13;
+pub(crate) const COLUMNS: usize = 14;
 
 const ADD: &str = concat!(
     "INSERT INTO clients (",
     columns!(),
-    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (id) DO NOTHING"
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (id) DO NOTHING"
 );
 const IS_DELETED: &str = "SELECT deleted_at IS NOT NULL FROM clients WHERE id = $1";
 const FIND: &str = concat!("SELECT ", columns!(), " FROM clients WHERE id = $1 AND deleted_at IS NULL");
@@ -41,9 +41,9 @@ pub(crate) const STATEMENTS: &[&str] = &[ADD, IS_DELETED, FIND, LIST, SET_ENABLE
 impl Clients for PostgresStore {
     async fn add_client(&self, client: &Client) -> Result<AddOutcome, StoreError> {
         let client = client.clone();
-        let lists = Lists::of(&client)?;
+        let texts = Texts::of(&client)?;
         let now = client.created_at;
-        self.writer.write(Some(now), move |db| Box::pin(async move { add(db, &client, &lists).await })).await
+        self.writer.write(Some(now), move |db| Box::pin(async move { add(db, &client, &texts).await })).await
     }
 
     async fn find_client(&self, id: &ClientId) -> Result<Option<Client>, StoreError> {
@@ -108,6 +108,8 @@ impl Clients for PostgresStore {
                     if db.execute(DELETE, &[&now.as_secs(), &id.as_str()]).await? == 0 {
                         return Ok(ChangeOutcome::Unknown);
                     }
+                    codes::end_of_client(db, &id).await?;
+                    consents::withdraw_of_client(db, &id).await?;
                     changed(db, &id).await?;
                     denied(db, &id).await
                 })
@@ -125,7 +127,7 @@ pub(crate) fn change(row: &Row, first: usize, id: ClientId) -> Result<Change> {
     }
 }
 
-async fn add(db: &Connection, client: &Client, lists: &Lists) -> Result<AddOutcome> {
+async fn add(db: &Connection, client: &Client, texts: &Texts) -> Result<AddOutcome> {
     let secret = match &client.kind {
         ClientKind::Public => None,
         ClientKind::Confidential(hash) => Some(hash.as_bytes().as_slice()),
@@ -135,15 +137,16 @@ async fn add(db: &Connection, client: &Client, lists: &Lists) -> Result<AddOutco
         &client.name,
         &secret,
         &client.enabled,
-        &lists.grants,
+        &texts.grants,
         &client.default_scopes.to_string(),
         &client.optional_scopes.to_string(),
-        &lists.redirect_uris,
+        &texts.redirect_uris,
         &columns::from_lifetime(client.access_token_lifetime),
         &columns::from_lifetime(client.refresh_token_lifetime),
         &client.may_introspect,
         &client.single_family,
         &client.created_at.as_secs(),
+        &texts.settings,
     ];
     let added = db.execute(ADD, values).await?;
     match added {
@@ -187,21 +190,24 @@ fn client(row: &Row, first: usize) -> Result<Client> {
         may_introspect: value(row, first + 10)?,
         single_family: value(row, first + 11)?,
         created_at: columns::timestamp(row, first + 12)?,
+        settings: columns::json(row, first + 13)?,
     })
 }
 
-/// A client's lists as they stand in columns: blank-separated, since none of their values may hold a blank
-/// (RFC 6749 Appendix A.10, RFC 3986).
-struct Lists {
+/// What of a client stands in columns of text. Lists are blank-separated, since none of their values may hold a blank
+/// (RFC 6749 Appendix A.10, RFC 3986); settings are JSON.
+struct Texts {
     grants: String,
     redirect_uris: String,
+    settings: String,
 }
 
-impl Lists {
+impl Texts {
     fn of(client: &Client) -> Result<Self, StoreError> {
         Ok(Self {
             grants: joined("grant type", client.grants.iter().map(GrantType::as_str))?,
             redirect_uris: joined("redirect URI", client.redirect_uris.iter().map(String::as_str))?,
+            settings: columns::to_json(&client.settings)?,
         })
     }
 }

@@ -2,7 +2,10 @@
 
 use std::str::FromStr;
 
+use obol_store::StoreError;
 use obol_token::{Expiry, Lifetime, Position, SecretHash, Timestamp};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 
@@ -64,6 +67,22 @@ pub(crate) fn bytes<const N: usize>(row: &Row, index: usize) -> Result<[u8; N]> 
 /// What a column of text says, read as `T`.
 pub(crate) fn parsed<T: FromStr<Err: std::error::Error>>(row: &Row, index: usize) -> Result<T> {
     value::<&str>(row, index)?.parse().map_err(|error| unreadable(index, error))
+}
+
+/// The bytes in a column, if there are any.
+pub(crate) fn optional_bytes<const N: usize>(row: &Row, index: usize) -> Result<Option<[u8; N]>> {
+    let found = value::<Option<&[u8]>>(row, index)?;
+    found.map(|bytes| bytes.try_into().map_err(|error| unreadable(index, error))).transpose()
+}
+
+/// The column value of what is kept as JSON.
+pub(crate) fn to_json(value: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::Conflict(error.to_string()))
+}
+
+/// What a column of JSON says.
+pub(crate) fn json<T: DeserializeOwned>(row: &Row, index: usize) -> Result<T> {
+    serde_json::from_str(value(row, index)?).map_err(|error| unreadable(index, error))
 }
 
 /// The value of a column.

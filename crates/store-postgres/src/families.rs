@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use obol_store::{Appended, BeginOutcome, Families, Family, NewFamily, RotateOutcome, Rotation, StoreError};
-use obol_token::{Denied, Expiry, FamilyId, SecretHash, SubjectId, Timestamp};
+use obol_token::{ClientId, Denied, Expiry, FamilyId, SecretHash, SessionId, SubjectId, Timestamp};
 use tokio_postgres::Row;
 
 use crate::change_log::{Thing, append};
@@ -12,13 +12,19 @@ use crate::error::Result;
 use crate::log_head::LogHead;
 use crate::{PostgresStore, columns};
 
+macro_rules! columns {
+    () => {
+        "id, client_id, subject, scopes, session, details, current_hash, issued_at, refresh_expires_at, ended"
+    };
+}
+
 const BEGIN: &str = "INSERT INTO families (id, client_id, subject, scopes, lineage, current_hash, issued_at, \
-     refresh_expires_at, access_expires_at, leaves_at) \
-     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 \
+     refresh_expires_at, access_expires_at, leaves_at, session, details) \
+     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12 \
      WHERE EXISTS (SELECT 1 FROM clients WHERE clients.id = $2 AND enabled AND deleted_at IS NULL) \
      AND EXISTS (SELECT 1 FROM users WHERE users.id = $3 AND enabled AND deleted_at IS NULL) \
-     AND NOT EXISTS (SELECT 1 FROM change_log WHERE position > $11 \
-     AND ((kind = 3 AND change_log.id = $3) OR (kind = 4 AND change_log.id = $12) OR kind = 5))";
+     AND NOT EXISTS (SELECT 1 FROM change_log WHERE position > $13 \
+     AND ((kind = 3 AND change_log.id = $3) OR (kind = 4 AND change_log.id = $14) OR kind = 5))";
 const DENY_OTHERS: &str = "INSERT INTO change_log (position, kind, id, leaves_at) \
      SELECT $1 + ROW_NUMBER() OVER (ORDER BY id), 2, id, access_expires_at FROM families \
      WHERE subject = $2 AND client_id = $3 AND id <> $4 AND ended IS NULL \
@@ -27,9 +33,21 @@ const END_OTHERS: &str = "UPDATE families SET ended = \
      (SELECT position FROM change_log WHERE kind = 2 AND change_log.id = families.id) \
      WHERE subject = $1 AND client_id = $2 AND id <> $3 AND ended IS NULL \
      AND (leaves_at > $4 OR leaves_at IS NULL)";
+const DENY_OF_SESSION: &str = "INSERT INTO change_log (position, kind, id, leaves_at) \
+     SELECT $1 + ROW_NUMBER() OVER (ORDER BY id), 2, id, access_expires_at FROM families \
+     WHERE session = $2 AND ended IS NULL AND (leaves_at > $3 OR leaves_at IS NULL)";
+const END_OF_SESSION: &str = "UPDATE families SET ended = \
+     (SELECT position FROM change_log WHERE kind = 2 AND change_log.id = families.id) \
+     WHERE session = $1 AND ended IS NULL AND (leaves_at > $2 OR leaves_at IS NULL)";
 const ADVANCE: &str = "UPDATE log_head SET position = position + $1 RETURNING position";
-const FIND: &str = "SELECT id, client_id, subject, scopes, current_hash, issued_at, refresh_expires_at, ended \
-     FROM families WHERE lineage = $1";
+const FIND: &str = concat!("SELECT ", columns!(), " FROM families WHERE lineage = $1");
+const FIND_BY_ID: &str = concat!("SELECT ", columns!(), " FROM families WHERE id = $1");
+const LIST: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM families WHERE subject = $1 AND ended IS NULL AND (leaves_at > $2 OR leaves_at IS NULL) \
+     ORDER BY issued_at DESC, id"
+);
 const ROTATE: &str = "UPDATE families SET previous_hash = current_hash, current_hash = $1, sealed_answer = $2, \
      rotated_at = $3, refresh_expires_at = $4, \
      access_expires_at = CASE WHEN access_expires_at < $5 OR $5 IS NULL THEN $5 ELSE access_expires_at END, \
@@ -41,8 +59,21 @@ const FIND_ROTATED: &str = "SELECT id, ended, refresh_expires_at, previous_hash,
 const FIND_END: &str = "SELECT ended, access_expires_at FROM families WHERE id = $1";
 const END: &str = "UPDATE families SET ended = $1 WHERE id = $2";
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] =
-    &[BEGIN, DENY_OTHERS, END_OTHERS, ADVANCE, FIND, ROTATE, FIND_ROTATED, FIND_END, END];
+pub(crate) const STATEMENTS: &[&str] = &[
+    BEGIN,
+    DENY_OTHERS,
+    END_OTHERS,
+    DENY_OF_SESSION,
+    END_OF_SESSION,
+    ADVANCE,
+    FIND,
+    FIND_BY_ID,
+    LIST,
+    ROTATE,
+    FIND_ROTATED,
+    FIND_END,
+    END,
+];
 
 #[async_trait]
 impl Families for PostgresStore {
@@ -58,6 +89,22 @@ impl Families for PostgresStore {
             found.as_ref().map(family).transpose()
         });
         found.await
+    }
+
+    async fn find_family_by_id(&self, id: FamilyId) -> Result<Option<Family>, StoreError> {
+        let found = self.readers.read(async |db| {
+            let found = db.find(FIND_BY_ID, &[&id.as_bytes().as_slice()]).await?;
+            found.as_ref().map(family).transpose()
+        });
+        found.await
+    }
+
+    async fn list_families(&self, subject: SubjectId, now: Timestamp) -> Result<Vec<Family>, StoreError> {
+        let listed = self.readers.read(async |db| {
+            let rows = db.query(LIST, &[&subject.as_bytes().as_slice(), &now.as_secs()]).await?;
+            rows.iter().map(family).collect()
+        });
+        listed.await
     }
 
     async fn rotate_refresh(&self, rotation: &Rotation) -> Result<RotateOutcome, StoreError> {
@@ -79,8 +126,39 @@ pub(crate) async fn end(db: &Connection, id: FamilyId) -> Result<Option<Appended
     Ok(Some(denial))
 }
 
-async fn begin(db: &Connection, family: &NewFamily) -> Result<BeginOutcome> {
-    let leaves_at = family.refresh_expires_at.max(family.access_expires_at);
+/// Ends the families of this person at this client.
+pub(crate) async fn end_of_consent(
+    db: &Connection,
+    subject: SubjectId,
+    client_id: &ClientId,
+    now: Timestamp,
+) -> Result<Option<Appended>> {
+    end_others(db, subject, client_id, &[], now).await
+}
+
+/// Ends the families that were authorized in this session, however many, in four statements.
+pub(crate) async fn end_of_session(
+    db: &Connection,
+    session: SessionId,
+    now: Timestamp,
+) -> Result<Option<Appended>> {
+    let (session, now) = (session.as_bytes().as_slice(), now.as_secs());
+    let head = columns::from_position(LogHead::last_given(db).await?);
+    let denied = db.execute(DENY_OF_SESSION, &[&head, &session, &now]).await?;
+    if denied == 0 {
+        return Ok(None);
+    }
+    db.execute(END_OF_SESSION, &[&session, &now]).await?;
+    advance(db, denied).await.map(Some)
+}
+
+/// When the family leaves the store if it is not refreshed.
+pub(crate) fn first_leaves_at(family: &NewFamily) -> Expiry {
+    family.refresh_expires_at.max(family.access_expires_at)
+}
+
+/// Begins a family, if client and person are there and were not denied meanwhile.
+pub(crate) async fn begin(db: &Connection, family: &NewFamily) -> Result<BeginOutcome> {
     let values: Values<'_> = &[
         &family.id.as_bytes().as_slice(),
         &family.client_id.as_str(),
@@ -91,31 +169,47 @@ async fn begin(db: &Connection, family: &NewFamily) -> Result<BeginOutcome> {
         &family.issued_at.as_secs(),
         &columns::from_expiry(family.refresh_expires_at),
         &columns::from_expiry(family.access_expires_at),
-        &columns::from_expiry(leaves_at),
+        &columns::from_expiry(first_leaves_at(family)),
+        &family.session.as_ref().map(|session| session.as_bytes().as_slice()),
+        &family.details,
         &columns::from_position(family.position),
         &family.client_id.as_str().as_bytes(),
     ];
     let begun = db.execute(BEGIN, values).await?;
     match begun {
         0 => Ok(BeginOutcome::Gone),
-        _ if family.single => end_others(db, family).await.map(BeginOutcome::Begun),
+        _ if family.single => {
+            let (id, now) = (family.id.as_bytes(), family.issued_at);
+            end_others(db, family.subject, &family.client_id, id, now).await.map(BeginOutcome::Begun)
+        }
         _ => Ok(BeginOutcome::Begun(None)),
     }
 }
 
-/// Ends the other families of this person at this client, however many, in three statements.
-async fn end_others(db: &Connection, family: &NewFamily) -> Result<Option<Appended>> {
-    let (subject, client_id) = (family.subject.as_bytes().as_slice(), family.client_id.as_str());
-    let (id, now) = (family.id.as_bytes().as_slice(), family.issued_at.as_secs());
+/// Ends the families of this person at this client that have another id, however many, in four statements.
+async fn end_others(
+    db: &Connection,
+    subject: SubjectId,
+    client_id: &ClientId,
+    id: &[u8],
+    now: Timestamp,
+) -> Result<Option<Appended>> {
+    let (subject, client_id) = (subject.as_bytes().as_slice(), client_id.as_str());
+    let now = now.as_secs();
     let head = columns::from_position(LogHead::last_given(db).await?);
     let denied = db.execute(DENY_OTHERS, &[&head, &subject, &client_id, &id, &now]).await?;
-    let denied = i64::try_from(denied).unwrap_or(i64::MAX);
     if denied == 0 {
         return Ok(None);
     }
     db.execute(END_OTHERS, &[&subject, &client_id, &id, &now]).await?;
-    let last = columns::position(&db.load(ADVANCE, &[&denied]).await?, 0)?;
-    Ok(Some(Appended::danger_committed(last)))
+    advance(db, denied).await.map(Some)
+}
+
+/// Moves the end of the log past so many entries that were written behind it.
+async fn advance(db: &Connection, entries: u64) -> Result<Appended> {
+    let entries = i64::try_from(entries).unwrap_or(i64::MAX);
+    let last = columns::position(&db.load(ADVANCE, &[&entries]).await?, 0)?;
+    Ok(Appended::danger_committed(last))
 }
 
 async fn rotate(db: &Connection, rotation: &Rotation) -> Result<RotateOutcome> {
@@ -153,6 +247,13 @@ async fn rotate(db: &Connection, rotation: &Rotation) -> Result<RotateOutcome> {
     Ok(end(db, id).await?.map_or(RotateOutcome::Unknown, RotateOutcome::Reused))
 }
 
+/// Whether something was used again so soon after its first use that it is taken for the same request sent twice.
+pub(crate) fn is_within_grace(first: Timestamp, again: Timestamp, grace_secs: u32) -> bool {
+    // One of the two is 0. A clock that was set back does not lengthen the window.
+    let apart_secs = first.secs_until(again).max(again.secs_until(first));
+    apart_secs < i64::from(grace_secs)
+}
+
 /// A family whose current refresh token is not the presented one.
 struct Rotated {
     id: FamilyId,
@@ -178,10 +279,7 @@ impl Rotated {
     /// The answer of the rotation that replaced the presented token, if that was within the grace window.
     fn replay_of(self, rotation: &Rotation) -> Option<Vec<u8>> {
         let just_replaced = self.previous.as_deref() == Some(rotation.presented.as_bytes().as_slice());
-        let (rotated_at, now) = (self.rotated_at?, rotation.now);
-        // One of the two is 0. A clock that was set back does not lengthen the window.
-        let apart_secs = rotated_at.secs_until(now).max(now.secs_until(rotated_at));
-        let within_grace = apart_secs < i64::from(rotation.grace_secs);
+        let within_grace = is_within_grace(self.rotated_at?, rotation.now, rotation.grace_secs);
         if just_replaced && within_grace { self.sealed_answer } else { None }
     }
 }
@@ -192,10 +290,12 @@ fn family(row: &Row) -> Result<Family> {
         client_id: columns::parsed(row, 1)?,
         subject: SubjectId::from_bytes(columns::bytes(row, 2)?),
         scopes: columns::parsed(row, 3)?,
-        current: columns::secret_hash(row, 4)?,
-        issued_at: columns::timestamp(row, 5)?,
-        refresh_expires_at: columns::expiry(row, 6)?,
-        ended: ended(row, 7)?,
+        session: columns::optional_bytes(row, 4)?.map(SessionId::from_bytes),
+        details: value(row, 5)?,
+        current: columns::secret_hash(row, 6)?,
+        issued_at: columns::timestamp(row, 7)?,
+        refresh_expires_at: columns::expiry(row, 8)?,
+        ended: ended(row, 9)?,
     })
 }
 

@@ -8,6 +8,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_begin.sql"),
     include_str!("migrations/0002_sealing_keys_that_wait.sql"),
     include_str!("migrations/0003_keys_of_several_kinds.sql"),
+    include_str!("migrations/0004_people_sign_in.sql"),
 ];
 
 /// Taken for each migration, so that nodes that start together migrate once (`obol` in ASCII).

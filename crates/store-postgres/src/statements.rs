@@ -9,15 +9,18 @@ use tokio::time::Instant;
 use crate::connection::Connection;
 use crate::connector::{Connector, Use};
 use crate::{
-    PostgresOptions, PostgresStore, announcer, change_log, clients, denials, denials_together, durability,
-    families, keys, known_timeline, log_head, migrations, node_rows, nodes, open, sweep, users,
+    PostgresOptions, PostgresStore, announcer, change_log, clients, codes, consents, denials,
+    denials_together, durability, families, keys, known_timeline, log_head, migrations, node_rows, nodes,
+    open, sessions, sweep, users,
 };
 
 /// The statements of each module, and its source.
-const MODULES: [(&[&str], &str); 15] = [
+const MODULES: [(&[&str], &str); 18] = [
     (announcer::STATEMENTS, include_str!("announcer.rs")),
     (change_log::STATEMENTS, include_str!("change_log.rs")),
     (clients::STATEMENTS, include_str!("clients.rs")),
+    (codes::STATEMENTS, include_str!("codes.rs")),
+    (consents::STATEMENTS, include_str!("consents.rs")),
     (denials::STATEMENTS, include_str!("denials.rs")),
     (denials_together::STATEMENTS, include_str!("denials_together.rs")),
     (durability::STATEMENTS, include_str!("durability.rs")),
@@ -28,23 +31,28 @@ const MODULES: [(&[&str], &str); 15] = [
     (nodes::STATEMENTS, include_str!("nodes.rs")),
     (open::STATEMENTS, include_str!("open.rs")),
     (keys::STATEMENTS, include_str!("keys.rs")),
+    (sessions::STATEMENTS, include_str!("sessions.rs")),
     (sweep::STATEMENTS, include_str!("sweep.rs")),
     (users::STATEMENTS, include_str!("users.rs")),
 ];
 
 /// Modules that both stores have, each with the names of the statements whose text differs.
-const SHARED: [(&str, &str, &[&str]); 6] = [
+const SHARED: [(&str, &str, &[&str]); 10] = [
     // One statement reads all that a page needs, in one round trip.
     (include_str!("change_log.rs"), include_str!("../../store-sqlite/src/change_log.rs"), &["READ_AFTER"]),
     (include_str!("clients.rs"), include_str!("../../store-sqlite/src/clients.rs"), &[]),
+    (include_str!("codes.rs"), include_str!("../../store-sqlite/src/codes.rs"), &[]),
+    (include_str!("consents.rs"), include_str!("../../store-sqlite/src/consents.rs"), &[]),
     (include_str!("denials.rs"), include_str!("../../store-sqlite/src/denials.rs"), &[]),
     (include_str!("families.rs"), include_str!("../../store-sqlite/src/families.rs"), &[]),
     (include_str!("keys.rs"), include_str!("../../store-sqlite/src/keys.rs"), &[]),
+    (include_str!("sessions.rs"), include_str!("../../store-sqlite/src/sessions.rs"), &[]),
+    (include_str!("users.rs"), include_str!("../../store-sqlite/src/users.rs"), &[]),
     // The last position given may be ahead of the newest entry here, and `IN` would be planned as a join.
     (
         include_str!("sweep.rs"),
         include_str!("../../store-sqlite/src/sweep.rs"),
-        &["REMOVE_ENTRIES", "REMOVE_FAMILIES"],
+        &["REMOVE_ENTRIES", "REMOVE_FAMILIES", "REMOVE_SESSIONS", "REMOVE_CODES"],
     ),
 ];
 
@@ -137,6 +145,11 @@ const FILL: &str = "INSERT INTO clients SELECT 'c' || n, '', NULL, TRUE, '', '',
      FROM generate_series(1, 2000) AS n; \
      INSERT INTO families SELECT decode(md5('f' || n), 'hex'), decode(md5('l' || n), 'hex'), 'c' || n, \
      decode(md5('u' || n), 'hex'), '', '', NULL, NULL, NULL, 0, 9, 9, 9, NULL FROM generate_series(1, 2000) AS n; \
+     INSERT INTO sessions SELECT decode(md5('s' || n), 'hex'), decode(md5('h' || n), 'hex'), decode(md5('u' || n), 'hex'), \
+     0, '', 0, 9, 9, '', '', 0 FROM generate_series(1, 2000) AS n; \
+     INSERT INTO codes SELECT decode(md5('o' || n), 'hex'), 'c' || n, decode(md5('u' || n), 'hex'), \
+     decode(md5('s' || n), 'hex'), '', 0, 9, 0, NULL, NULL, 9 FROM generate_series(1, 2000) AS n; \
+     INSERT INTO consents SELECT decode(md5('u' || n), 'hex'), 'c' || n, '', 0 FROM generate_series(1, 2000) AS n; \
      INSERT INTO change_log SELECT n, 1 + n % 2, decode(md5('d' || n), 'hex'), 9 FROM generate_series(1, 2000) AS n; \
      UPDATE log_head SET position = 2000";
 

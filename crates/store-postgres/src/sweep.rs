@@ -12,19 +12,32 @@ const REMOVE_ENTRIES: &str = "DELETE FROM change_log WHERE position = \
      AND position < (SELECT MAX(position) FROM change_log)";
 const REMOVE_FAMILIES: &str = "DELETE FROM families WHERE id = \
      ANY(ARRAY(SELECT id FROM families WHERE leaves_at <= $1 ORDER BY leaves_at LIMIT $2))";
+const REMOVE_SESSIONS: &str = "DELETE FROM sessions WHERE id = \
+     ANY(ARRAY(SELECT id FROM sessions WHERE ends_at <= $1 ORDER BY ends_at LIMIT $2))";
+const REMOVE_CODES: &str = "DELETE FROM codes WHERE hash = \
+     ANY(ARRAY(SELECT hash FROM codes WHERE leaves_at <= $1 ORDER BY leaves_at LIMIT $2))";
 const NOTE: &str = "UPDATE log_head SET swept_through = $1 WHERE swept_through < $1";
 const FORGET: &str = "UPDATE log_head SET swept_through = 0";
 const SWEPT_THROUGH: &str = "SELECT swept_through FROM log_head";
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[REMOVE_ENTRIES, REMOVE_FAMILIES, NOTE, FORGET, SWEPT_THROUGH];
+pub(crate) const STATEMENTS: &[&str] =
+    &[REMOVE_ENTRIES, REMOVE_FAMILIES, REMOVE_SESSIONS, REMOVE_CODES, NOTE, FORGET, SWEPT_THROUGH];
 
-/// Removes up to `limit` log entries and as many families that are over at `now`, and notes `now` if there were any.
+/// Removes up to `limit` log entries, and as many families, sessions and codes, that are over at `now`. Notes `now` if there
+/// were entries or families: only with them goes what a token could be refused by.
 pub(crate) async fn remove_expired(db: &Connection, now: Timestamp, limit: usize) -> Result<()> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let now = now.as_secs();
     let values: Values<'_> = &[&now, &limit];
-    let (entries, families) =
-        tokio::join!(biased; db.execute(REMOVE_ENTRIES, values), db.execute(REMOVE_FAMILIES, values));
+    let (entries, families, sessions, codes) = tokio::join!(
+        biased;
+        db.execute(REMOVE_ENTRIES, values),
+        db.execute(REMOVE_FAMILIES, values),
+        db.execute(REMOVE_SESSIONS, values),
+        db.execute(REMOVE_CODES, values),
+    );
+    sessions?;
+    codes?;
     if entries? + families? > 0 {
         db.execute(NOTE, &[&now]).await?;
     }

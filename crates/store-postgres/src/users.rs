@@ -1,25 +1,25 @@
 //! People.
 
 use async_trait::async_trait;
-use obol_store::{AddOutcome, Appended, ChangeOutcome, PasswordHash, StoreError, User, Username, Users};
+use obol_store::{AddOutcome, ChangeOutcome, PasswordHash, Profile, StoreError, User, Username, Users};
 use obol_token::{SubjectId, Timestamp};
 use tokio_postgres::Row;
 
+use crate::change_log::at_head;
 use crate::connection::{Connection, Values};
 use crate::error::Result;
-use crate::log_head::LogHead;
-use crate::{PostgresStore, columns, denials};
+use crate::{PostgresStore, codes, columns, consents, denials, sessions};
 
 macro_rules! columns {
     () => {
-        "id, username, email, password, enabled, created_at"
+        "id, username, email, profile, password, enabled, created_at"
     };
 }
 
 const ADD: &str = concat!(
     "INSERT INTO users (",
     columns!(),
-    ") VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (username) DO NOTHING"
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (username) DO NOTHING"
 );
 const IS_DELETED: &str = "SELECT deleted_at IS NOT NULL FROM users WHERE username = $1";
 const FIND: &str = concat!("SELECT ", columns!(), " FROM users WHERE username = $1 AND deleted_at IS NULL");
@@ -29,18 +29,20 @@ const SET_ENABLED: &str =
     "UPDATE users SET enabled = $1 WHERE username = $2 AND deleted_at IS NULL RETURNING id";
 const SET_PASSWORD: &str =
     "UPDATE users SET password = $1 WHERE username = $2 AND deleted_at IS NULL RETURNING id";
-const DELETE: &str = "UPDATE users SET email = NULL, password = '', enabled = FALSE, deleted_at = $1 \
+const SET_PROFILE: &str =
+    "UPDATE users SET email = $1, profile = $2 WHERE username = $3 AND deleted_at IS NULL RETURNING id";
+const DELETE: &str = "UPDATE users SET email = NULL, profile = '{}', password = '', enabled = FALSE, deleted_at = $1 \
      WHERE username = $2 AND deleted_at IS NULL RETURNING id";
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] =
-    &[ADD, IS_DELETED, FIND, FIND_BY_ID, LIST, SET_ENABLED, SET_PASSWORD, DELETE];
+    &[ADD, IS_DELETED, FIND, FIND_BY_ID, LIST, SET_ENABLED, SET_PASSWORD, SET_PROFILE, DELETE];
 
 #[async_trait]
 impl Users for PostgresStore {
     async fn add_user(&self, user: &User) -> Result<AddOutcome, StoreError> {
-        let user = user.clone();
+        let (user, profile) = (user.clone(), columns::to_json(&user.profile)?);
         let now = user.created_at;
-        self.writer.write(Some(now), move |db| Box::pin(async move { add(db, &user).await })).await
+        self.writer.write(Some(now), move |db| Box::pin(async move { add(db, &user, &profile).await })).await
     }
 
     async fn find_user(&self, username: &Username) -> Result<Option<User>, StoreError> {
@@ -75,6 +77,26 @@ impl Users for PostgresStore {
             .await
     }
 
+    async fn set_user_profile(
+        &self,
+        username: &Username,
+        email: Option<&str>,
+        profile: &Profile,
+    ) -> Result<ChangeOutcome, StoreError> {
+        let (name, email) = (username.clone(), email.map(str::to_owned));
+        let profile = columns::to_json(profile)?;
+        self.writer
+            .write(None, move |db| {
+                Box::pin(async move {
+                    match changed(db, SET_PROFILE, &[&email, &profile, &name.as_str()]).await? {
+                        None => Ok(ChangeOutcome::Unknown),
+                        Some(_) => at_head(db).await.map(ChangeOutcome::Changed),
+                    }
+                })
+            })
+            .await
+    }
+
     async fn set_user_password(
         &self,
         username: &Username,
@@ -98,18 +120,22 @@ impl Users for PostgresStore {
             .write(Some(now), move |db| {
                 Box::pin(async move {
                     let values: Values<'_> = &[&now.as_secs(), &name.as_str()];
-                    denied(db, changed(db, DELETE, values).await?).await
+                    match changed(db, DELETE, values).await? {
+                        None => Ok(ChangeOutcome::Unknown),
+                        Some(id) => deleted(db, id).await,
+                    }
                 })
             })
             .await
     }
 }
 
-async fn add(db: &Connection, user: &User) -> Result<AddOutcome> {
+async fn add(db: &Connection, user: &User, profile: &str) -> Result<AddOutcome> {
     let values: Values<'_> = &[
         &user.id.as_bytes().as_slice(),
         &user.username.as_str(),
         &user.email,
+        &profile,
         &user.password.as_phc(),
         &user.enabled,
         &user.created_at.as_secs(),
@@ -139,9 +165,12 @@ async fn denied(db: &Connection, found: Option<SubjectId>) -> Result<ChangeOutco
     }
 }
 
-/// The proof for a change of which the nodes need not learn.
-async fn at_head(db: &Connection) -> Result<Appended> {
-    LogHead::read(db).await.map(Appended::danger_committed)
+/// Denies what a person was given, and forgets what is of no use any more.
+async fn deleted(db: &Connection, id: SubjectId) -> Result<ChangeOutcome> {
+    sessions::end_of_subject(db, id).await?;
+    codes::end_of_subject(db, id).await?;
+    consents::withdraw_of_subject(db, id).await?;
+    denials::deny_subject(db, id).await.map(ChangeOutcome::Changed)
 }
 
 fn user(row: &Row) -> Result<User> {
@@ -149,8 +178,9 @@ fn user(row: &Row) -> Result<User> {
         id: SubjectId::from_bytes(columns::bytes(row, 0)?),
         username: columns::parsed(row, 1)?,
         email: columns::value(row, 2)?,
-        password: PasswordHash::from_phc(columns::value(row, 3)?),
-        enabled: columns::value(row, 4)?,
-        created_at: columns::timestamp(row, 5)?,
+        profile: columns::json(row, 3)?,
+        password: PasswordHash::from_phc(columns::value(row, 4)?),
+        enabled: columns::value(row, 5)?,
+        created_at: columns::timestamp(row, 6)?,
     })
 }

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use obol_store::{
-    AddOutcome, BeginOutcome, ChangeLog, ChangeOutcome, Client, ClientKind, Clients, Denials, Deny, Families,
-    GrantType, NewFamily, PasswordHash, User, Users,
+    AddOutcome, BeginOutcome, ChangeLog, ChangeOutcome, Client, ClientKind, ClientSettings, Clients, Denials,
+    Deny, Families, GrantType, NewFamily, PasswordHash, Profile, User, Users,
 };
 use obol_store_postgres::{PostgresOptions, PostgresStore};
 use obol_testkit::Postgres;
@@ -43,6 +43,7 @@ fn client() -> Client {
         refresh_token_lifetime: Lifetime::from_setting_secs(3_600),
         may_introspect: false,
         single_family: false,
+        settings: ClientSettings::default(),
         created_at: NOW,
     }
 }
@@ -52,6 +53,7 @@ fn user(id: SubjectId, name: &str) -> User {
         id,
         username: name.parse().unwrap(),
         email: None,
+        profile: Profile::default(),
         password: PasswordHash::from_phc("$argon2id$"),
         enabled: true,
         created_at: NOW,
@@ -74,6 +76,8 @@ fn family(number: u16, position: Position) -> NewFamily {
         refresh_expires_at: Expiry::Never,
         access_expires_at: Expiry::Never,
         single: false,
+        session: None,
+        details: String::new(),
         position,
     }
 }

@@ -9,6 +9,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Result, Row};
 
 use crate::columns::{self, unreadable};
+use crate::log_head::LogHead;
 use crate::{SqliteStore, clients, keys, sweep};
 
 const READ_AFTER: &str =
@@ -93,6 +94,11 @@ pub(crate) fn find(db: &Connection, thing: &Thing<'_>) -> Result<Option<Appended
         .query_row(thing.kind_and_id(), |row| columns::position(row, 0))
         .optional()?;
     Ok(position.map(Appended::danger_committed))
+}
+
+/// The proof for a change of which the nodes need not learn.
+pub(crate) fn at_head(db: &Connection) -> Result<Appended> {
+    LogHead::read(db).map(Appended::danger_committed)
 }
 
 fn read_after(db: &Connection, after: Position, limit: usize) -> Result<Vec<Entry>> {

@@ -6,20 +6,19 @@ use obol_token::{ClientId, Expiry, SecretHash, Timestamp};
 use rusqlite::{Connection, Error, OptionalExtension, Result, Row, params};
 
 use crate::change_log::{Thing, append};
-use crate::columns;
-use crate::{SqliteStore, denials};
+use crate::{SqliteStore, codes, columns, consents, denials};
 
 macro_rules! columns {
     () => {
         "id, name, secret, enabled, grants, default_scopes, optional_scopes, redirect_uris, \
-         access_lifetime_secs, refresh_lifetime_secs, may_introspect, single_family, created_at"
+         access_lifetime_secs, refresh_lifetime_secs, may_introspect, single_family, created_at, settings"
     };
 }
 
 const ADD: &str = concat!(
     "INSERT INTO clients (",
     columns!(),
-    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (id) DO NOTHING"
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (id) DO NOTHING"
 );
 const IS_DELETED: &str = "SELECT deleted_at IS NOT NULL FROM clients WHERE id = $1";
 const FIND: &str = concat!("SELECT ", columns!(), " FROM clients WHERE id = $1 AND deleted_at IS NULL");
@@ -36,9 +35,9 @@ pub(crate) const STATEMENTS: &[&str] = &[ADD, IS_DELETED, FIND, LIST, SET_ENABLE
 impl Clients for SqliteStore {
     async fn add_client(&self, client: &Client) -> Result<AddOutcome, StoreError> {
         let client = client.clone();
-        let lists = Lists::of(&client)?;
+        let texts = Texts::of(&client)?;
         let now = client.created_at;
-        self.writer.write(Some(now), move |db| add(db, &client, &lists)).await
+        self.writer.write(Some(now), move |db| add(db, &client, &texts)).await
     }
 
     async fn find_client(&self, id: &ClientId) -> Result<Option<Client>, StoreError> {
@@ -91,6 +90,8 @@ impl Clients for SqliteStore {
                 if db.prepare_cached(DELETE)?.execute((now.as_secs(), id.as_str()))? == 0 {
                     return Ok(ChangeOutcome::Unknown);
                 }
+                codes::end_of_client(db, &id)?;
+                consents::withdraw_of_client(db, &id)?;
                 changed(db, &id)?;
                 denied(db, &id)
             })
@@ -107,7 +108,7 @@ pub(crate) fn load_change(db: &Connection, id: ClientId) -> Result<Change> {
     }
 }
 
-fn add(db: &Connection, client: &Client, lists: &Lists) -> Result<AddOutcome> {
+fn add(db: &Connection, client: &Client, texts: &Texts) -> Result<AddOutcome> {
     let secret = match &client.kind {
         ClientKind::Public => None,
         ClientKind::Confidential(hash) => Some(hash.as_bytes()),
@@ -117,15 +118,16 @@ fn add(db: &Connection, client: &Client, lists: &Lists) -> Result<AddOutcome> {
         client.name,
         secret,
         client.enabled,
-        lists.grants,
+        texts.grants,
         client.default_scopes.to_string(),
         client.optional_scopes.to_string(),
-        lists.redirect_uris,
+        texts.redirect_uris,
         client.access_token_lifetime.as_setting_secs(),
         client.refresh_token_lifetime.as_setting_secs(),
         client.may_introspect,
         client.single_family,
         client.created_at.as_secs(),
+        texts.settings,
     ])?;
     match added {
         0 if is_deleted(db, &client.id)? => Ok(AddOutcome::NeverAgain),
@@ -172,21 +174,24 @@ fn client(row: &Row<'_>) -> Result<Client> {
         may_introspect: row.get(10)?,
         single_family: row.get(11)?,
         created_at: columns::timestamp(row, 12)?,
+        settings: columns::json(row, 13)?,
     })
 }
 
-/// A client's lists as they stand in columns: blank-separated, since none of their values may hold a blank
-/// (RFC 6749 Appendix A.10, RFC 3986).
-struct Lists {
+/// What of a client stands in columns of text. Lists are blank-separated, since none of their values may hold a blank
+/// (RFC 6749 Appendix A.10, RFC 3986); settings are JSON.
+struct Texts {
     grants: String,
     redirect_uris: String,
+    settings: String,
 }
 
-impl Lists {
+impl Texts {
     fn of(client: &Client) -> Result<Self, StoreError> {
         Ok(Self {
             grants: joined("grant type", client.grants.iter().map(GrantType::as_str))?,
             redirect_uris: joined("redirect URI", client.redirect_uris.iter().map(String::as_str))?,
+            settings: columns::to_json(&client.settings)?,
         })
     }
 }

@@ -94,7 +94,7 @@ mod tests {
     use std::sync::mpsc::{Sender, channel};
     use std::task::Poll;
 
-    use obol_store::{Appended, ChangeLog, Denials, Deny, PasswordHash, User, Users};
+    use obol_store::{Appended, ChangeLog, Denials, Deny, PasswordHash, Profile, User, Users};
     use obol_token::{Expiry, Position, SubjectId, TokenId};
     use tempfile::TempDir;
     use tokio::sync::oneshot;
@@ -151,6 +151,7 @@ mod tests {
             id: SubjectId::from_bytes([id; 16]),
             username: name.parse().unwrap(),
             email: None,
+            profile: Profile::default(),
             password: PasswordHash::from_phc("$argon2id$"),
             enabled: true,
             created_at: Timestamp::from_secs(1),

@@ -12,8 +12,10 @@
 mod backup;
 mod change_log;
 mod clients;
+mod codes;
 mod columns;
 mod connection;
+mod consents;
 mod denials;
 mod durability;
 mod error;
@@ -27,6 +29,7 @@ mod open;
 mod opened_files;
 mod readers;
 mod server_lock;
+mod sessions;
 #[cfg(test)]
 mod statements;
 mod sweep;

@@ -10,6 +10,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_swept_through.sql"),
     include_str!("migrations/0003_sealing_keys_that_wait.sql"),
     include_str!("migrations/0004_keys_of_several_kinds.sql"),
+    include_str!("migrations/0005_people_sign_in.sql"),
 ];
 
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (

@@ -11,13 +11,19 @@ const REMOVE_ENTRIES: &str = "DELETE FROM change_log WHERE position IN \
      AND position < (SELECT position FROM log_head)";
 const REMOVE_FAMILIES: &str = "DELETE FROM families WHERE id IN \
      (SELECT id FROM families WHERE leaves_at <= $1 ORDER BY leaves_at LIMIT $2)";
+const REMOVE_SESSIONS: &str = "DELETE FROM sessions WHERE id IN \
+     (SELECT id FROM sessions WHERE ends_at <= $1 ORDER BY ends_at LIMIT $2)";
+const REMOVE_CODES: &str = "DELETE FROM codes WHERE hash IN \
+     (SELECT hash FROM codes WHERE leaves_at <= $1 ORDER BY leaves_at LIMIT $2)";
 const NOTE: &str = "UPDATE log_head SET swept_through = $1 WHERE swept_through < $1";
 const FORGET: &str = "UPDATE log_head SET swept_through = 0";
 const SWEPT_THROUGH: &str = "SELECT swept_through FROM log_head";
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[REMOVE_ENTRIES, REMOVE_FAMILIES, NOTE, FORGET, SWEPT_THROUGH];
+pub(crate) const STATEMENTS: &[&str] =
+    &[REMOVE_ENTRIES, REMOVE_FAMILIES, REMOVE_SESSIONS, REMOVE_CODES, NOTE, FORGET, SWEPT_THROUGH];
 
-/// Removes up to `limit` log entries and as many families that are over at `now`, and notes `now` if there were any.
+/// Removes up to `limit` log entries, and as many families, sessions and codes, that are over at `now`. Notes `now` if there
+/// were entries or families: only with them goes what a token could be refused by.
 pub(crate) fn remove_expired(db: &Connection, now: Timestamp, limit: usize) -> Result<()> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut removed = 0;
@@ -26,6 +32,9 @@ pub(crate) fn remove_expired(db: &Connection, now: Timestamp, limit: usize) -> R
     }
     if removed > 0 {
         db.prepare_cached(NOTE)?.execute([now.as_secs()])?;
+    }
+    for statement in [REMOVE_SESSIONS, REMOVE_CODES] {
+        db.prepare_cached(statement)?.execute((now.as_secs(), limit))?;
     }
     Ok(())
 }

@@ -1,23 +1,23 @@
 //! People.
 
 use async_trait::async_trait;
-use obol_store::{AddOutcome, Appended, ChangeOutcome, PasswordHash, StoreError, User, Username, Users};
+use obol_store::{AddOutcome, ChangeOutcome, PasswordHash, Profile, StoreError, User, Username, Users};
 use obol_token::{SubjectId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Params, Result, Row, params};
 
-use crate::log_head::LogHead;
-use crate::{SqliteStore, columns, denials};
+use crate::change_log::at_head;
+use crate::{SqliteStore, codes, columns, consents, denials, sessions};
 
 macro_rules! columns {
     () => {
-        "id, username, email, password, enabled, created_at"
+        "id, username, email, profile, password, enabled, created_at"
     };
 }
 
 const ADD: &str = concat!(
     "INSERT INTO users (",
     columns!(),
-    ") VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (username) DO NOTHING"
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (username) DO NOTHING"
 );
 const IS_DELETED: &str = "SELECT deleted_at IS NOT NULL FROM users WHERE username = $1";
 const FIND: &str = concat!("SELECT ", columns!(), " FROM users WHERE username = $1 AND deleted_at IS NULL");
@@ -27,17 +27,19 @@ const SET_ENABLED: &str =
     "UPDATE users SET enabled = $1 WHERE username = $2 AND deleted_at IS NULL RETURNING id";
 const SET_PASSWORD: &str =
     "UPDATE users SET password = $1 WHERE username = $2 AND deleted_at IS NULL RETURNING id";
-const DELETE: &str = "UPDATE users SET email = NULL, password = '', enabled = FALSE, deleted_at = $1 \
+const SET_PROFILE: &str =
+    "UPDATE users SET email = $1, profile = $2 WHERE username = $3 AND deleted_at IS NULL RETURNING id";
+const DELETE: &str = "UPDATE users SET email = NULL, profile = '{}', password = '', enabled = FALSE, deleted_at = $1 \
      WHERE username = $2 AND deleted_at IS NULL RETURNING id";
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] =
-    &[ADD, IS_DELETED, FIND, FIND_BY_ID, LIST, SET_ENABLED, SET_PASSWORD, DELETE];
+    &[ADD, IS_DELETED, FIND, FIND_BY_ID, LIST, SET_ENABLED, SET_PASSWORD, SET_PROFILE, DELETE];
 
 #[async_trait]
 impl Users for SqliteStore {
     async fn add_user(&self, user: &User) -> Result<AddOutcome, StoreError> {
-        let user = user.clone();
-        self.writer.write(Some(user.created_at), move |db| add(db, &user)).await
+        let (user, profile) = (user.clone(), columns::to_json(&user.profile)?);
+        self.writer.write(Some(user.created_at), move |db| add(db, &user, &profile)).await
     }
 
     async fn find_user(&self, username: &Username) -> Result<Option<User>, StoreError> {
@@ -73,6 +75,22 @@ impl Users for SqliteStore {
             .await
     }
 
+    async fn set_user_profile(
+        &self,
+        username: &Username,
+        email: Option<&str>,
+        profile: &Profile,
+    ) -> Result<ChangeOutcome, StoreError> {
+        let (name, email) = (username.clone(), email.map(str::to_owned));
+        let profile = columns::to_json(profile)?;
+        self.writer
+            .write(None, move |db| match changed(db, SET_PROFILE, (&email, &profile, name.as_str()))? {
+                None => Ok(ChangeOutcome::Unknown),
+                Some(_) => at_head(db).map(ChangeOutcome::Changed),
+            })
+            .await
+    }
+
     async fn set_user_password(
         &self,
         username: &Username,
@@ -90,16 +108,20 @@ impl Users for SqliteStore {
     async fn delete_user(&self, username: &Username, now: Timestamp) -> Result<ChangeOutcome, StoreError> {
         let name = username.clone();
         self.writer
-            .write(Some(now), move |db| denied(db, changed(db, DELETE, (now.as_secs(), name.as_str()))?))
+            .write(Some(now), move |db| match changed(db, DELETE, (now.as_secs(), name.as_str()))? {
+                None => Ok(ChangeOutcome::Unknown),
+                Some(id) => deleted(db, id),
+            })
             .await
     }
 }
 
-fn add(db: &Connection, user: &User) -> Result<AddOutcome> {
+fn add(db: &Connection, user: &User, profile: &str) -> Result<AddOutcome> {
     let added = db.prepare_cached(ADD)?.execute(params![
         user.id.as_bytes(),
         user.username.as_str(),
         user.email,
+        profile,
         user.password.as_phc(),
         user.enabled,
         user.created_at.as_secs(),
@@ -123,9 +145,12 @@ fn denied(db: &Connection, found: Option<SubjectId>) -> Result<ChangeOutcome> {
     }
 }
 
-/// The proof for a change of which the nodes need not learn.
-fn at_head(db: &Connection) -> Result<Appended> {
-    LogHead::read(db).map(Appended::danger_committed)
+/// Denies what a person was given, and forgets what is of no use any more.
+fn deleted(db: &Connection, id: SubjectId) -> Result<ChangeOutcome> {
+    sessions::end_of_subject(db, id)?;
+    codes::end_of_subject(db, id)?;
+    consents::withdraw_of_subject(db, id)?;
+    denials::deny_subject(db, id).map(ChangeOutcome::Changed)
 }
 
 fn user(row: &Row<'_>) -> Result<User> {
@@ -133,8 +158,9 @@ fn user(row: &Row<'_>) -> Result<User> {
         id: SubjectId::from_bytes(row.get(0)?),
         username: columns::parsed(row, 1)?,
         email: row.get(2)?,
-        password: PasswordHash::from_phc(row.get_ref(3)?.as_str()?),
-        enabled: row.get(4)?,
-        created_at: columns::timestamp(row, 5)?,
+        profile: columns::json(row, 3)?,
+        password: PasswordHash::from_phc(row.get_ref(4)?.as_str()?),
+        enabled: row.get(5)?,
+        created_at: columns::timestamp(row, 6)?,
     })
 }

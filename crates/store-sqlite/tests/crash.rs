@@ -9,8 +9,8 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use obol_store::{
-    AddOutcome, Change, ChangeLog, Client, ClientKind, Clients, Denials, Deny, Families, NewFamily,
-    PasswordHash, RotateOutcome, Rotation, User, Users,
+    AddOutcome, Change, ChangeLog, Client, ClientKind, ClientSettings, Clients, Denials, Deny, Families,
+    NewFamily, PasswordHash, Profile, RotateOutcome, Rotation, User, Users,
 };
 use obol_store_sqlite::SqliteStore;
 use obol_token::{
@@ -161,6 +161,8 @@ async fn rotate_on(store: &SqliteStore, run: u8) {
         refresh_expires_at: Expiry::Never,
         access_expires_at: Expiry::Never,
         single: false,
+        session: None,
+        details: String::new(),
         position: Position::new(i64::MAX.unsigned_abs()),
     };
     store.begin_family(&family).await.unwrap();
@@ -195,6 +197,7 @@ fn client() -> Client {
         refresh_token_lifetime: Lifetime::Never,
         may_introspect: false,
         single_family: false,
+        settings: ClientSettings::default(),
         created_at: NOW,
     }
 }
@@ -204,6 +207,7 @@ fn user() -> User {
         id: SubjectId::from_bytes([1; 16]),
         username: "alice".parse().unwrap(),
         email: None,
+        profile: Profile::default(),
         password: PasswordHash::from_phc("$argon2id$"),
         enabled: true,
         created_at: NOW,

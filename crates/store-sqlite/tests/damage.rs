@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use obol_store::{
-    ChangeLog, Client, ClientKind, Clients, Denials, Deny, Families, Keys, NewFamily, NewKey, PasswordHash,
-    StoreError, User, Users,
+    ChangeLog, Client, ClientKind, ClientSettings, Clients, Denials, Deny, Families, Keys, NewFamily, NewKey,
+    PasswordHash, Profile, StoreError, User, Users,
 };
 use obol_store_sqlite::SqliteStore;
 use obol_token::{
@@ -41,12 +41,14 @@ async fn filled() -> (SqliteStore, TempDir) {
         refresh_token_lifetime: Lifetime::Never,
         may_introspect: false,
         single_family: false,
+        settings: ClientSettings::default(),
         created_at: NOW,
     };
     let user = User {
         id: SubjectId::from_bytes([1; 16]),
         username: "alice".parse().unwrap(),
         email: None,
+        profile: Profile::default(),
         password: PasswordHash::from_phc("$argon2id$"),
         enabled: true,
         created_at: NOW,
@@ -62,6 +64,8 @@ async fn filled() -> (SqliteStore, TempDir) {
         refresh_expires_at: Expiry::Never,
         access_expires_at: Expiry::Never,
         single: false,
+        session: None,
+        details: String::new(),
         position: Position::new(i64::MAX.unsigned_abs()),
     };
     let key = NewKey {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use obol_store::{AddOutcome, ChangeLog, Denials, Deny, PasswordHash, User, Users};
+use obol_store::{AddOutcome, ChangeLog, Denials, Deny, PasswordHash, Profile, User, Users};
 use obol_store_sqlite::SqliteStore;
 use obol_token::{Expiry, Position, SubjectId, Timestamp, TokenId};
 use tokio::task::JoinSet;
@@ -78,6 +78,7 @@ async fn a_name_is_given_once_among_processes() {
             id: SubjectId::from_bytes([id, number, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
             username: format!("user-{number}").parse().unwrap(),
             email: None,
+            profile: Profile::default(),
             password: PasswordHash::from_phc("$argon2id$"),
             enabled: true,
             created_at: Timestamp::from_secs(1),

@@ -7,6 +7,12 @@ use obol_token::{FamilyId, Position, Timestamp, TokenId};
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AuditEvent {
+    /// An authorization code was issued.
+    CodeIssued,
+    /// A request for a code was refused.
+    CodeRefused,
+    /// A code was used again too late; what it gave has ended.
+    CodeReused,
     /// Tokens were issued.
     TokenIssued,
     /// A replaced refresh token got its stored answer again.
@@ -57,6 +63,9 @@ impl AuditEvent {
     /// Its name in the trail.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::CodeIssued => "code.issued",
+            Self::CodeRefused => "code.refused",
+            Self::CodeReused => "code.reused",
             Self::TokenIssued => "token.issued",
             Self::TokenRepeated => "token.repeated",
             Self::TokenRefused => "token.refused",

@@ -8,7 +8,7 @@ use http::header::ALLOW;
 use http::{HeaderMap, HeaderValue, Request};
 use obol_accounts::{PasswordCheck, Refused};
 use obol_oauth::{
-    Answer as Answered, Endpoint, Engine, ErrorCode, Method, OAuthError, Outcome, PasswordNeeded, Person,
+    Answer as Answered, Endpoint, Engine, ErrorCode, OAuthError, Outcome, PasswordNeeded, Person,
     PersonRefused, RequestId, Surface,
 };
 use obol_token::Scratch;
@@ -115,9 +115,9 @@ impl Door {
         tracing::debug!(request_id = request_id.as_str(), route = route.name(), "a request arrived");
         match route {
             Route::Endpoint(endpoint) => {
-                let answered = match endpoint.method {
-                    Method::Get => self.ask(endpoint, request, request_id).await,
-                    Method::Post => self.ask_to_the_end(endpoint, request, request_id).await,
+                let answered = match *request.method() {
+                    http::Method::GET => self.ask(endpoint, request, request_id).await,
+                    _ => self.ask_to_the_end(endpoint, request, request_id).await,
                 };
                 answered.unwrap_or_else(|error| self.refuse(surface, &error, request_id))
             }

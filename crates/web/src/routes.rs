@@ -50,6 +50,10 @@ impl Routes {
             if endpoint.path.starts_with("/.well-known/") {
                 endpoints.insert(format!("{}{}", endpoint.path, issuer.path()), endpoint);
             }
+            // OpenID Connect Discovery §4: there it is the other way about.
+            if endpoint.path == "/.well-known/openid-configuration" {
+                endpoints.insert(format!("{}{}", issuer.path(), endpoint.path), endpoint);
+            }
         }
         Self { endpoints }
     }
@@ -58,10 +62,11 @@ impl Routes {
     pub(crate) fn find(&self, method: &Method, path: &str) -> Route {
         let path = path.strip_suffix('/').unwrap_or(path);
         let (route, takes, allow) = match self.endpoints.get(path) {
-            Some(endpoint) if endpoint.method == obol_oauth::Method::Post => {
-                (Route::Endpoint(endpoint), &[Method::POST][..], "POST")
-            }
-            Some(endpoint) => (Route::Endpoint(endpoint), &[Method::GET][..], "GET"),
+            Some(endpoint) => match endpoint.methods {
+                [obol_oauth::Method::Get] => (Route::Endpoint(endpoint), &[Method::GET][..], "GET"),
+                [obol_oauth::Method::Post] => (Route::Endpoint(endpoint), &[Method::POST][..], "POST"),
+                _ => (Route::Endpoint(endpoint), &[Method::GET, Method::POST][..], "GET, POST"),
+            },
             // Probes like HEAD.
             None if path == "/healthz" => (Route::Health, &[Method::GET, Method::HEAD][..], "GET, HEAD"),
             None if path == "/readyz" => (Route::Readiness, &[Method::GET, Method::HEAD][..], "GET, HEAD"),
@@ -87,9 +92,9 @@ mod tests {
     use super::*;
 
     fn method_of(endpoint: &Endpoint) -> Method {
-        match endpoint.method {
-            obol_oauth::Method::Get => Method::GET,
-            obol_oauth::Method::Post => Method::POST,
+        match endpoint.methods {
+            [obol_oauth::Method::Get, ..] => Method::GET,
+            _ => Method::POST,
         }
     }
 
@@ -124,7 +129,12 @@ mod tests {
     #[test]
     fn rfc8414_3_1_the_issuers_path_follows_the_well_known_path() {
         let routes = routes("https://example.com/tenant");
-        let path = "/.well-known/oauth-authorization-server/tenant";
-        assert!(matches!(routes.find(&Method::GET, path), Route::Endpoint(_)));
+        for path in [
+            "/.well-known/oauth-authorization-server/tenant",
+            "/.well-known/openid-configuration/tenant",
+            "/tenant/.well-known/openid-configuration",
+        ] {
+            assert!(matches!(routes.find(&Method::GET, path), Route::Endpoint(_)), "{path}");
+        }
     }
 }

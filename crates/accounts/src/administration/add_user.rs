@@ -38,7 +38,7 @@ pub async fn add_user(users: &dyn Users, new: NewUser, now: Timestamp) -> Result
         id: SubjectId::from_bytes(random_bytes()),
         username: new.username,
         email: new.email.map(String::from),
-        profile: Profile::new(),
+        profile: Profile::default(),
         password: PasswordHash::from_phc(&hash_password(&new.password)?),
         enabled: true,
         created_at: now,

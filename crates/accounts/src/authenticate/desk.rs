@@ -97,7 +97,7 @@ mod tests {
             id: SubjectId::from_bytes([1; 16]),
             username: "alice".parse().unwrap(),
             email: None,
-            profile: Profile::new(),
+            profile: Profile::default(),
             password: PasswordHash::from_phc(&hash_password(&plain("correct horse")).unwrap()),
             enabled: true,
             created_at: NOW,

@@ -34,7 +34,7 @@ impl House {
                 id: SubjectId::from_bytes([number; 16]),
                 username: name.parse().unwrap(),
                 email: None,
-                profile: Profile::new(),
+                profile: Profile::default(),
                 password: hashed(RIGHT),
                 enabled,
                 created_at: at(0),
@@ -323,6 +323,15 @@ impl Users for WatchedUsers {
         now: Timestamp,
     ) -> Result<ChangeOutcome, StoreError> {
         self.store.set_user_enabled(username, enabled, now).await
+    }
+
+    async fn set_user_profile(
+        &self,
+        username: &Username,
+        email: Option<&str>,
+        profile: &Profile,
+    ) -> Result<ChangeOutcome, StoreError> {
+        self.store.set_user_profile(username, email, profile).await
     }
 
     async fn set_user_password(

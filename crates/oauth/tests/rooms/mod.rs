@@ -14,7 +14,7 @@ use obol_oauth::{
     Request, RequestId, Settings, TokenAnswer,
 };
 use obol_replica::{Boottime, Clock, LeaseOptions, Replica, SystemClock};
-use obol_store::{Audit, AuditEvent, AuditRecord, PasswordHash, Store, User};
+use obol_store::{Audit, AuditEvent, AuditRecord, PasswordHash, Profile, Store, User};
 use obol_store_sqlite::SqliteStore;
 use obol_token::{Lifetime, Position, SubjectId, Timestamp};
 
@@ -129,6 +129,7 @@ impl Rooms {
             id: ALICE,
             username: "alice".parse().unwrap(),
             email: None,
+            profile: Profile::default(),
             password: PasswordHash::from_phc("checked by another room"),
             enabled: true,
             created_at: self.clock.wall(),

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use obol_store::{
-    AddKeyOutcome, AddOutcome, Appended, BeginOutcome, ChangeLog, ChangeOutcome, Client, Clients, Denials,
-    Deny, Durability, Families, Family, FirstKeyOutcome, Keys, NewFamily, NewKey, NodeId, Nodes, Page,
-    PasswordHash, Peer, PromoteOutcome, ReadFrom, RetireOutcome, RotateOutcome, Rotation, StoreError, User,
-    Username, Users, WrappedKey,
+    AddCodeOutcome, AddKeyOutcome, AddOutcome, Appended, BeginOutcome, BeginSessionOutcome, ChangeLog,
+    ChangeOutcome, Client, Clients, Code, Codes, Consent, Consents, Denials, Deny, Durability, Families,
+    Family, FirstKeyOutcome, Keys, NewCode, NewFamily, NewKey, NewSession, NodeId, Nodes, Page, PasswordHash,
+    Peer, Profile, PromoteOutcome, ReadFrom, RedeemOutcome, Redemption, RetireOutcome, RotateOutcome,
+    Rotation, Session, Sessions, StoreError, User, Username, Users, WrappedKey,
 };
-use obol_token::{ClientId, FamilyId, KeyId, Position, SecretHash, SubjectId, Timestamp};
+use obol_token::{ClientId, FamilyId, KeyId, Position, SecretHash, SessionId, SubjectId, Timestamp};
 
 use crate::link::{Link, OPERATION, unavailable};
 use crate::state::{Write, Written};
@@ -186,6 +187,14 @@ impl Families for Link {
         unused()
     }
 
+    async fn find_family_by_id(&self, _: FamilyId) -> Result<Option<Family>, StoreError> {
+        unused()
+    }
+
+    async fn list_families(&self, _: SubjectId, _: Timestamp) -> Result<Vec<Family>, StoreError> {
+        unused()
+    }
+
     async fn rotate_refresh(&self, _: &Rotation) -> Result<RotateOutcome, StoreError> {
         unused()
     }
@@ -218,6 +227,15 @@ impl Users for Link {
         unused()
     }
 
+    async fn set_user_profile(
+        &self,
+        _: &Username,
+        _: Option<&str>,
+        _: &Profile,
+    ) -> Result<ChangeOutcome, StoreError> {
+        unused()
+    }
+
     async fn set_user_password(
         &self,
         _: &Username,
@@ -228,6 +246,77 @@ impl Users for Link {
     }
 
     async fn delete_user(&self, _: &Username, _: Timestamp) -> Result<ChangeOutcome, StoreError> {
+        unused()
+    }
+}
+
+#[async_trait]
+impl Sessions for Link {
+    async fn begin_session(
+        &self,
+        _: &NewSession,
+        _: Option<SecretHash>,
+    ) -> Result<BeginSessionOutcome, StoreError> {
+        unused()
+    }
+
+    async fn find_session(&self, _: SecretHash, _: Timestamp) -> Result<Option<Session>, StoreError> {
+        unused()
+    }
+
+    async fn extend_session(&self, _: SessionId, _: Timestamp) -> Result<(), StoreError> {
+        unused()
+    }
+
+    async fn list_sessions(&self, _: SubjectId, _: Timestamp) -> Result<Vec<Session>, StoreError> {
+        unused()
+    }
+
+    async fn end_session(
+        &self,
+        _: SessionId,
+        _: SubjectId,
+        _: Timestamp,
+    ) -> Result<Option<Appended>, StoreError> {
+        unused()
+    }
+}
+
+#[async_trait]
+impl Codes for Link {
+    async fn add_code(&self, _: &NewCode) -> Result<AddCodeOutcome, StoreError> {
+        unused()
+    }
+
+    async fn find_code(&self, _: SecretHash) -> Result<Option<Code>, StoreError> {
+        unused()
+    }
+
+    async fn redeem_code(&self, _: &Redemption) -> Result<RedeemOutcome, StoreError> {
+        unused()
+    }
+}
+
+#[async_trait]
+impl Consents for Link {
+    async fn give_consent(&self, _: &Consent) -> Result<(), StoreError> {
+        unused()
+    }
+
+    async fn find_consent(&self, _: SubjectId, _: &ClientId) -> Result<Option<Consent>, StoreError> {
+        unused()
+    }
+
+    async fn list_consents(&self, _: SubjectId) -> Result<Vec<Consent>, StoreError> {
+        unused()
+    }
+
+    async fn withdraw_consent(
+        &self,
+        _: SubjectId,
+        _: &ClientId,
+        _: Timestamp,
+    ) -> Result<Option<Appended>, StoreError> {
         unused()
     }
 }

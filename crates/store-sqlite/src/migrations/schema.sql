@@ -21,6 +21,28 @@ CREATE TABLE clients (
     single_family INTEGER NOT NULL CHECK (single_family IN (0, 1)),
     created_at INTEGER NOT NULL,
     deleted_at INTEGER
+, settings TEXT NOT NULL DEFAULT '{}') STRICT;
+
+CREATE TABLE codes (
+    hash BLOB NOT NULL PRIMARY KEY,
+    client_id TEXT NOT NULL REFERENCES clients (id),
+    subject BLOB NOT NULL REFERENCES users (id),
+    session BLOB NOT NULL,
+    details TEXT NOT NULL,
+    issued_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    family BLOB,
+    redeemed_at INTEGER,
+    leaves_at INTEGER
+) STRICT;
+
+CREATE TABLE consents (
+    subject BLOB NOT NULL REFERENCES users (id),
+    client_id TEXT NOT NULL REFERENCES clients (id),
+    scopes TEXT NOT NULL,
+    given_at INTEGER NOT NULL,
+    PRIMARY KEY (subject, client_id)
 ) STRICT;
 
 CREATE TABLE families (
@@ -38,7 +60,7 @@ CREATE TABLE families (
     access_expires_at INTEGER,
     leaves_at INTEGER,
     ended INTEGER
-) STRICT;
+, session BLOB, details TEXT NOT NULL DEFAULT '') STRICT;
 
 CREATE TABLE "keys" (
     id BLOB NOT NULL PRIMARY KEY,
@@ -63,6 +85,20 @@ CREATE TABLE nodes (
     lease_ms INTEGER NOT NULL
 ) STRICT;
 
+CREATE TABLE sessions (
+    id BLOB NOT NULL PRIMARY KEY,
+    secret BLOB NOT NULL UNIQUE,
+    subject BLOB NOT NULL REFERENCES users (id),
+    authenticated_at INTEGER NOT NULL,
+    methods TEXT NOT NULL,
+    began_at INTEGER NOT NULL,
+    idle_ends_at INTEGER NOT NULL,
+    ends_at INTEGER NOT NULL,
+    user_agent TEXT NOT NULL,
+    source TEXT NOT NULL,
+    position INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE users (
     id BLOB NOT NULL PRIMARY KEY,
     username TEXT NOT NULL UNIQUE,
@@ -71,12 +107,28 @@ CREATE TABLE users (
     enabled INTEGER NOT NULL CHECK (enabled IN (0, 1)),
     created_at INTEGER NOT NULL,
     deleted_at INTEGER
-) STRICT;
+, profile TEXT NOT NULL DEFAULT '{}') STRICT;
 
 CREATE INDEX change_log_leaves_at ON change_log (leaves_at) WHERE leaves_at IS NOT NULL;
+
+CREATE INDEX codes_client ON codes (client_id) WHERE family IS NULL;
+
+CREATE INDEX codes_leaves_at ON codes (leaves_at) WHERE leaves_at IS NOT NULL;
+
+CREATE INDEX codes_session ON codes (session) WHERE family IS NULL;
+
+CREATE INDEX codes_subject ON codes (subject, client_id) WHERE family IS NULL;
+
+CREATE INDEX consents_client ON consents (client_id);
 
 CREATE INDEX families_client ON families (client_id) WHERE ended IS NULL;
 
 CREATE INDEX families_leaves_at ON families (leaves_at) WHERE leaves_at IS NOT NULL;
 
+CREATE INDEX families_session ON families (session) WHERE ended IS NULL AND session IS NOT NULL;
+
 CREATE INDEX families_subject ON families (subject, client_id) WHERE ended IS NULL;
+
+CREATE INDEX sessions_ends_at ON sessions (ends_at);
+
+CREATE INDEX sessions_subject ON sessions (subject);

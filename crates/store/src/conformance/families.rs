@@ -26,6 +26,8 @@ pub async fn a_begun_family_is_found(store: Fresh) {
             client_id: family.client_id.clone(),
             subject: family.subject,
             scopes: family.scopes.clone(),
+            session: family.session,
+            details: family.details.clone(),
             current: family.current,
             issued_at: family.issued_at,
             refresh_expires_at: family.refresh_expires_at,

@@ -9,8 +9,8 @@ use obol_token::{
 };
 
 use crate::{
-    AddOutcome, BeginOutcome, Change, ChangeOutcome, Client, ClientKind, Deny, Entry, Family, GrantType,
-    NewFamily, NodeId, PasswordHash, RotateOutcome, Rotation, Store, User, Username,
+    AddOutcome, BeginOutcome, Change, ChangeOutcome, Client, ClientKind, ClientSettings, Deny, Entry, Family,
+    GrantType, NewFamily, NodeId, PasswordHash, Profile, RotateOutcome, Rotation, Store, User, Username,
 };
 
 /// What every rule gets: a store with nothing in it.
@@ -83,6 +83,7 @@ pub(super) fn client(id: &str) -> Client {
         refresh_token_lifetime: lifetime(REFRESH_SECS),
         may_introspect: false,
         single_family: false,
+        settings: ClientSettings::default(),
         created_at: at(0),
     }
 }
@@ -96,6 +97,7 @@ pub(super) fn user(name: &str) -> User {
         id: subject_id(name),
         username: username(name),
         email: Some(format!("{name}@example.com")),
+        profile: Profile::default(),
         password: PasswordHash::from_phc(&format!("$argon2id$of-{name}")),
         enabled: true,
         created_at: at(0),
@@ -115,6 +117,8 @@ pub(super) fn family(number: u8, client: &str, person: &str) -> NewFamily {
         refresh_expires_at: until(REFRESH_SECS),
         access_expires_at: until(ACCESS_SECS),
         single: false,
+        session: None,
+        details: String::new(),
         // As if the node had read all that is ever appended: rules about denials say how far it had read.
         position: Position::new(i64::MAX as u64),
     }

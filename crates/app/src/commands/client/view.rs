@@ -127,7 +127,7 @@ impl Answer for Deleted {
 
 #[cfg(test)]
 mod tests {
-    use obol_store::GrantType;
+    use obol_store::{ClientSettings, GrantType};
     use obol_token::{ClientId, Lifetime, SecretHash, Timestamp};
 
     use super::*;
@@ -146,6 +146,7 @@ mod tests {
             refresh_token_lifetime: Lifetime::from_setting_secs(86_400),
             may_introspect: false,
             single_family: false,
+            settings: ClientSettings::default(),
             created_at: Timestamp::from_secs(1_795_255_200),
         }
     }

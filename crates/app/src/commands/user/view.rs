@@ -80,7 +80,7 @@ impl Answer for Deleted {
 
 #[cfg(test)]
 mod tests {
-    use obol_store::PasswordHash;
+    use obol_store::{PasswordHash, Profile};
     use obol_token::{SubjectId, Timestamp};
 
     use super::*;
@@ -90,6 +90,7 @@ mod tests {
             id: SubjectId::from_bytes([0xab; 16]),
             username: "alice".parse().unwrap(),
             email: None,
+            profile: Profile::default(),
             password: PasswordHash::from_phc("$argon2id$secret"),
             enabled: true,
             created_at: Timestamp::from_secs(1_795_255_200),

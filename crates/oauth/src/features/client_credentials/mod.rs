@@ -6,7 +6,7 @@ use obol_token::Scratch;
 use super::{Feature, Grant, Part, nothing};
 use crate::client_authentication::AuthenticatedClient;
 use crate::engine::Call;
-use crate::issue::Issue;
+use crate::issue::{Issue, decide_resource};
 use crate::scopes::{decide_granted, parse_requested};
 use crate::{Answer, ErrorCode, OAuthError, Surface, TokenAnswer};
 
@@ -36,8 +36,18 @@ fn issue<'a>(
     let scopes = decide_granted(client, parse_requested(&call.request.body)?.as_ref())?;
     let now = call.request.arrival.now;
     let position = call.vouched.position();
-    let token =
-        Issue { client, person: None, scopes: &scopes, family: None, position, now }.seal(call.engine)?;
+    let issue = Issue {
+        client,
+        person: None,
+        scopes: &scopes,
+        family: None,
+        resource: decide_resource(&call.request.body, client, None)?,
+        surface: call.request.endpoint.surface,
+        granted: None,
+        position,
+        now,
+    };
+    let token = issue.seal(call.engine)?;
     call.engine.audit(
         &call.request.arrival,
         AuditRecord {
@@ -50,6 +60,7 @@ fn issue<'a>(
     Ok(Answer::Token(TokenAnswer {
         access_token: token.text,
         expires_in: token.expires_in,
+        id_token: None,
         refresh_token: None,
         scope: scopes.to_string(),
     }))

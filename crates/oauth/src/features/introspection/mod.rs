@@ -20,7 +20,7 @@ pub(super) const FEATURE: Feature = Feature {
     specification: "RFC 7662",
     endpoints: &[Endpoint {
         surface: Surface::Rfc,
-        method: Method::Post,
+        methods: &[Method::Post],
         path: PATH,
         steps: Steps::Authenticated { client: ClientRule::Confidential, only_tells: true, part },
     }],

@@ -1,0 +1,186 @@
+//! Authorization codes.
+
+use async_trait::async_trait;
+use obol_store::{AddCodeOutcome, BeginOutcome, Code, Codes, NewCode, RedeemOutcome, Redemption, StoreError};
+use obol_token::{ClientId, FamilyId, SecretHash, SessionId, SubjectId, Timestamp};
+use tokio_postgres::Row;
+
+use crate::change_log::at_head;
+use crate::columns::value;
+use crate::connection::{Connection, Values};
+use crate::error::Result;
+use crate::sessions::stands;
+use crate::{PostgresStore, columns, families};
+
+const ADD: &str = concat!(
+    "INSERT INTO codes (hash, client_id, subject, session, details, issued_at, expires_at, position, leaves_at) \
+     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $7 \
+     WHERE EXISTS (SELECT 1 FROM sessions WHERE sessions.id = $4 AND sessions.subject = $3 AND ",
+    stands!("$6"),
+    ") AND EXISTS (SELECT 1 FROM consents WHERE consents.subject = $3 AND consents.client_id = $2) \
+     AND EXISTS (SELECT 1 FROM clients WHERE clients.id = $2 AND enabled AND deleted_at IS NULL) \
+     AND COALESCE((SELECT position FROM change_log WHERE kind = 3 AND change_log.id = $3), 0) <= $8 \
+     AND COALESCE((SELECT position FROM change_log WHERE kind = 4 AND change_log.id = $9), 0) <= $8 \
+     AND COALESCE((SELECT position FROM change_log WHERE kind = 5), 0) <= $8"
+);
+const FIND: &str = "SELECT client_id, subject, session, details, issued_at, expires_at, position, family \
+     FROM codes WHERE hash = $1";
+const REDEEM: &str = concat!(
+    "UPDATE codes SET family = $1, redeemed_at = $2, leaves_at = $3 WHERE hash = $4 AND client_id = $5 \
+     AND subject = $6 AND session = $7 AND family IS NULL AND expires_at > $2 \
+     AND EXISTS (SELECT 1 FROM sessions WHERE sessions.id = $7 AND sessions.subject = $6 AND ",
+    stands!("$2"),
+    ")"
+);
+const UNDO_REDEEM: &str =
+    "UPDATE codes SET family = NULL, redeemed_at = NULL, leaves_at = expires_at WHERE hash = $1";
+const FIND_REDEEMED: &str =
+    "SELECT expires_at, family, redeemed_at FROM codes WHERE hash = $1 AND client_id = $2";
+const END_OF_SESSION: &str = "DELETE FROM codes WHERE session = $1 AND family IS NULL";
+const END_OF_CONSENT: &str = "DELETE FROM codes WHERE subject = $1 AND client_id = $2 AND family IS NULL";
+const END_OF_SUBJECT: &str = "DELETE FROM codes WHERE subject = $1 AND family IS NULL";
+const END_OF_CLIENT: &str = "DELETE FROM codes WHERE client_id = $1 AND family IS NULL";
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[&str] = &[
+    ADD,
+    FIND,
+    REDEEM,
+    UNDO_REDEEM,
+    FIND_REDEEMED,
+    END_OF_SESSION,
+    END_OF_CONSENT,
+    END_OF_SUBJECT,
+    END_OF_CLIENT,
+];
+
+#[async_trait]
+impl Codes for PostgresStore {
+    async fn add_code(&self, code: &NewCode) -> Result<AddCodeOutcome, StoreError> {
+        let code = code.clone();
+        let now = code.issued_at;
+        self.writer.write(Some(now), move |db| Box::pin(async move { add(db, &code).await })).await
+    }
+
+    async fn find_code(&self, hash: SecretHash) -> Result<Option<Code>, StoreError> {
+        let found = self.readers.read(async |db| {
+            let found = db.find(FIND, &[&hash.as_bytes().as_slice()]).await?;
+            found.as_ref().map(code).transpose()
+        });
+        found.await
+    }
+
+    async fn redeem_code(&self, redemption: &Redemption) -> Result<RedeemOutcome, StoreError> {
+        let redemption = redemption.clone();
+        let now = redemption.now;
+        self.writer.write(Some(now), move |db| Box::pin(async move { redeem(db, &redemption).await })).await
+    }
+}
+
+/// Ends the unused codes of a session that has ended.
+pub(crate) async fn end_of_session(db: &Connection, session: SessionId) -> Result<()> {
+    db.execute(END_OF_SESSION, &[&session.as_bytes().as_slice()]).await.map(drop)
+}
+
+/// Ends the unused codes of a consent that is withdrawn; how many there were.
+pub(crate) async fn end_of_consent(db: &Connection, subject: SubjectId, client_id: &ClientId) -> Result<u64> {
+    db.execute(END_OF_CONSENT, &[&subject.as_bytes().as_slice(), &client_id.as_str()]).await
+}
+
+/// Ends the unused codes of a person who is deleted.
+pub(crate) async fn end_of_subject(db: &Connection, subject: SubjectId) -> Result<()> {
+    db.execute(END_OF_SUBJECT, &[&subject.as_bytes().as_slice()]).await.map(drop)
+}
+
+/// Ends the unused codes of a client that is deleted.
+pub(crate) async fn end_of_client(db: &Connection, client_id: &ClientId) -> Result<()> {
+    db.execute(END_OF_CLIENT, &[&client_id.as_str()]).await.map(drop)
+}
+
+async fn add(db: &Connection, code: &NewCode) -> Result<AddCodeOutcome> {
+    let values: Values<'_> = &[
+        &code.hash.as_bytes().as_slice(),
+        &code.client_id.as_str(),
+        &code.subject.as_bytes().as_slice(),
+        &code.session.as_bytes().as_slice(),
+        &code.details,
+        &code.issued_at.as_secs(),
+        &code.expires_at.as_secs(),
+        &columns::from_position(code.position),
+        &code.client_id.as_str().as_bytes(),
+    ];
+    let added = db.execute(ADD, values).await?;
+    Ok(if added > 0 { AddCodeOutcome::Added } else { AddCodeOutcome::Gone })
+}
+
+async fn redeem(db: &Connection, redemption: &Redemption) -> Result<RedeemOutcome> {
+    let family = &redemption.family;
+    let values: Values<'_> = &[
+        &family.id.as_bytes().as_slice(),
+        &redemption.now.as_secs(),
+        &columns::from_expiry(families::first_leaves_at(family)),
+        &redemption.hash.as_bytes().as_slice(),
+        &family.client_id.as_str(),
+        &family.subject.as_bytes().as_slice(),
+        &family.session.as_ref().map(|session| session.as_bytes().as_slice()),
+    ];
+    if db.execute(REDEEM, values).await? == 0 {
+        return refuse(db, redemption).await;
+    }
+    match families::begin(db, family).await? {
+        BeginOutcome::Begun(replaced) => Ok(RedeemOutcome::First(replaced)),
+        BeginOutcome::Gone => {
+            db.execute(UNDO_REDEEM, &[&redemption.hash.as_bytes().as_slice()]).await?;
+            Ok(RedeemOutcome::Gone)
+        }
+    }
+}
+
+/// Says why a code cannot be redeemed, and ends the family that an earlier use began.
+async fn refuse(db: &Connection, redemption: &Redemption) -> Result<RedeemOutcome> {
+    let (hash, client_id) = (redemption.hash.as_bytes().as_slice(), redemption.family.client_id.as_str());
+    let Some(found) = db.find(FIND_REDEEMED, &[&hash, &client_id]).await? else {
+        return Ok(RedeemOutcome::Unknown);
+    };
+    let found = Redeemed::read(&found)?;
+    match found.first_use {
+        Some((_, at)) if families::is_within_grace(at, redemption.now, redemption.grace_secs) => {
+            Ok(RedeemOutcome::Raced)
+        }
+        Some((family, _)) => match families::end(db, family).await? {
+            Some(end) => Ok(RedeemOutcome::Reused(end)),
+            None => at_head(db).await.map(RedeemOutcome::Reused),
+        },
+        None if redemption.now.has_reached(found.expires_at) => Ok(RedeemOutcome::Expired),
+        None => Ok(RedeemOutcome::Gone),
+    }
+}
+
+/// A code that cannot be redeemed.
+struct Redeemed {
+    expires_at: Timestamp,
+    /// The family that it began, and when.
+    first_use: Option<(FamilyId, Timestamp)>,
+}
+
+impl Redeemed {
+    fn read(row: &Row) -> Result<Self> {
+        let first_use = match columns::optional_bytes(row, 1)? {
+            Some(family) => Some((FamilyId::from_bytes(family), columns::timestamp(row, 2)?)),
+            None => None,
+        };
+        Ok(Self { expires_at: columns::timestamp(row, 0)?, first_use })
+    }
+}
+
+fn code(row: &Row) -> Result<Code> {
+    Ok(Code {
+        client_id: columns::parsed(row, 0)?,
+        subject: SubjectId::from_bytes(columns::bytes(row, 1)?),
+        session: SessionId::from_bytes(columns::bytes(row, 2)?),
+        details: value(row, 3)?,
+        issued_at: columns::timestamp(row, 4)?,
+        expires_at: columns::timestamp(row, 5)?,
+        position: columns::position(row, 6)?,
+        family: columns::optional_bytes(row, 7)?.map(FamilyId::from_bytes),
+    })
+}

@@ -1,0 +1,190 @@
+//! Sessions.
+
+use async_trait::async_trait;
+use obol_store::{Appended, BeginSessionOutcome, NewSession, Session, Sessions, StoreError};
+use obol_token::{SecretHash, SessionId, SubjectId, Timestamp};
+use tokio_postgres::Row;
+
+use crate::change_log::at_head;
+use crate::columns::value;
+use crate::connection::{Connection, Values};
+use crate::error::Result;
+use crate::{PostgresStore, codes, columns, families};
+
+macro_rules! columns {
+    () => {
+        "id, subject, (SELECT username FROM users WHERE users.id = sessions.subject), authenticated_at, \
+         methods, began_at, idle_ends_at, ends_at, user_agent, source"
+    };
+}
+
+/// What has to be true of a row of `sessions` that stands at the moment of this parameter.
+macro_rules! stands {
+    ($now:literal) => {
+        concat!(
+            "sessions.idle_ends_at > ",
+            $now,
+            " AND sessions.ends_at > ",
+            $now,
+            " AND (SELECT enabled AND deleted_at IS NULL FROM users WHERE users.id = sessions.subject) \
+             AND COALESCE((SELECT position FROM change_log WHERE kind = 3 \
+             AND change_log.id = sessions.subject), 0) <= sessions.position \
+             AND COALESCE((SELECT position FROM change_log WHERE kind = 5), 0) <= sessions.position"
+        )
+    };
+}
+pub(crate) use stands;
+
+const BEGIN: &str = "INSERT INTO sessions (id, secret, subject, authenticated_at, methods, began_at, \
+     idle_ends_at, ends_at, user_agent, source, position) \
+     SELECT $1, $2, $3, $4, $5, $4, $6, $7, $8, $9, $10 \
+     WHERE EXISTS (SELECT 1 FROM users WHERE users.id = $3 AND enabled AND deleted_at IS NULL) \
+     AND COALESCE((SELECT position FROM change_log WHERE kind = 3 AND change_log.id = $3), 0) <= $10 \
+     AND COALESCE((SELECT position FROM change_log WHERE kind = 5), 0) <= $10";
+const RENEW: &str = concat!(
+    "UPDATE sessions SET secret = $1, authenticated_at = $2, methods = $3, idle_ends_at = $4, ends_at = $5, \
+     user_agent = $6, source = $7, position = $8 WHERE secret = $9 AND subject = $10 AND ",
+    stands!("$2"),
+    " AND COALESCE((SELECT position FROM change_log WHERE kind = 3 AND change_log.id = $10), 0) <= $8 \
+     AND COALESCE((SELECT position FROM change_log WHERE kind = 5), 0) <= $8 RETURNING id"
+);
+const FIND: &str = concat!("SELECT ", columns!(), " FROM sessions WHERE secret = $1 AND ", stands!("$2"));
+const EXTEND: &str = "UPDATE sessions SET idle_ends_at = CASE WHEN ends_at < $1 THEN ends_at ELSE $1 END \
+     WHERE id = $2 AND idle_ends_at < $1 AND idle_ends_at < ends_at";
+const LIST: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM sessions WHERE subject = $1 AND ",
+    stands!("$2"),
+    " ORDER BY authenticated_at DESC, id"
+);
+const END: &str = "DELETE FROM sessions WHERE id = $1 AND subject = $2";
+const END_OF_SUBJECT: &str = "DELETE FROM sessions WHERE subject = $1";
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[&str] = &[BEGIN, RENEW, FIND, EXTEND, LIST, END, END_OF_SUBJECT];
+
+#[async_trait]
+impl Sessions for PostgresStore {
+    async fn begin_session(
+        &self,
+        session: &NewSession,
+        renewed: Option<SecretHash>,
+    ) -> Result<BeginSessionOutcome, StoreError> {
+        let session = session.clone();
+        let now = session.authenticated_at;
+        self.writer
+            .write(Some(now), move |db| Box::pin(async move { begin(db, &session, renewed).await }))
+            .await
+    }
+
+    async fn find_session(&self, secret: SecretHash, now: Timestamp) -> Result<Option<Session>, StoreError> {
+        let found = self.readers.read(async |db| {
+            let found = db.find(FIND, &[&secret.as_bytes().as_slice(), &now.as_secs()]).await?;
+            found.as_ref().map(session).transpose()
+        });
+        found.await
+    }
+
+    async fn extend_session(&self, id: SessionId, idle_ends_at: Timestamp) -> Result<(), StoreError> {
+        self.writer
+            .write(None, move |db| {
+                Box::pin(async move {
+                    let values: Values<'_> = &[&idle_ends_at.as_secs(), &id.as_bytes().as_slice()];
+                    db.execute(EXTEND, values).await.map(drop)
+                })
+            })
+            .await
+    }
+
+    async fn list_sessions(&self, subject: SubjectId, now: Timestamp) -> Result<Vec<Session>, StoreError> {
+        let listed = self.readers.read(async |db| {
+            let rows = db.query(LIST, &[&subject.as_bytes().as_slice(), &now.as_secs()]).await?;
+            rows.iter().map(session).collect()
+        });
+        listed.await
+    }
+
+    async fn end_session(
+        &self,
+        id: SessionId,
+        subject: SubjectId,
+        now: Timestamp,
+    ) -> Result<Option<Appended>, StoreError> {
+        self.writer.write(Some(now), move |db| Box::pin(end(db, id, subject, now))).await
+    }
+}
+
+/// Ends all sessions of a person who is deleted.
+pub(crate) async fn end_of_subject(db: &Connection, subject: SubjectId) -> Result<()> {
+    db.execute(END_OF_SUBJECT, &[&subject.as_bytes().as_slice()]).await.map(drop)
+}
+
+async fn begin(
+    db: &Connection,
+    new: &NewSession,
+    renewed: Option<SecretHash>,
+) -> Result<BeginSessionOutcome> {
+    if let Some(renewed) = renewed
+        && let Some(id) = renew(db, new, renewed).await?
+    {
+        return Ok(BeginSessionOutcome::Begun(id));
+    }
+    let values: Values<'_> = &[
+        &new.id.as_bytes().as_slice(),
+        &new.secret.as_bytes().as_slice(),
+        &new.subject.as_bytes().as_slice(),
+        &new.authenticated_at.as_secs(),
+        &new.methods,
+        &new.idle_ends_at.as_secs(),
+        &new.ends_at.as_secs(),
+        &new.user_agent,
+        &new.source,
+        &columns::from_position(new.position),
+    ];
+    let begun = db.execute(BEGIN, values).await?;
+    Ok(if begun > 0 { BeginSessionOutcome::Begun(new.id) } else { BeginSessionOutcome::Gone })
+}
+
+/// Lets a session of the same person go on, if there is one with this secret that stands.
+async fn renew(db: &Connection, new: &NewSession, renewed: SecretHash) -> Result<Option<SessionId>> {
+    let values: Values<'_> = &[
+        &new.secret.as_bytes().as_slice(),
+        &new.authenticated_at.as_secs(),
+        &new.methods,
+        &new.idle_ends_at.as_secs(),
+        &new.ends_at.as_secs(),
+        &new.user_agent,
+        &new.source,
+        &columns::from_position(new.position),
+        &renewed.as_bytes().as_slice(),
+        &new.subject.as_bytes().as_slice(),
+    ];
+    let found = db.find(RENEW, values).await?;
+    found.map(|row| columns::bytes(&row, 0).map(SessionId::from_bytes)).transpose()
+}
+
+async fn end(db: &Connection, id: SessionId, subject: SubjectId, now: Timestamp) -> Result<Option<Appended>> {
+    if db.execute(END, &[&id.as_bytes().as_slice(), &subject.as_bytes().as_slice()]).await? == 0 {
+        return Ok(None);
+    }
+    codes::end_of_session(db, id).await?;
+    match families::end_of_session(db, id, now).await? {
+        Some(last) => Ok(Some(last)),
+        None => at_head(db).await.map(Some),
+    }
+}
+
+fn session(row: &Row) -> Result<Session> {
+    Ok(Session {
+        id: SessionId::from_bytes(columns::bytes(row, 0)?),
+        subject: SubjectId::from_bytes(columns::bytes(row, 1)?),
+        username: columns::parsed(row, 2)?,
+        authenticated_at: columns::timestamp(row, 3)?,
+        methods: value(row, 4)?,
+        began_at: columns::timestamp(row, 5)?,
+        idle_ends_at: columns::timestamp(row, 6)?,
+        ends_at: columns::timestamp(row, 7)?,
+        user_agent: value(row, 8)?,
+        source: value(row, 9)?,
+    })
+}
