@@ -1,9 +1,10 @@
 //! The step issue: sealing an access token, without a write.
 
-use obol_store::Client;
+use obol_store::{AccessTokenFormat, Client};
 use obol_token::{Claims, Expiry, FamilyId, Lifetime, Position, Scopes, Subject, Timestamp, TokenId};
 
-use crate::{Engine, OAuthError, Person};
+use crate::jwt_access_token::{Authentication, payload};
+use crate::{Engine, ErrorCode, OAuthError, Person};
 
 /// What an integer `expires_in` says of a token that does not expire: ten years, because readers calculate with it.
 pub(crate) const NEVER_EXPIRES_IN_SECS: u64 = 315_360_000;
@@ -14,6 +15,12 @@ pub(crate) struct Issue<'a> {
     pub(crate) person: Option<&'a Person>,
     pub(crate) scopes: &'a Scopes,
     pub(crate) family: Option<FamilyId>,
+    /// The one of the surface that was spoken to.
+    pub(crate) issuer: &'a str,
+    /// The resource for which it was asked, if any (RFC 8707).
+    pub(crate) audience: Option<&'a str>,
+    /// How the person signed in, where it is known.
+    pub(crate) authentication: Option<Authentication<'a>>,
     /// Read when the request arrived, before anything was looked up: whatever is denied from then on refuses it.
     pub(crate) position: Position,
     pub(crate) now: Timestamp,
@@ -27,10 +34,10 @@ pub(crate) struct AccessToken {
 }
 
 impl Issue<'_> {
-    /// Seals the token, if this node may still vouch.
+    /// Seals the token in the form of the client's setting, if this node may still vouch.
     ///
     /// # Errors
-    /// 503 without a lease, 500 when the token cannot be sealed.
+    /// 503 without a lease, `invalid_scope` when the token would be too long, 500 when it cannot be sealed.
     pub(crate) fn seal(&self, engine: &Engine) -> Result<AccessToken, OAuthError> {
         let (id, nonce) = obol_keys::random_id_and_nonce();
         let id = TokenId::from_bytes(id);
@@ -41,15 +48,28 @@ impl Issue<'_> {
             client_id: self.client.id.as_str(),
             subject: self.person.map(|person| Subject { id: person.subject, username: &person.username }),
             scopes: &scopes,
-            audience: None,
+            audience: self.audience,
             confirmation: None,
             issued_at: self.now,
             expires_at: self.client.access_token_lifetime.from(self.now),
             position: self.position,
         };
-        let text = engine.replica.vouch()?.memory().seal(&claims, nonce)?;
+        let vouched = engine.replica.vouch()?;
+        let settings = &self.client.settings;
+        let text = match settings.access_token_format {
+            AccessTokenFormat::Opaque => vouched.memory().seal(&claims, nonce)?,
+            AccessTokenFormat::Jwt => {
+                let said = payload(&claims, self.issuer, self.authentication.as_ref()).map_err(unsayable)?;
+                let algorithm = settings.id_token_signed_response_alg;
+                vouched.memory().seal_and_sign(&claims, &said, algorithm, nonce)?
+            }
+        };
         Ok(AccessToken { id, text, expires_in: expires_in(self.client.access_token_lifetime) })
     }
+}
+
+fn unsayable(error: serde_json::Error) -> OAuthError {
+    OAuthError::new(ErrorCode::ServerError, "The server could not make a token.").caused_by(error.to_string())
 }
 
 /// Whether a client gets refresh tokens: it may use them, and its access tokens expire.

@@ -36,8 +36,18 @@ fn issue<'a>(
     let scopes = decide_granted(client, parse_requested(&call.request.body)?.as_ref())?;
     let now = call.request.arrival.now;
     let position = call.vouched.position();
-    let token =
-        Issue { client, person: None, scopes: &scopes, family: None, position, now }.seal(call.engine)?;
+    let issue = Issue {
+        client,
+        person: None,
+        scopes: &scopes,
+        family: None,
+        issuer: call.engine.settings.issuer.as_str(),
+        audience: None,
+        authentication: None,
+        position,
+        now,
+    };
+    let token = issue.seal(call.engine)?;
     call.engine.audit(
         &call.request.arrival,
         AuditRecord {

@@ -96,7 +96,18 @@ async fn issue_to(engine: &Engine, needed: &PasswordNeeded, person: &Person) -> 
     };
     let refresh_token = decide_refreshable(client).then(|| refresh_token.text());
     let position = needed.position;
-    let token = Issue { client, person: Some(person), scopes, family, position, now }.seal(engine)?;
+    let issue = Issue {
+        client,
+        person: Some(person),
+        scopes,
+        family,
+        issuer: engine.settings.issuer.as_str(),
+        audience: None,
+        authentication: None,
+        position,
+        now,
+    };
+    let token = issue.seal(engine)?;
     let answer = TokenAnswer {
         access_token: token.text,
         expires_in: token.expires_in,

@@ -104,6 +104,9 @@ fn next_answer(
         person: Some(person),
         scopes: &scopes,
         family: Some(family.id),
+        issuer: call.engine.settings.issuer.as_str(),
+        audience: None,
+        authentication: None,
         position: call.vouched.position(),
         now: call.request.arrival.now,
     };
