@@ -132,6 +132,7 @@ fn engine(
     let settings = obol_oauth::Settings {
         issuer,
         refresh_grace_secs: settings.refresh_grace_secs,
+        code_lifetime_secs: settings.code_lifetime_secs,
         key_set_max_age_secs: settings.jwks_max_age_secs,
     };
     let audit = Arc::clone(audit);

@@ -3,16 +3,19 @@
 mod guesses;
 mod hashes;
 mod jwk;
+mod jws;
 mod master;
 mod password;
 mod random;
 mod sealing;
 mod secret;
 mod signing;
+mod verified;
 
 pub use guesses::{BlockedUntil, GuessPolicy, Guesses, Try};
 pub use hashes::{half_hash, s256};
 pub use jwk::{Jwk, Thumbprint};
+pub use jws::AccessTokenSigner;
 pub use master::{ImportError, MasterKey, MasterKeyError, WrappedSigningKey, WrongMasterKey};
 pub use password::{
     PasswordHashError, PasswordLengthError, PlainPassword, check_password, decoy_hash, hash_password,
@@ -25,3 +28,4 @@ pub use secret::{
     is_client_secret, same_hash,
 };
 pub use signing::{SignFailed, SigningKey, SigningRing};
+pub use verified::{AccessTokenKeys, VerifiedSignatures};

@@ -13,12 +13,14 @@ use obol_token::{Algorithm, KeyId, KeyKind, Position};
 use zeroize::Zeroizing;
 
 use crate::jwk::Jwk;
+use crate::jws::{Checker, has_low_s};
 
 /// A signing key, unwrapped. Does not print.
 #[derive(Clone)]
 pub struct SigningKey {
     pair: Arc<Pair>,
     jwk: Arc<Jwk>,
+    checkers: Arc<[Checker]>,
     promoted: Option<Position>,
 }
 
@@ -36,30 +38,32 @@ pub struct SignFailed;
 impl SigningKey {
     /// The key of this PKCS#8 form, which signs from this position on, if it does; `None` if it is not one of this kind.
     pub(crate) fn from_pkcs8(kind: KeyKind, pkcs8: &[u8], promoted: Option<Position>) -> Option<Self> {
-        let (pair, jwk) = match kind {
+        let (pair, jwk, public) = match kind {
             KeyKind::Sealing => return None,
             KeyKind::EcP256 => {
                 let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8).ok()?;
-                let jwk = Jwk::ec_p256(pair.public_key().as_ref())?;
-                (Pair::EcP256(pair), jwk)
+                let public = pair.public_key().as_ref().to_vec();
+                (Pair::EcP256(pair), Jwk::ec_p256(&public)?, public)
             }
             KeyKind::Rsa => {
                 let pair = RsaKeyPair::from_pkcs8(pkcs8).ok()?;
-                let public = pair.public_key();
-                let (modulus, exponent) = (public.modulus(), public.exponent());
+                let key = pair.public_key();
+                let (modulus, exponent) = (key.modulus(), key.exponent());
                 let jwk = Jwk::rsa(
                     modulus.big_endian_without_leading_zero(),
                     exponent.big_endian_without_leading_zero(),
                 );
-                (Pair::Rsa(pair), jwk)
+                let public = key.as_ref().to_vec();
+                (Pair::Rsa(pair), jwk, public)
             }
             KeyKind::Ed25519 => {
                 let pair = Ed25519KeyPair::from_pkcs8(pkcs8).ok()?;
-                let jwk = Jwk::ed25519(pair.public_key().as_ref());
-                (Pair::Ed25519(pair), jwk)
+                let public = pair.public_key().as_ref().to_vec();
+                (Pair::Ed25519(pair), Jwk::ed25519(&public), public)
             }
         };
-        Some(Self { pair: Arc::new(pair), jwk: Arc::new(jwk), promoted })
+        let checkers = Checker::all(kind, jwk.thumbprint().as_str(), &public)?;
+        Some(Self { pair: Arc::new(pair), jwk: Arc::new(jwk), checkers, promoted })
     }
 
     /// Which: the first bytes of its thumbprint, so that a key has one id wherever it comes from.
@@ -86,16 +90,19 @@ impl SigningKey {
         &self.jwk
     }
 
-    /// The signature of `message`, in the form of RFC 7518 §3: for ES256 R and S one after the other.
+    /// What checks its signatures, one for each algorithm.
+    pub(crate) fn checkers(&self) -> &[Checker] {
+        &self.checkers
+    }
+
+    /// The signature of `message`, in the form of RFC 7518 §3: for ES256 R and S one after the other, S in its lower half.
     ///
     /// # Errors
     /// [`SignFailed`] when the key does not sign so, or the library refuses.
     pub fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, SignFailed> {
         let random = SystemRandom::new();
         match (&*self.pair, algorithm) {
-            (Pair::EcP256(pair), Algorithm::Es256) => {
-                pair.sign(&random, message).map(|signature| signature.as_ref().to_vec())
-            }
+            (Pair::EcP256(pair), Algorithm::Es256) => return sign_with_low_s(pair, message, &random),
             (Pair::Ed25519(pair), Algorithm::EdDsa) => {
                 pair.try_sign(message).map(|signature| signature.as_ref().to_vec())
             }
@@ -111,6 +118,22 @@ impl SigningKey {
         }
         .map_err(|_| SignFailed)
     }
+}
+
+/// Every second signature has its S in the lower half, so this makes two on average; that none of so many has it does not
+/// happen.
+fn sign_with_low_s(
+    pair: &EcdsaKeyPair,
+    message: &[u8],
+    random: &SystemRandom,
+) -> Result<Vec<u8>, SignFailed> {
+    const TRIES: usize = 128;
+    let signatures = (0..TRIES).map(|_| pair.sign(random, message));
+    let mut ends = signatures.filter_map(|made| match made {
+        Ok(signature) => has_low_s(signature.as_ref()).then(|| Ok(signature.as_ref().to_vec())),
+        Err(_) => Some(Err(SignFailed)),
+    });
+    ends.next().unwrap_or(Err(SignFailed))
 }
 
 impl std::fmt::Debug for SigningKey {

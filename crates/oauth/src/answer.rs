@@ -95,6 +95,9 @@ pub enum Introspection<'a> {
     Active {
         /// Always true.
         active: bool,
+        /// The resource for which it is meant; absent when it was not restricted to one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        aud: Option<Cow<'a, str>>,
         /// The client to which it was issued.
         client_id: Cow<'a, str>,
         /// When it expires, in seconds since the epoch; absent when it does not.
@@ -131,6 +134,16 @@ pub enum About<'a> {
     Person(SubjectId),
     /// By the name.
     ServiceAccount(Cow<'a, str>),
+}
+
+impl<'a> About<'a> {
+    /// Whom `claims` are about.
+    pub fn of(claims: &Claims<'a>) -> Self {
+        match claims.subject {
+            Some(subject) => Self::Person(subject.id),
+            None => Self::ServiceAccount(username(claims)),
+        }
+    }
 }
 
 impl Serialize for About<'_> {

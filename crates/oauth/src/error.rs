@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use obol_replica::{NotConfirmed, SealError, Stale};
 use obol_store::StoreError;
+use obol_token::SealFailed;
 
 /// What is wrong, as a specification names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -266,6 +267,10 @@ impl From<NotConfirmed> for OAuthError {
 
 impl From<SealError> for OAuthError {
     fn from(error: SealError) -> Self {
+        if error == SealError::Failed(SealFailed::TooLong) {
+            let sentence = "The access token would be too long; ask for fewer scopes.";
+            return Self::new(ErrorCode::InvalidScope, sentence).caused_by(error.to_string());
+        }
         Self::new(ErrorCode::ServerError, "The server could not make a token.").caused_by(error.to_string())
     }
 }

@@ -18,6 +18,7 @@ mod engine;
 mod error;
 mod features;
 mod issue;
+mod jwt_access_token;
 mod params;
 mod request;
 mod scopes;

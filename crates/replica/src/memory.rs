@@ -1,16 +1,19 @@
 //! The memory of a node: a function of the change log.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
-use obol_keys::{ImportError, KeyRing, MasterKey, SigningRing, WrappedSigningKey, WrongMasterKey};
+use obol_keys::{
+    AccessTokenKeys, ImportError, KeyRing, MasterKey, SigningRing, VerifiedSignatures, WrappedSigningKey,
+    WrongMasterKey,
+};
 use obol_store::{
     Appended, Change, ChangeLog, Client, Entry, NewKey, Page, ReadFrom, StoreError, Timeline, WrappedKey,
 };
 use obol_token::{
-    Asked, Claims, ClientId, CredentialKind, DenyList, KeyId, KeyKind, Position, Refusal, Scratch,
+    Algorithm, Asked, Claims, ClientId, CredentialKind, DenyList, KeyId, KeyKind, Position, Refusal, Scratch,
     SealFailed, SubjectId, Timestamp,
 };
 
@@ -19,6 +22,8 @@ pub struct Memory {
     master: MasterKey,
     deny_list: DenyList,
     keys: ArcSwap<Keys>,
+    /// No state: it is found again, and asks the keys each time.
+    verified: VerifiedSignatures,
     clients: ArcSwap<ClientsById>,
     applied: AtomicU64,
     /// The number of the timeline on which it has read.
@@ -75,6 +80,12 @@ pub enum SealError {
     /// The installation has no sealing key yet.
     #[error("there is no sealing key yet; start the server once")]
     NoKey,
+    /// The installation has no key that signs so.
+    #[error(
+        "there is no key that signs with {name}; add one with `obol keys rotate --kind signing --algorithm {name} --now`",
+        name = .0.name()
+    )]
+    NoSigningKey(Algorithm),
     /// The claims do not fit, or the library refuses.
     #[error(transparent)]
     Failed(#[from] SealFailed),
@@ -90,6 +101,7 @@ impl Memory {
             master,
             deny_list: DenyList::default(),
             keys: ArcSwap::default(),
+            verified: VerifiedSignatures::default(),
             clients: ArcSwap::default(),
             applied: AtomicU64::new(Position::START.number()),
             timeline: AtomicU64::new(Timeline::NONE.number()),
@@ -202,20 +214,27 @@ impl Memory {
         now: Timestamp,
         scratch: &'a mut Scratch,
     ) -> Result<Claims<'a>, Refusal> {
-        obol_token::verify(presented, asked, &self.keys.load().ring, &self.deny_list, now, scratch)
+        let keys = self.keys.load();
+        let keys = keys.of_access_tokens(&self.verified);
+        obol_token::verify(presented, asked, &keys, &self.deny_list, now, scratch)
     }
 
-    /// Whether the log has said anything of the key with which a token says that it was sealed, be it that it is retired.
-    pub(crate) fn has_heard_of_key(&self, presented: &str) -> bool {
-        obol_token::claimed_key(presented).is_some_and(|key| self.keys.load().stored.contains_key(&key))
+    /// Whether the log has said anything of the keys with which a token says that it was sealed and signed, be it that they are
+    /// retired.
+    pub(crate) fn has_heard_of_keys(&self, presented: &str) -> bool {
+        let keys = self.keys.load();
+        let heard_of = |key: KeyId| keys.stored.contains_key(&key);
+        obol_token::claimed_signing_key(presented).is_none_or(heard_of)
+            && obol_token::claimed_key(presented).is_some_and(heard_of)
     }
 
-    /// Opens the seal only: says what a token says, not whether it stands.
+    /// Opens the seal only, and checks the signature: says what a token says, not whether it stands.
     ///
     /// # Errors
     /// [`Refusal`]
     pub fn open<'a>(&self, presented: &str, scratch: &'a mut Scratch) -> Result<Claims<'a>, Refusal> {
-        obol_token::open(presented, &self.keys.load().ring, scratch)
+        let keys = self.keys.load();
+        obol_token::open(presented, &keys.of_access_tokens(&self.verified), scratch)
     }
 
     /// Seals a token with the key that was promoted last. A nonce is 12 fresh random bytes.
@@ -231,6 +250,25 @@ impl Memory {
     /// [`MasterKey::pairwise_subject`] of this installation.
     pub fn pairwise_subject(&self, sector: &str, subject: SubjectId) -> String {
         self.master.pairwise_subject(sector, subject)
+    }
+
+    /// Seals a token and signs it, with the keys that were promoted last (RFC 9068). `said` is what it says to others: a JSON
+    /// object of one member or more. A nonce is 12 fresh random bytes.
+    ///
+    /// # Errors
+    /// [`SealError`]
+    pub fn seal_and_sign(
+        &self,
+        claims: &Claims<'_>,
+        said: &str,
+        algorithm: Algorithm,
+        nonce: [u8; 12],
+    ) -> Result<String, SealError> {
+        let keys = self.keys.load();
+        let sealing = keys.ring.current().ok_or(SealError::NoKey)?;
+        let signing = keys.signing.current(algorithm).and_then(|key| key.access_token_signer(algorithm));
+        let signing = signing.ok_or(SealError::NoSigningKey(algorithm))?;
+        Ok(obol_token::seal_and_sign(claims, said, sealing, &signing, nonce)?)
     }
 
     /// A ticket: `plain` under the seal of the key that was promoted last, for nobody but the nodes to read.
@@ -290,6 +328,14 @@ impl Memory {
     pub fn import_signing_key(&self, pem: &[u8], created_at: Timestamp) -> Result<NewKey, ImportError> {
         let WrappedSigningKey { id, kind, wrapped } = self.master.import_signing_key(pem)?;
         Ok(NewKey { id, kind, wrapped, created_at })
+    }
+
+    /// Algorithms by which clients have things signed, and for which there is no key.
+    pub(crate) fn algorithms_without_key(&self) -> Vec<Algorithm> {
+        let (clients, keys) = (self.clients.load(), self.keys.load());
+        let of_clients = clients.values().flat_map(|client| client.settings.algorithms());
+        let wanted: BTreeSet<_> = of_clients.chain([Algorithm::Es256]).collect();
+        wanted.into_iter().filter(|algorithm| keys.signing.current(*algorithm).is_none()).collect()
     }
 
     /// The signing keys: those that wait, the ones that sign, and those that verify until they are retired.
@@ -359,6 +405,10 @@ impl Memory {
 }
 
 impl Keys {
+    fn of_access_tokens<'a>(&'a self, verified: &'a VerifiedSignatures) -> AccessTokenKeys<'a> {
+        AccessTokenKeys { sealing: &self.ring, signing: &self.signing, verified }
+    }
+
     fn take_in(&mut self, key: &WrappedKey, master: &MasterKey) -> Result<(), WrongMasterKey> {
         let WrappedKey { id, kind, wrapped, created_at: _, promoted, retired_at } = key;
         let promoted = promoted.map(|promoted| promoted.position);

@@ -61,7 +61,7 @@ impl<'a> Vouched<'a> {
         scratch: &'s mut Scratch,
     ) -> Result<Claims<'s>, NotVerified> {
         self.memory.verify(presented, asked, now, scratch).map_err(|refusal| match refusal {
-            Refusal::UnknownKey if self.stale && !self.memory.has_heard_of_key(presented) => Stale.into(),
+            Refusal::UnknownKey if self.stale && !self.memory.has_heard_of_keys(presented) => Stale.into(),
             refusal => refusal.into(),
         })
     }

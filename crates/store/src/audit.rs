@@ -59,6 +59,8 @@ pub enum AuditEvent {
     UserEnabled,
     /// A person was disabled.
     UserDisabled,
+    /// What is known of a person was changed.
+    UserChanged,
     /// A person got a new password.
     UserPasswordSet,
     /// A person was deleted.
@@ -103,6 +105,7 @@ impl AuditEvent {
             Self::UserAdded => "user.added",
             Self::UserEnabled => "user.enabled",
             Self::UserDisabled => "user.disabled",
+            Self::UserChanged => "user.changed",
             Self::UserPasswordSet => "user.password_set",
             Self::UserDeleted => "user.deleted",
             Self::KeyAdded => "key.added",

@@ -2,9 +2,10 @@
 //!
 //! `oba_` + base64url of: version (1) · key id (4) · nonce (12) · sealed claims · tag (16) · CRC-32 (4).
 //! Prefix, version and key id are authenticated data, so no other kind of credential passes for an access token.
+//! The signed form, which carries the same claims, is in `jwt`.
 
 use crate::credential::{CredentialKind, from_text, to_text};
-use crate::{Claims, ClaimsError, KeyId, Refusal};
+use crate::{CheckSignature, Claims, ClaimsError, KeyId, Refusal, jwt};
 
 /// The most characters that a token may have; a longer one is refused before any work.
 pub const MAX_TOKEN_CHARS: usize = 4096;
@@ -50,9 +51,20 @@ pub enum SealFailed {
     #[error("the token would be longer than {MAX_TOKEN_CHARS} characters; attach fewer scopes to the client")]
     TooLong,
     /// The cryptographic library refused.
-    #[error("the cryptographic library refused to seal")]
+    #[error("the cryptographic library refused to seal or to sign")]
     Library,
 }
+
+/// How many bytes of what is authenticated beside a seal are its own: prefix, version and key id.
+pub(crate) const ASSOCIATED_BYTES: usize = 4 + HEADER_BYTES;
+
+/// What stood under a seal, and the seal's tag: it is of this and of all that was authenticated beside it.
+pub(crate) struct Opened<'a> {
+    pub(crate) plain: &'a [u8],
+    pub(crate) tag: [u8; TAG_BYTES],
+}
+
+pub(crate) const TAG_BYTES: usize = 16;
 
 /// Room for the bytes of one opened token, so that opening allocates nothing.
 pub struct Scratch([u8; MAX_TOKEN_CHARS / 4 * 3]);
@@ -77,19 +89,23 @@ pub fn seal(claims: &Claims<'_>, key: &impl Seal, nonce: [u8; NONCE_BYTES]) -> R
     Ok(text)
 }
 
-/// Opens the seal and reads the claims. Says nothing about expiry or revocation: [`crate::verify`] does.
+/// Opens the seal of an access token of either form, checks its signature if it has one, and reads the claims. Says nothing
+/// about expiry or revocation: [`crate::verify`] does.
 ///
 /// # Errors
 /// [`Refusal::Malformed`], [`Refusal::UnknownKey`] or [`Refusal::Forged`].
 pub fn open<'a>(
     presented: &str,
-    keys: &impl OpenSeal,
+    keys: &(impl OpenSeal + CheckSignature),
     scratch: &'a mut Scratch,
 ) -> Result<Claims<'a>, Refusal> {
     if presented.len() > MAX_TOKEN_CHARS {
         return Err(Refusal::Malformed);
     }
-    let claims = open_bytes(CredentialKind::AccessToken, presented, keys, &mut scratch.0)?;
+    let claims = match presented.starts_with(CredentialKind::AccessToken.prefix()) {
+        true => open_bytes(CredentialKind::AccessToken, presented, keys, &mut scratch.0)?,
+        false => jwt::open_signed(presented, keys, &mut scratch.0)?,
+    };
     Claims::decode(claims).map_err(|_: ClaimsError| Refusal::Forged)
 }
 
@@ -103,9 +119,20 @@ pub fn seal_bytes(
     key: &impl Seal,
     nonce: [u8; NONCE_BYTES],
 ) -> Result<String, SealFailed> {
+    seal_under(kind, plain, &[], key, nonce)
+}
+
+/// As [`seal_bytes`]; it opens only beside the same `context`.
+pub(crate) fn seal_under(
+    kind: CredentialKind,
+    plain: Vec<u8>,
+    context: &[u8],
+    key: &impl Seal,
+    nonce: [u8; NONCE_BYTES],
+) -> Result<String, SealFailed> {
     let mut sealed = plain;
     let header = header(key.key_id());
-    key.seal(nonce, &associated(kind, header), &mut sealed)?;
+    key.seal(nonce, &[&associated(kind, header), context].concat(), &mut sealed)?;
     let mut payload = Vec::with_capacity(HEADER_BYTES + NONCE_BYTES + sealed.len());
     payload.extend_from_slice(&header);
     payload.extend_from_slice(&nonce);
@@ -123,6 +150,17 @@ pub fn open_bytes<'a>(
     keys: &impl OpenSeal,
     buffer: &'a mut [u8],
 ) -> Result<&'a [u8], Refusal> {
+    open_under(kind, presented, &mut [0; ASSOCIATED_BYTES], keys, buffer).map(|opened| opened.plain)
+}
+
+/// As [`open_bytes`], of what [`seal_under`] has sealed. `associated` is room for [`ASSOCIATED_BYTES`], then the context.
+pub(crate) fn open_under<'a>(
+    kind: CredentialKind,
+    presented: &str,
+    associated: &mut [u8],
+    keys: &impl OpenSeal,
+    buffer: &'a mut [u8],
+) -> Result<Opened<'a>, Refusal> {
     let payload = from_text(kind, presented, buffer).ok_or(Refusal::Malformed)?;
     let (header, rest) = payload.split_first_chunk_mut::<HEADER_BYTES>().ok_or(Refusal::Malformed)?;
     let (nonce, sealed) = rest.split_first_chunk_mut::<NONCE_BYTES>().ok_or(Refusal::Malformed)?;
@@ -130,16 +168,27 @@ pub fn open_bytes<'a>(
     if version != VERSION {
         return Err(Refusal::Malformed);
     }
-    keys.open(KeyId::from_bytes(key_id), *nonce, &associated(kind, *header), sealed)
+    let tag = *sealed.last_chunk().ok_or(Refusal::Malformed)?;
+    let own = associated.first_chunk_mut().ok_or(Refusal::Malformed)?;
+    *own = self::associated(kind, *header);
+    let plain = keys.open(KeyId::from_bytes(key_id), *nonce, associated, sealed)?;
+    Ok(Opened { plain, tag })
 }
 
-/// The key with which a token says that it was sealed; `None` if it is no access token. Proves nothing.
+/// The key with which an access token of either form says that it was sealed; `None` if it is none. Proves nothing.
 pub fn claimed_key(presented: &str) -> Option<KeyId> {
     if presented.len() > MAX_TOKEN_CHARS {
         return None;
     }
+    match presented.starts_with(CredentialKind::AccessToken.prefix()) {
+        true => claimed_sealing_key(CredentialKind::AccessToken, presented),
+        false => jwt::claimed_sealing_key(presented),
+    }
+}
+
+pub(crate) fn claimed_sealing_key(kind: CredentialKind, presented: &str) -> Option<KeyId> {
     let mut scratch = Scratch::default();
-    let payload = from_text(CredentialKind::AccessToken, presented, &mut scratch.0)?;
+    let payload = from_text(kind, presented, &mut scratch.0)?;
     match payload.first_chunk::<HEADER_BYTES>()? {
         [VERSION, key_id @ ..] => Some(KeyId::from_bytes(*key_id)),
         _ => None,
@@ -151,8 +200,8 @@ fn header(key: KeyId) -> [u8; HEADER_BYTES] {
     [VERSION, a, b, c, d]
 }
 
-fn associated(kind: CredentialKind, header: [u8; HEADER_BYTES]) -> [u8; 4 + HEADER_BYTES] {
-    let mut associated = [0; 4 + HEADER_BYTES];
+fn associated(kind: CredentialKind, header: [u8; HEADER_BYTES]) -> [u8; ASSOCIATED_BYTES] {
+    let mut associated = [0; ASSOCIATED_BYTES];
     let (prefix, rest) = associated.split_at_mut(4);
     prefix.copy_from_slice(kind.prefix().as_bytes());
     rest.copy_from_slice(&header);
@@ -163,6 +212,7 @@ fn associated(kind: CredentialKind, header: [u8; HEADER_BYTES]) -> [u8; 4 + HEAD
 pub(crate) mod tests {
     use super::*;
     use crate::claims::tests::sample;
+    use crate::{Sign, Signed};
 
     /// A seal with the shape of a real one and no strength; `obol-keys` tests the real one.
     pub(crate) struct ToySeal(pub(crate) KeyId);
@@ -211,6 +261,33 @@ pub(crate) mod tests {
             Ok(text)
         }
     }
+
+    /// Every header is known to it that its own [`Sign`] writes; a signature is the CRC-32 of what is signed.
+    impl CheckSignature for ToySeal {
+        fn knows(&self, header: &str) -> bool {
+            header == Sign::header(self)
+        }
+
+        fn check(&self, signed: &Signed<'_>) -> Result<(), Refusal> {
+            match self.sign(signed.message.as_bytes()) {
+                Ok(signature) if signature == signed.signature => Ok(()),
+                _ => Err(Refusal::Forged),
+            }
+        }
+    }
+
+    impl Sign for ToySeal {
+        fn header(&self) -> &str {
+            TOY_HEADER
+        }
+
+        fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SealFailed> {
+            Ok(crc32fast::hash(message).to_be_bytes().to_vec())
+        }
+    }
+
+    /// `{"alg":"ES256","kid":"AAECA…","typ":"at+jwt"}`, encoded; the key id is 00010203.
+    pub(crate) const TOY_HEADER: &str = "eyJhbGciOiJFUzI1NiIsImtpZCI6IkFBRUNBd0FBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUEiLCJ0eXAiOiJhdCtqd3QifQ";
 
     pub(crate) const KEY: ToySeal = ToySeal(KeyId::from_bytes(*b"key1"));
 
@@ -276,8 +353,20 @@ pub(crate) mod tests {
                 panic!("opened");
             }
         }
-        let long = format!("oba_{}", "A".repeat(MAX_TOKEN_CHARS));
-        assert_eq!(open(&long, &Untouched, &mut Scratch::default()), Err(Refusal::Malformed));
+        impl CheckSignature for Untouched {
+            fn knows(&self, _: &str) -> bool {
+                panic!("looked for")
+            }
+
+            fn check(&self, _: &Signed<'_>) -> Result<(), Refusal> {
+                panic!("checked")
+            }
+        }
+        for start in ["oba_", "eyJ.A."] {
+            let long = format!("{start}{}", "A".repeat(MAX_TOKEN_CHARS));
+            assert_eq!(open(&long, &Untouched, &mut Scratch::default()), Err(Refusal::Malformed));
+            assert_eq!(claimed_key(&long), None);
+        }
     }
 
     #[test]

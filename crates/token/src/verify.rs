@@ -1,6 +1,6 @@
 //! The one decision whether a token stands. Every endpoint that accepts a token asks here.
 
-use crate::{Claims, Denied, DenyList, OpenSeal, Position, Scratch, Timestamp, open};
+use crate::{CheckSignature, Claims, Denied, DenyList, OpenSeal, Position, Scratch, Timestamp, open};
 
 /// For which client the token must have been issued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,14 +14,14 @@ pub enum Asked<'a> {
 /// Why a token does not stand. For audit records and operators; the wire never tells these apart.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// Not the full form of an access token: length, prefix, alphabet, checksum or version.
+    /// Not the full form of an access token: length, prefix or header, alphabet, checksum or version.
     #[error("it is not a complete access token")]
     Malformed,
-    /// Sealed with a key that this installation does not have, or no longer.
-    #[error("it was sealed with a key that is not in use here")]
+    /// Sealed or signed with a key that this installation does not have, or no longer.
+    #[error("it was sealed or signed with a key that is not in use here")]
     UnknownKey,
-    /// The seal does not fit.
-    #[error("its seal does not fit")]
+    /// Seal or signature do not fit.
+    #[error("its seal or its signature does not fit")]
     Forged,
     /// Issued to another client than the one asked about.
     #[error("it was issued to another client")]
@@ -48,17 +48,17 @@ impl Refusal {
     }
 }
 
-/// Opens the token, compares the client, checks expiry and the deny list.
+/// Opens the token, which may have either form, compares the client, checks expiry and the deny list.
 ///
 /// Reads no database. The caller has shown before that the deny list may be trusted at this moment: see
 /// `obol_replica::Replica::vouch`.
 ///
 /// # Errors
-/// The first [`Refusal`] in the order: form, key, seal, client, expiry, deny list.
+/// The first [`Refusal`] in the order: form, key, seal, signature, client, expiry, deny list.
 pub fn verify<'a>(
     presented: &str,
     asked: Asked<'_>,
-    keys: &impl OpenSeal,
+    keys: &(impl OpenSeal + CheckSignature),
     deny_list: &DenyList,
     now: Timestamp,
     scratch: &'a mut Scratch,

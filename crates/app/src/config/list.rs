@@ -253,6 +253,19 @@ pub(crate) const SETTINGS: &[Setting] = &[
         get: |settings| Some(Value::from(settings.refresh_grace_secs)),
     },
     Setting {
+        key: "code_ttl",
+        value_name: "SECS",
+        about: "Seconds for which an authorization code is good: long enough for a browser to carry it to the client and the \
+                client to bring it back. 1 to 56000.",
+        example: "",
+        shape: Shape::Number,
+        reach: Reach::Server,
+        set: |settings, texts| {
+            parse::number(texts, "seconds", 1, 56_000).map(|secs| settings.code_lifetime_secs = secs)
+        },
+        get: |settings| Some(Value::from(settings.code_lifetime_secs)),
+    },
+    Setting {
         key: "signing_key_rotation_days",
         value_name: "DAYS",
         about: "Days after which the server puts a new signing key in the place of the one in use; the old one stays \

@@ -43,6 +43,8 @@ pub(crate) struct Settings {
     pub(crate) log_format: LogFormat,
     /// How long a refresh token that was just replaced gets the same answer again.
     pub(crate) refresh_grace_secs: u32,
+    /// How long an authorization code is good.
+    pub(crate) code_lifetime_secs: u32,
     /// For how long a signing key signs, in days; 0: until an operator says otherwise.
     pub(crate) signing_key_rotation_days: u32,
     /// For how long the key set may be kept by who has asked for it.
@@ -82,6 +84,7 @@ impl Default for Settings {
             log_level: LogLevel::Info,
             log_format: LogFormat::Auto,
             refresh_grace_secs: 10,
+            code_lifetime_secs: 60,
             signing_key_rotation_days: 90,
             jwks_max_age_secs: 3_600,
             lease_ms: 2_000,

@@ -82,7 +82,8 @@ impl Rooms {
         let replica = Replica::start(Arc::clone(&store), master, of_replica, options).await.unwrap();
         let audit = Arc::new(Records::default());
         let issuer = "https://id.example.com".parse().unwrap();
-        let settings = Settings { issuer, refresh_grace_secs: 10, key_set_max_age_secs: 3_600 };
+        let settings =
+            Settings { issuer, refresh_grace_secs: 10, code_lifetime_secs: 60, key_set_max_age_secs: 3_600 };
         let engine = Engine::new(Arc::clone(&replica), Arc::clone(&store), audit.clone(), settings);
         let rooms = Self { engine, store, replica, clock, audit, folder };
         rooms.add_client("app", &["password", "refresh_token"], None).await;

@@ -1,7 +1,7 @@
 //! A client as the command line shows one.
 
 use obol_keys::PlainSecret;
-use obol_store::{Client, ClientKind};
+use obol_store::{Client, ClientKind, ClientSettings};
 use obol_token::Scopes;
 use serde::Serialize;
 
@@ -24,6 +24,7 @@ pub(super) struct ClientView {
     optional_scopes: Vec<String>,
     redirect_uris: Vec<String>,
     refresh_token_ttl: u32,
+    settings: ClientSettings,
     single_family: bool,
     #[serde(rename = "type")]
     kind: &'static str,
@@ -45,6 +46,7 @@ impl ClientView {
             optional_scopes: names(&client.optional_scopes),
             redirect_uris: client.redirect_uris.clone(),
             refresh_token_ttl: client.refresh_token_lifetime.as_setting_secs(),
+            settings: client.settings.clone(),
             single_family: client.single_family,
             kind: match client.kind {
                 ClientKind::Public => "public",

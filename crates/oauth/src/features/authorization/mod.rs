@@ -23,7 +23,7 @@ pub(crate) use self::details::{CodeDetails, Granted};
 pub(crate) use self::pkce::fits;
 pub use self::redirect_uri::RedirectUriError;
 pub(crate) use self::redirect_uri::{check_redirect_uri, destination_of};
-pub(crate) use self::request::parse_resource;
+pub(crate) use self::request::{is_resource, parse_resource};
 
 use self::redirect_uri::is_claimed;
 use self::request::{AuthorizationRequest, Return};

@@ -133,13 +133,18 @@ impl AuthorizationRequest {
 pub(crate) fn parse_resource(params: &Params<'_>, client: &Client) -> Result<Option<String>, OAuthError> {
     let Some(resource) = params.optional("resource")? else { return Ok(None) };
     let refused = |sentence| Err(OAuthError::new(ErrorCode::InvalidTarget, sentence));
-    if Uri::parse(resource).is_ok_and(|uri| !uri.has_fragment()) {
+    if is_resource(resource) {
         return match client.settings.resources.iter().any(|allowed| allowed == resource) {
             true => Ok(Some(resource.to_owned())),
             false => refused("This client may not ask for tokens of that resource; have it allowed."),
         };
     }
     refused("`resource` is an absolute URI without fragment.")
+}
+
+/// Whether this can be the name of a resource: an absolute URI without fragment.
+pub(crate) fn is_resource(text: &str) -> bool {
+    Uri::parse(text).is_ok_and(|uri| !uri.has_fragment())
 }
 
 fn asks_for_openid(params: &Params<'_>) -> Result<bool, OAuthError> {

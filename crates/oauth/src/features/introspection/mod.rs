@@ -79,21 +79,18 @@ fn introspect_access_token<'a>(
 }
 
 fn active<'a>(engine: &'a Engine, claims: &Claims<'a>) -> Introspection<'a> {
-    let username = username(claims);
     Introspection::Active {
         active: true,
+        aud: claims.audience.map(Into::into),
         client_id: claims.client_id.into(),
         exp: seconds(claims.expires_at),
         iat: claims.issued_at.as_secs(),
         iss: engine.settings.issuer.as_str().into(),
         jti: Some(claims.token_id),
         scope: claims.scopes.into(),
-        sub: match claims.subject {
-            Some(subject) => About::Person(subject.id),
-            None => About::ServiceAccount(username.clone()),
-        },
+        sub: About::of(claims),
         token_type: Some("Bearer"),
-        username,
+        username: username(claims),
     }
 }
 
@@ -120,6 +117,7 @@ async fn introspect_refresh_token(
     };
     Ok(Introspection::Active {
         active: true,
+        aud: None,
         client_id: family.client_id.as_str().to_owned().into(),
         exp: seconds(family.refresh_expires_at),
         iat: family.issued_at.as_secs(),
