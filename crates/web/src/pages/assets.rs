@@ -35,11 +35,15 @@ impl Assets {
     /// # Errors
     /// [`LookError`] when a file cannot be read.
     pub(super) fn load(folder: Option<&Path>) -> Result<Self, LookError> {
-        let of_operator = |name: &'static str, ours: &'static [u8]| match folder.map(|folder| folder.join(name)) {
-            Some(path) if path.exists() => std::fs::read(&path)
-                .map_err(|error| LookError { file: path, line: None, text: error.to_string() }),
-            _ => Ok(ours.to_vec()),
-        };
+        let of_operator =
+            |name: &'static str, ours: &'static [u8]| match folder.map(|folder| folder.join(name)) {
+                Some(path) if path.exists() => std::fs::read(&path).map_err(|error| LookError {
+                    file: path,
+                    line: None,
+                    text: error.to_string(),
+                }),
+                _ => Ok(ours.to_vec()),
+            };
         Ok(Self([
             Asset::new(STYLE, CSS, of_operator(STYLE, include_bytes!("assets/style.css"))?),
             Asset::new(SCRIPT, JAVASCRIPT, include_bytes!("assets/form_post.js").to_vec()),
@@ -62,9 +66,7 @@ impl Assets {
         let answer = Answer::new(StatusCode::OK, asset.usual, asset.content.clone());
         let nothing = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; sandbox");
         Some(
-            answer
-                .with(CACHE_CONTROL, HeaderValue::from_static(kept))
-                .with(CONTENT_SECURITY_POLICY, nothing),
+            answer.with(CACHE_CONTROL, HeaderValue::from_static(kept)).with(CONTENT_SECURITY_POLICY, nothing),
         )
     }
 }

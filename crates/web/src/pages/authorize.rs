@@ -55,7 +55,12 @@ impl Visit<'_> {
     ///
     /// # Errors
     /// [`Trouble`]
-    pub(super) async fn authorize(&mut self, surface: Surface, method: &Method, sent: &[u8]) -> Result<Answer, Trouble> {
+    pub(super) async fn authorize(
+        &mut self,
+        surface: Surface,
+        method: &Method,
+        sent: &[u8],
+    ) -> Result<Answer, Trouble> {
         let query = std::str::from_utf8(sent).map_err(|_| Trouble::Unreadable)?.to_owned();
         if query.len() > MOST_QUERY_BYTES {
             return Err(Trouble::TooLong);
@@ -65,7 +70,8 @@ impl Visit<'_> {
         }
         self.speak(&ui_locales(&query));
         let began_at = self.arrival.now;
-        self.go(&Going { surface, query, began_at, account_chosen: false, decision: None, after_form: false }).await
+        self.go(&Going { surface, query, began_at, account_chosen: false, decision: None, after_form: false })
+            .await
     }
 
     /// Goes on with what a ticket carries.

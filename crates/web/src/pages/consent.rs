@@ -60,7 +60,12 @@ impl Shown for ConsentPage {
         };
         vec![
             sample(&[], None, &[], "Example"),
-            sample(&[("openid", true), ("<b>x</b>", false)], Some("<1 h>"), &["https://a/\"<>"], "<script>alert(1)</script>"),
+            sample(
+                &[("openid", true), ("<b>x</b>", false)],
+                Some("<1 h>"),
+                &["https://a/\"<>"],
+                "<script>alert(1)</script>",
+            ),
         ]
     }
 }
@@ -73,7 +78,8 @@ impl Visit<'_> {
     pub(super) fn ask_for_consent(&self, going: &Going, asked: ConsentAsked) -> Result<Answer, Trouble> {
         // Without a session nobody can be asked: the engine has none to ask.
         let session = self.session.as_ref().ok_or(Trouble::Unreadable)?;
-        let ticket = self.new_ticket(Purpose::Consent, going.target()).begun(going.began_at).about(session.id);
+        let ticket =
+            self.new_ticket(Purpose::Consent, going.target()).begun(going.began_at).about(session.id);
         let shown = ConsentPage {
             client_name: asked.client_name,
             username: asked.username,

@@ -7,10 +7,7 @@ const MOST_WISHES: usize = 32;
 /// §12.5.4), else the first.
 pub(super) fn choose(known: &[&str], ui_locales: &str, accept_language: &str) -> usize {
     let asked = ui_locales.split_ascii_whitespace().take(MOST_WISHES);
-    asked
-        .chain(accepted(accept_language))
-        .find_map(|wish| look_up(known, wish))
-        .unwrap_or_default()
+    asked.chain(accepted(accept_language)).find_map(|wish| look_up(known, wish)).unwrap_or_default()
 }
 
 /// RFC 4647 §3.4: what was wished for, then without its last parts.

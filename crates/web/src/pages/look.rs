@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use minijinja::value::Value;
+use minijinja::value::{Serde, Value};
 use minijinja::{Environment, Error, UndefinedBehavior, context};
 use serde::Serialize;
 
@@ -89,12 +89,12 @@ impl Look {
     pub(super) fn render<P: Shown>(&self, catalog: &Arc<Catalog>, page: &P) -> Result<String, Error> {
         let url = |name: &str| format!("{}{}", self.base, self.assets.path(name));
         let all = context! {
-            page => Value::from_serialize(page),
+            page => Value::from(Serde(page)),
             t => catalog.translate(),
-            lang => catalog.language,
+            lang => &*catalog.language,
             direction => catalog.text("language.direction", "", ""),
-            display_name => self.display_name,
-            base => self.base,
+            display_name => &*self.display_name,
+            base => &*self.base,
             style => url(STYLE),
             script => url(SCRIPT),
             logo => url(LOGO),
@@ -109,7 +109,9 @@ fn html_files(folder: &Path) -> Result<Vec<(String, String)>, LookError> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(|error| wrong(folder, error.to_string()))? {
         let path = entry.map_err(|error| wrong(folder, error.to_string()))?.path();
-        let Some(name) = path.file_name().and_then(|name| name.to_str()).map(ToOwned::to_owned) else { continue };
+        let Some(name) = path.file_name().and_then(|name| name.to_str()).map(ToOwned::to_owned) else {
+            continue;
+        };
         if !name.ends_with(".html") {
             continue;
         }

@@ -35,8 +35,7 @@ impl Catalog {
     fn new(language: String, texts: Texts) -> Self {
         let texts = Arc::new(texts);
         let all = Arc::clone(&texts);
-        let translate =
-            Value::from_function(move |key: &str, values: Kwargs| translate(&all, key, &values));
+        let translate = Value::from_function(move |key: &str, values: Kwargs| translate(&all, key, &values));
         Self { language, texts, translate }
     }
 
@@ -156,7 +155,8 @@ fn names(text: &str) -> Vec<&str> {
 
 fn toml_files(folder: &Path) -> Result<Vec<std::path::PathBuf>, LookError> {
     let folder = folder.join("messages");
-    let wrong = |error: std::io::Error| LookError { file: folder.clone(), line: None, text: error.to_string() };
+    let wrong =
+        |error: std::io::Error| LookError { file: folder.clone(), line: None, text: error.to_string() };
     if !folder.try_exists().map_err(wrong)? {
         return Ok(Vec::new());
     }
@@ -198,7 +198,8 @@ mod tests {
 
     #[test]
     fn an_operator_changes_one_message_and_adds_a_language() {
-        let changed = folder("de.toml", "[sign_in]\nsubmit = 'Rein'\n[scope]\n'billing:read' = 'Rechnungen lesen'\n");
+        let changed =
+            folder("de.toml", "[sign_in]\nsubmit = 'Rein'\n[scope]\n'billing:read' = 'Rechnungen lesen'\n");
         let messages = Messages::load(Some(changed.path())).unwrap();
         let german = messages.choose("de", "");
         assert_eq!(german.text("sign_in.submit", "", ""), "Rein");

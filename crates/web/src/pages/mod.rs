@@ -170,9 +170,12 @@ impl Visit<'_> {
             Page::EndAll if posted => self.end_all().await,
             Page::SignOut if posted => self.sign_out().await,
             // Somebody has opened the address of a form, or loads it anew.
-            Page::SignIn | Page::Consent | Page::EndSession | Page::Withdraw | Page::EndAll | Page::SignOut => {
-                self.to_sessions()
-            }
+            Page::SignIn
+            | Page::Consent
+            | Page::EndSession
+            | Page::Withdraw
+            | Page::EndAll
+            | Page::SignOut => self.to_sessions(),
             Page::Asset => Err(Trouble::Unreadable),
         }
     }

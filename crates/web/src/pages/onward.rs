@@ -53,7 +53,11 @@ impl Shown for FormPostPage {
 
     fn samples() -> Vec<Self> {
         let field = Field { name: "state", value: "\"><script>alert(1)</script>".to_owned() };
-        vec![Self { action: "https://a/?x=\"<>".to_owned(), destination: "<a>".to_owned(), fields: vec![field] }]
+        vec![Self {
+            action: "https://a/?x=\"<>".to_owned(),
+            destination: "<a>".to_owned(),
+            fields: vec![field],
+        }]
     }
 }
 
@@ -77,7 +81,8 @@ impl Visit<'_> {
         }
         let status = if after_form { StatusCode::SEE_OTHER } else { StatusCode::FOUND };
         redirect(status, &location).ok_or_else(|| {
-            OAuthError::new(ErrorCode::ServerError, "The address of the application cannot be gone to.").into()
+            OAuthError::new(ErrorCode::ServerError, "The address of the application cannot be gone to.")
+                .into()
         })
     }
 
@@ -92,13 +97,21 @@ impl Visit<'_> {
         shown: &P,
     ) -> Result<Answer, Trouble> {
         let html = self.pages.look.render(&self.catalog, shown).map_err(|error| {
-            OAuthError::new(ErrorCode::ServerError, "The page could not be made.").caused_by(error.to_string())
+            OAuthError::new(ErrorCode::ServerError, "The page could not be made.")
+                .caused_by(error.to_string())
         })?;
         let answer = page(status, &self.catalog.language, forms, html);
-        Ok(match self.pages.cookies.set(super::cookies::Cookie::Browser, &self.browser).filter(|_| self.is_new) {
-            Some(cookie) => answer.with(http::header::SET_COOKIE, cookie),
-            None => answer,
-        })
+        Ok(
+            match self
+                .pages
+                .cookies
+                .set(super::cookies::Cookie::Browser, &self.browser)
+                .filter(|_| self.is_new)
+            {
+                Some(cookie) => answer.with(http::header::SET_COOKIE, cookie),
+                None => answer,
+            },
+        )
     }
 }
 
@@ -112,7 +125,8 @@ pub(super) fn scheme_of_answer(query: &str) -> Option<String> {
 fn private_scheme(uri: &str) -> Option<&str> {
     let (scheme, _) = uri.split_once(':')?;
     let letters = |byte: u8| byte.is_ascii_alphanumeric() || b"+.-".contains(&byte);
-    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic()) && scheme.bytes().all(letters);
+    let is_scheme =
+        scheme.starts_with(|first: char| first.is_ascii_alphabetic()) && scheme.bytes().all(letters);
     (is_scheme && scheme.contains('.')).then_some(scheme)
 }
 

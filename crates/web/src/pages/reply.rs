@@ -21,7 +21,8 @@ pub(super) enum Forms<'a> {
 /// An HTML page that nobody keeps, frames or learns of.
 pub(super) fn page(status: StatusCode, language: &str, forms: Forms<'_>, html: String) -> Answer {
     let answer = Answer::new(status, HTML, html);
-    let policy = HeaderValue::try_from(policy(forms)).unwrap_or(HeaderValue::from_static("default-src 'none'"));
+    let policy =
+        HeaderValue::try_from(policy(forms)).unwrap_or(HeaderValue::from_static("default-src 'none'"));
     let answer = answer.with(CONTENT_SECURITY_POLICY, policy);
     match HeaderValue::try_from(language) {
         Ok(language) => answer.with(CONTENT_LANGUAGE, language),
@@ -33,11 +34,16 @@ pub(super) fn page(status: StatusCode, language: &str, forms: Forms<'_>, html: S
 pub(super) fn redirect(status: StatusCode, location: &str) -> Option<Answer> {
     let location = HeaderValue::try_from(location).ok()?;
     let policy = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
-    Some(Answer::new(status, NOT_KEPT, Vec::new()).with(LOCATION, location).with(CONTENT_SECURITY_POLICY, policy))
+    Some(
+        Answer::new(status, NOT_KEPT, Vec::new())
+            .with(LOCATION, location)
+            .with(CONTENT_SECURITY_POLICY, policy),
+    )
 }
 
 fn policy(forms: Forms<'_>) -> String {
-    const ALWAYS: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'";
+    const ALWAYS: &str =
+        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'";
     match forms {
         Forms::Here { scheme: None } => format!("{ALWAYS}; form-action 'self'"),
         Forms::Here { scheme: Some(scheme) } => format!("{ALWAYS}; form-action 'self' {scheme}:"),
@@ -55,7 +61,8 @@ macro_rules! not_kept {
 }
 
 const NOT_KEPT: UsualFields = UsualFields::written(not_kept!());
-const HTML: UsualFields = UsualFields::written(concat!(not_kept!(), "\r\ncontent-type: text/html; charset=utf-8"));
+const HTML: UsualFields =
+    UsualFields::written(concat!(not_kept!(), "\r\ncontent-type: text/html; charset=utf-8"));
 
 #[cfg(test)]
 mod tests {
@@ -63,10 +70,15 @@ mod tests {
 
     #[test]
     fn s_07_no_page_can_be_framed_or_runs_what_is_not_ours() {
-        for forms in [Forms::Here { scheme: None }, Forms::Here { scheme: Some("com.example.app") }, Forms::Away] {
+        for forms in
+            [Forms::Here { scheme: None }, Forms::Here { scheme: Some("com.example.app") }, Forms::Away]
+        {
             let response = http::Response::from(page(StatusCode::OK, "en", forms, String::new()));
             let policy = response.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap();
-            assert!(policy.starts_with("default-src 'none'; ") && policy.contains("frame-ancestors 'none'"), "{policy}");
+            assert!(
+                policy.starts_with("default-src 'none'; ") && policy.contains("frame-ancestors 'none'"),
+                "{policy}"
+            );
             assert!(!policy.contains("unsafe") && !policy.contains('*'), "{policy}");
             assert_eq!(response.headers()["x-frame-options"], "DENY");
             assert_eq!(response.headers()["referrer-policy"], "no-referrer");
@@ -78,6 +90,9 @@ mod tests {
     fn only_the_page_that_leads_away_has_a_script() {
         assert!(policy(Forms::Away).contains("script-src 'self'"));
         let here = policy(Forms::Here { scheme: Some("com.example.app") });
-        assert!(here.ends_with("form-action 'self' com.example.app:") && !here.contains("script-src"), "{here}");
+        assert!(
+            here.ends_with("form-action 'self' com.example.app:") && !here.contains("script-src"),
+            "{here}"
+        );
     }
 }

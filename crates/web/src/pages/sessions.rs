@@ -117,7 +117,9 @@ impl Visit<'_> {
     /// [`Trouble`]
     pub(super) async fn end_session(&self) -> Result<Answer, Trouble> {
         let Some(session) = self.session_of_form()? else { return self.to_sessions() };
-        let Ok(id) = self.form.required("session")?.parse::<SessionId>() else { return Err(Trouble::Unreadable) };
+        let Ok(id) = self.form.required("session")?.parse::<SessionId>() else {
+            return Err(Trouble::Unreadable);
+        };
         let here = id == session.id;
         self.end(session, id, if here { Notice::SignedOut } else { Notice::SessionEnded }).await
     }
@@ -151,7 +153,8 @@ impl Visit<'_> {
     /// [`Trouble`]
     pub(super) async fn end_all(&self) -> Result<Answer, Trouble> {
         let Some(session) = self.session_of_form()? else { return self.to_sessions() };
-        let ended = self.pages.desk.end_all(session.subject, self.arrival.now).await.map_err(OAuthError::from)?;
+        let ended =
+            self.pages.desk.end_all(session.subject, self.arrival.now).await.map_err(OAuthError::from)?;
         let position = self.pages.engine.confirm(ended).await?;
         self.record_of(session, self.audit(AuditEvent::SessionsEnded), position);
         self.forgetting(self.to_notice(Notice::AllEnded)?)
@@ -205,13 +208,8 @@ impl Visit<'_> {
 
     /// What was done just now; a notice that is too old or not this browser's is not shown.
     fn notice(&mut self) -> Option<Notice> {
-        const ALL: [Notice; 5] = [
-            Notice::SessionEnded,
-            Notice::Withdrawn,
-            Notice::Nothing,
-            Notice::SignedOut,
-            Notice::AllEnded,
-        ];
+        const ALL: [Notice; 5] =
+            [Notice::SessionEnded, Notice::Withdrawn, Notice::Nothing, Notice::SignedOut, Notice::AllEnded];
         match self.ticket(&ALL.map(Purpose::Notice)).ok()?.purpose {
             Purpose::Notice(notice) => Some(notice),
             _ => None,

@@ -138,7 +138,9 @@ impl Visit<'_> {
         };
         match checked {
             Ok(person) => self.begin(&ticket, person, position).await,
-            Err(Refused::Credentials { reason }) => self.refuse(&ticket, username, reason.as_str().to_owned()).await,
+            Err(Refused::Credentials { reason }) => {
+                self.refuse(&ticket, username, reason.as_str().to_owned()).await
+            }
             Err(Refused::Busy { retry_after_secs }) => {
                 self.ask_again(&ticket, username, Problem::Busy { retry_after_secs }).await
             }
@@ -150,17 +152,22 @@ impl Visit<'_> {
     fn go_on(&self, ticket: &Ticket) -> Result<Answer, Trouble> {
         match self.session_of_form()? {
             Some(session) if ticket.is_about(session.id) => {
-                let onward = self.new_ticket(Purpose::Continue, ticket.target.clone()).begun(ticket.began_at());
+                let onward =
+                    self.new_ticket(Purpose::Continue, ticket.target.clone()).begun(ticket.began_at());
                 self.to_next(&onward.about(session.id))
             }
             // Signed out, or somebody else by now: the question is put again.
-            _ => self.to_next(
-                &self.new_ticket(Purpose::Continue, ticket.target.clone()).begun(ticket.began_at()),
-            ),
+            _ => self
+                .to_next(&self.new_ticket(Purpose::Continue, ticket.target.clone()).begun(ticket.began_at())),
         }
     }
 
-    async fn begin(&self, ticket: &Ticket, person: Person, position: Position) -> Result<Answer, Trouble> {
+    async fn begin(
+        &mut self,
+        ticket: &Ticket,
+        person: Person,
+        position: Position,
+    ) -> Result<Answer, Trouble> {
         let sign_in = SignIn {
             subject: person.subject,
             now: self.arrival.now,
@@ -210,7 +217,12 @@ impl Visit<'_> {
     }
 
     /// The form once more. Its ticket is the same, so that the hour is not begun anew by trying.
-    async fn ask_again(&mut self, ticket: &Ticket, username: String, problem: Problem) -> Result<Answer, Trouble> {
+    async fn ask_again(
+        &mut self,
+        ticket: &Ticket,
+        username: String,
+        problem: Problem,
+    ) -> Result<Answer, Trouble> {
         let client_name = match Going::of(ticket) {
             None => None,
             Some(going) => match self.what_next_for_nobody(&going).await? {
@@ -225,7 +237,9 @@ impl Visit<'_> {
         let shown = SignInPage { problem: Some(problem.key()), ..shown };
         let answer = self.show_form(problem.status(), &ticket.target, &shown)?;
         Ok(match problem {
-            Problem::Busy { retry_after_secs } => answer.with(RETRY_AFTER, HeaderValue::from(retry_after_secs)),
+            Problem::Busy { retry_after_secs } => {
+                answer.with(RETRY_AFTER, HeaderValue::from(retry_after_secs))
+            }
             Problem::Wrong | Problem::Missing => answer,
         })
     }

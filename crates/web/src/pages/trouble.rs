@@ -78,7 +78,16 @@ impl Trouble {
     fn shown(self, request_id: RequestId) -> (StatusCode, ErrorPage) {
         let request_id = request_id.as_str().to_owned();
         let shown = |status, kind, again| {
-            (status, ErrorPage { kind, code: None, sentence: String::new(), again, request_id: request_id.clone() })
+            (
+                status,
+                ErrorPage {
+                    kind,
+                    code: None,
+                    sentence: String::new(),
+                    again,
+                    request_id: request_id.clone(),
+                },
+            )
         };
         match self {
             Self::Expired { again } => shown(StatusCode::GONE, "expired", again),
@@ -127,7 +136,8 @@ impl Pages {
         let (status, shown) = trouble.shown(request_id);
         let html = self.look.render(catalog, &shown).unwrap_or_else(|error| {
             tracing::error!(request_id = request_id.as_str(), %error, "the page of errors failed");
-            "<!doctype html><html lang=en><title>Error</title><p>The server failed on this request.".to_owned()
+            "<!doctype html><html lang=en><title>Error</title><p>The server failed on this request."
+                .to_owned()
         });
         let answer = page(status, &catalog.language, Forms::Here { scheme: None }, html);
         match retry_after {

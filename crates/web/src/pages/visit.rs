@@ -56,7 +56,9 @@ impl<'a> Visit<'a> {
                 }
                 intake::read_body(Surface::Rfc, fields, request.body)?
             }
-            _ => Params::from_form(request.query.unwrap_or_default().as_bytes()).map_err(intake::malformed)?,
+            _ => {
+                Params::from_form(request.query.unwrap_or_default().as_bytes()).map_err(intake::malformed)?
+            }
         };
         let secret = pages.cookies.session(fields);
         let session = match &secret {
@@ -108,7 +110,11 @@ impl<'a> Visit<'a> {
 
     /// What the forms of the session carry; empty without one.
     pub(super) fn form_token(&self) -> String {
-        self.secret.as_ref().filter(|_| self.session.is_some()).map(SessionSecret::form_token).unwrap_or_default()
+        self.secret
+            .as_ref()
+            .filter(|_| self.session.is_some())
+            .map(SessionSecret::form_token)
+            .unwrap_or_default()
     }
 
     /// The ticket in the form, if it is for one of these purposes, this browser and this time.
