@@ -257,10 +257,12 @@ impl Visit<'_> {
     }
 
     fn show_form(&self, status: StatusCode, target: &Target, shown: &SignInPage) -> Result<Answer, Trouble> {
-        let scheme = match target {
-            Target::Client { query, .. } => scheme_of_answer(query),
-            Target::Sessions => None,
-        };
-        self.show(status, Forms::Here { scheme: scheme.as_deref() }, shown)
+        match target {
+            Target::Sessions => self.show(status, Forms::Alone, shown),
+            Target::Client { query, .. } => {
+                let scheme = scheme_of_answer(query);
+                self.show(status, Forms::Here { scheme: scheme.as_deref() }, shown)
+            }
+        }
     }
 }
