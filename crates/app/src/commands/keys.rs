@@ -12,8 +12,8 @@ use obol_replica::{Clock, SystemClock};
 use obol_store::{Appended, AuditEvent};
 use obol_token::{Expiry, KeyId, KeyKind};
 
-pub(crate) use self::arguments::KeysCommand;
 use self::arguments::{ImportArgs, RetireArgs, RotateArgs};
+pub(crate) use self::arguments::{KeysCommand, algorithm};
 use self::view::{Imported, KeyList, KeyView, Retired, Rotated};
 use crate::config::Settings;
 use crate::failure::{End, Failure};

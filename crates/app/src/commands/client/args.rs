@@ -6,6 +6,7 @@ use obol_oauth::administration::{ChosenSecret, ClientSpec};
 use obol_store::{AccessTokenFormat, ClientSettings};
 use obol_token::{Algorithm, ClientId, Lifetime, Scope, Scopes};
 
+use crate::commands::keys::algorithm;
 use crate::failure::Failure;
 use crate::typed::secret_line;
 
@@ -163,11 +164,6 @@ impl Named {
     pub(super) fn parse(&self) -> Result<ClientId, Failure> {
         parse_id(&self.id)
     }
-}
-
-fn algorithm(name: &str) -> Result<Algorithm, String> {
-    let names = Algorithm::ALL.map(Algorithm::name).join(", ");
-    Algorithm::from_name(name).ok_or_else(|| format!("it is one of {names}"))
 }
 
 fn parse_id(text: &str) -> Result<ClientId, Failure> {

@@ -1,8 +1,8 @@
 //! A client as the command line shows one.
 
 use obol_keys::PlainSecret;
-use obol_store::{Client, ClientKind};
-use obol_token::Scopes;
+use obol_store::{AccessTokenFormat, Client, ClientKind};
+use obol_token::{Algorithm, Scopes};
 use serde::Serialize;
 
 use crate::instant::rfc3339;
@@ -11,6 +11,7 @@ use crate::output::{Answer, or_dash, sheet, table, yes_no};
 /// All but the hash of the secret.
 #[derive(Serialize)]
 pub(super) struct ClientView {
+    access_token_format: AccessTokenFormat,
     access_token_ttl: u32,
     client_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -19,6 +20,7 @@ pub(super) struct ClientView {
     default_scopes: Vec<String>,
     enabled: bool,
     grants: Vec<String>,
+    id_token_alg: Algorithm,
     introspection: bool,
     name: String,
     optional_scopes: Vec<String>,
@@ -33,6 +35,7 @@ impl ClientView {
     /// A client, with the secret that was just made for it.
     pub(super) fn new(client: &Client, secret: Option<&PlainSecret>) -> Self {
         Self {
+            access_token_format: client.settings.access_token_format,
             access_token_ttl: client.access_token_lifetime.as_setting_secs(),
             client_id: client.id.to_string(),
             client_secret: secret.map(|secret| secret.reveal().to_owned()),
@@ -40,6 +43,7 @@ impl ClientView {
             default_scopes: names(&client.default_scopes),
             enabled: client.enabled,
             grants: client.grants.iter().map(ToString::to_string).collect(),
+            id_token_alg: client.settings.id_token_signed_response_alg,
             introspection: client.may_introspect,
             name: client.name.clone(),
             optional_scopes: names(&client.optional_scopes),
@@ -70,6 +74,8 @@ impl Answer for ClientView {
             ("default scopes", list(&self.default_scopes)),
             ("optional scopes", list(&self.optional_scopes)),
             ("redirect URIs", list(&self.redirect_uris)),
+            ("access tokens are", format_name(self.access_token_format).to_owned()),
+            ("ID tokens signed", format!("with {}", self.id_token_alg.name())),
             ("access tokens live", lifetime(self.access_token_ttl)),
             ("refresh tokens live", lifetime(self.refresh_token_ttl)),
             ("may introspect", yes_no(self.introspection)),
@@ -81,6 +87,13 @@ impl Answer for ClientView {
             rows.push(("", "Keep it now: it is not shown again.".to_owned()));
         }
         sheet(rows)
+    }
+}
+
+const fn format_name(format: AccessTokenFormat) -> &'static str {
+    match format {
+        AccessTokenFormat::Opaque => "opaque",
+        AccessTokenFormat::Jwt => "JWT",
     }
 }
 

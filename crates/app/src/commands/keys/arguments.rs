@@ -120,7 +120,11 @@ pub(crate) struct RetireArgs {
     pub(super) yes: bool,
 }
 
-fn algorithm(text: &str) -> Result<Algorithm, &'static str> {
+/// The signature algorithm of this name, in any case.
+///
+/// # Errors
+/// With the names that there are.
+pub(crate) fn algorithm(text: &str) -> Result<Algorithm, &'static str> {
     let named = Algorithm::ALL.into_iter().find(|algorithm| algorithm.name().eq_ignore_ascii_case(text));
     named.ok_or("ES256, RS256, PS256 or EdDSA is expected")
 }
