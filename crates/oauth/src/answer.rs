@@ -95,6 +95,9 @@ pub enum Introspection<'a> {
     Active {
         /// Always true.
         active: bool,
+        /// The resource for which it is meant; absent when it was not restricted to one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        aud: Option<Cow<'a, str>>,
         /// The client to which it was issued.
         client_id: Cow<'a, str>,
         /// When it expires, in seconds since the epoch; absent when it does not.
@@ -124,20 +127,20 @@ pub enum Introspection<'a> {
     },
 }
 
-/// Whom a token is about: a person, or the client itself by the name of its service account.
+/// Whom a token is about: a person, or by a name the client itself or a person whom it knows by a pairwise subject only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum About<'a> {
     /// By the id.
     Person(SubjectId),
-    /// By the name.
-    ServiceAccount(Cow<'a, str>),
+    /// By the name under which the bearer appears.
+    Named(Cow<'a, str>),
 }
 
 impl Serialize for About<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Person(id) => serializer.collect_str(id),
-            Self::ServiceAccount(name) => serializer.serialize_str(name),
+            Self::Named(name) => serializer.serialize_str(name),
         }
     }
 }

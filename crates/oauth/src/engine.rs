@@ -271,7 +271,7 @@ impl Engine {
     }
 
     /// Writes an audit record of this arrival.
-    pub(crate) fn audit(&self, arrival: &Arrival, record: AuditRecord) {
+    pub fn audit(&self, arrival: &Arrival, record: AuditRecord) {
         self.audit.record(AuditRecord {
             source: Some(arrival.source.to_string()),
             request_id: Some(arrival.request_id.as_str().to_owned()),

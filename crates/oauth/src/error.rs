@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use obol_replica::{NotConfirmed, SealError, Stale};
 use obol_store::StoreError;
+use obol_token::SealFailed;
 
 /// What is wrong, as a specification names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -266,6 +267,10 @@ impl From<NotConfirmed> for OAuthError {
 
 impl From<SealError> for OAuthError {
     fn from(error: SealError) -> Self {
+        if error == SealError::Failed(SealFailed::TooLong) {
+            let sentence = "The access token would be too long; ask for fewer scopes.";
+            return Self::new(ErrorCode::InvalidScope, sentence).caused_by(error.to_string());
+        }
         Self::new(ErrorCode::ServerError, "The server could not make a token.").caused_by(error.to_string())
     }
 }
@@ -285,6 +290,15 @@ mod tests {
         for code in ErrorCode::ALL {
             let wire = code.wire();
             assert!(wire.rfc_status >= 400 && wire.forti_status >= 400, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_would_be_too_long_is_for_the_client_to_change_and_other_failures_are_not() {
+        let too_long = OAuthError::from(SealError::Failed(SealFailed::TooLong));
+        assert_eq!(too_long.code(), ErrorCode::InvalidScope);
+        for error in [SealError::NoKey, SealError::Failed(SealFailed::Library)] {
+            assert_eq!(OAuthError::from(error).code(), ErrorCode::ServerError);
         }
     }
 

@@ -1,10 +1,12 @@
 //! The step issue: sealing an access token, without a write.
 
-use obol_store::Client;
+use obol_store::{AccessTokenFormat, Client};
 use obol_token::{Claims, Expiry, FamilyId, Lifetime, Position, Scopes, Subject, Timestamp, TokenId};
 
 use crate::features::authorization::{Granted, parse_resource};
-use crate::{Engine, ErrorCode, OAuthError, Params, Person, Surface};
+use crate::features::id_token::{ACR, subject_of};
+use crate::jwt_access_token::{Authentication, payload};
+use crate::{Engine, ErrorCode, OAuthError, Params, Person, Surface, username};
 
 /// What an integer `expires_in` says of a token that does not expire: ten years, because readers calculate with it.
 pub(crate) const NEVER_EXPIRES_IN_SECS: u64 = 315_360_000;
@@ -34,10 +36,10 @@ pub(crate) struct AccessToken {
 }
 
 impl Issue<'_> {
-    /// Seals the token, if this node may still vouch.
+    /// Seals the token in the form of the client's setting, if this node may still vouch.
     ///
     /// # Errors
-    /// 503 without a lease, 500 when the token cannot be sealed.
+    /// 503 without a lease, `invalid_scope` when the token would be too long, 500 when it cannot be sealed.
     pub(crate) fn seal(&self, engine: &Engine) -> Result<AccessToken, OAuthError> {
         let (id, nonce) = obol_keys::random_id_and_nonce();
         let id = TokenId::from_bytes(id);
@@ -54,9 +56,37 @@ impl Issue<'_> {
             expires_at: self.client.access_token_lifetime.from(self.now),
             position: self.position,
         };
-        let text = engine.replica.vouch()?.memory().seal(&claims, nonce)?;
+        let vouched = engine.replica.vouch()?;
+        let settings = &self.client.settings;
+        let text = match settings.access_token_format {
+            AccessTokenFormat::Opaque => vouched.memory().seal(&claims, nonce)?,
+            AccessTokenFormat::Jwt => {
+                let said = self.said(engine, &claims)?;
+                let algorithm = settings.id_token_signed_response_alg;
+                vouched.memory().seal_and_sign(&claims, &said, algorithm, nonce)?
+            }
+        };
         Ok(AccessToken { id, text, expires_in: expires_in(self.client.access_token_lifetime) })
     }
+
+    /// What a JWT says to others.
+    fn said(&self, engine: &Engine, claims: &Claims<'_>) -> Result<String, OAuthError> {
+        let subject = match self.person {
+            Some(person) => subject_of(engine, self.client, person.subject)?,
+            None => username(claims).into_owned(),
+        };
+        let authentication = self.granted.map(|granted| Authentication {
+            auth_time: Timestamp::from_secs(granted.authenticated_at),
+            acr: Some(ACR),
+            amr: &granted.methods,
+        });
+        let issuer = engine.settings.issuer.of(self.surface);
+        payload(claims, &subject, &issuer, authentication.as_ref()).map_err(unsayable)
+    }
+}
+
+fn unsayable(error: serde_json::Error) -> OAuthError {
+    OAuthError::new(ErrorCode::ServerError, "The server could not make a token.").caused_by(error.to_string())
 }
 
 /// Whether a client gets refresh tokens: it may use them, and its access tokens expire.

@@ -10,6 +10,7 @@
 
 pub mod administration;
 mod answer;
+mod applications;
 mod authorization;
 mod browser;
 mod client_authentication;
@@ -17,6 +18,7 @@ mod engine;
 mod error;
 mod features;
 mod issue;
+mod jwt_access_token;
 mod params;
 mod request;
 mod scopes;
@@ -24,6 +26,7 @@ mod scopes;
 pub use answer::{
     About, Answer, Introspection, KeySet, RevocationDone, TokenAnswer, Userinfo, Verification, username,
 };
+pub use applications::Application;
 pub use authorization::{Authorization, BasicCredentials};
 pub use browser::{
     AuthorizationAnswer, Authorized, Authorizing, ConsentAsked, Decision, ResponseMode, SignInAsked, SignedIn,

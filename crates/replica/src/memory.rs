@@ -1,6 +1,6 @@
 //! The memory of a node: a function of the change log.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -328,6 +328,14 @@ impl Memory {
     pub fn import_signing_key(&self, pem: &[u8], created_at: Timestamp) -> Result<NewKey, ImportError> {
         let WrappedSigningKey { id, kind, wrapped } = self.master.import_signing_key(pem)?;
         Ok(NewKey { id, kind, wrapped, created_at })
+    }
+
+    /// Algorithms by which clients have things signed, and for which there is no key.
+    pub(crate) fn algorithms_without_key(&self) -> Vec<Algorithm> {
+        let (clients, keys) = (self.clients.load(), self.keys.load());
+        let of_clients = clients.values().flat_map(|client| client.settings.algorithms());
+        let wanted: BTreeSet<_> = of_clients.chain([Algorithm::Es256]).collect();
+        wanted.into_iter().filter(|algorithm| keys.signing.current(*algorithm).is_none()).collect()
     }
 
     /// The signing keys: those that wait, the ones that sign, and those that verify until they are retired.

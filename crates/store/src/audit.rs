@@ -13,6 +13,20 @@ pub enum AuditEvent {
     CodeRefused,
     /// A code was used again too late; what it gave has ended.
     CodeReused,
+    /// A person allowed a client something.
+    ConsentGiven,
+    /// A person did not allow a client what it asked for.
+    ConsentDenied,
+    /// A person took back what a client was allowed.
+    ConsentWithdrawn,
+    /// A person signed in with a browser.
+    SessionBegun,
+    /// A session of a person ended before its time.
+    SessionEnded,
+    /// A person ended all sessions and all access.
+    SessionsEnded,
+    /// Somebody did not sign in with a browser.
+    SignInRefused,
     /// Tokens were issued.
     TokenIssued,
     /// A replaced refresh token got its stored answer again.
@@ -68,6 +82,13 @@ impl AuditEvent {
             Self::CodeIssued => "code.issued",
             Self::CodeRefused => "code.refused",
             Self::CodeReused => "code.reused",
+            Self::ConsentGiven => "consent.given",
+            Self::ConsentDenied => "consent.denied",
+            Self::ConsentWithdrawn => "consent.withdrawn",
+            Self::SessionBegun => "session.begun",
+            Self::SessionEnded => "session.ended",
+            Self::SessionsEnded => "session.all_ended",
+            Self::SignInRefused => "sign_in.refused",
             Self::TokenIssued => "token.issued",
             Self::TokenRepeated => "token.repeated",
             Self::TokenRefused => "token.refused",

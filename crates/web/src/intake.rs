@@ -35,7 +35,7 @@ pub(crate) fn read<'a, F: Fields + ?Sized>(
     })
 }
 
-fn read_body<'a, F: Fields + ?Sized>(
+pub(crate) fn read_body<'a, F: Fields + ?Sized>(
     surface: Surface,
     fields: &F,
     body: &'a [u8],
@@ -94,7 +94,7 @@ pub(crate) fn visible(value: &[u8]) -> Option<&str> {
     std::str::from_utf8(value).ok().filter(|text| text.is_ascii())
 }
 
-fn malformed(error: MalformedParams) -> OAuthError {
+pub(crate) fn malformed(error: MalformedParams) -> OAuthError {
     let sentence = error.to_string();
     let mut letters = sentence.chars();
     let first = letters.next().map(|first| first.to_ascii_uppercase());

@@ -5,10 +5,14 @@ use std::collections::HashMap;
 use http::Method;
 use obol_oauth::{Endpoint, FEATURES, Issuer, Surface};
 
+use crate::pages::Page;
+
 /// What is found for a path and a method.
 pub(crate) enum Route {
     /// An endpoint of a feature.
     Endpoint(&'static Endpoint),
+    /// A page for people, or what belongs to one.
+    Page(Page),
     /// The process lives.
     Health,
     /// The node answers truthfully.
@@ -27,6 +31,7 @@ impl Route {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Endpoint(endpoint) => endpoint.path,
+            Self::Page(page) => page.name(),
             Self::Health => "/healthz",
             Self::Readiness => "/readyz",
             Self::OtherMethod { .. } => "another method",
@@ -62,15 +67,25 @@ impl Routes {
     pub(crate) fn find(&self, method: &Method, path: &str) -> Route {
         let path = path.strip_suffix('/').unwrap_or(path);
         let (route, takes, allow) = match self.endpoints.get(path) {
-            Some(endpoint) => match endpoint.methods {
-                [obol_oauth::Method::Get] => (Route::Endpoint(endpoint), &[Method::GET][..], "GET"),
-                [obol_oauth::Method::Post] => (Route::Endpoint(endpoint), &[Method::POST][..], "POST"),
-                _ => (Route::Endpoint(endpoint), &[Method::GET, Method::POST][..], "GET, POST"),
-            },
+            Some(endpoint) => {
+                let route = match endpoint.is_page() {
+                    true => Route::Page(Page::Authorize(endpoint.surface)),
+                    false => Route::Endpoint(endpoint),
+                };
+                match endpoint.methods {
+                    [obol_oauth::Method::Get] => (route, &[Method::GET][..], "GET"),
+                    [obol_oauth::Method::Post] => (route, &[Method::POST][..], "POST"),
+                    _ => (route, &[Method::GET, Method::POST][..], "GET, POST"),
+                }
+            }
             // Probes like HEAD.
             None if path == "/healthz" => (Route::Health, &[Method::GET, Method::HEAD][..], "GET, HEAD"),
             None if path == "/readyz" => (Route::Readiness, &[Method::GET, Method::HEAD][..], "GET, HEAD"),
-            None => return Route::NotFound,
+            None => match Page::find(path) {
+                Some(page) if page.only_shows() => (Route::Page(page), &[Method::GET][..], "GET"),
+                Some(page) => (Route::Page(page), &[Method::GET, Method::POST][..], "GET, POST"),
+                None => return Route::NotFound,
+            },
         };
         match takes.contains(method) {
             true => route,
@@ -116,7 +131,8 @@ mod tests {
         for endpoint in FEATURES.iter().flat_map(|feature| feature.endpoints) {
             for path in [endpoint.path.to_owned(), format!("{}/", endpoint.path)] {
                 let found = routes.find(&method_of(endpoint), &path);
-                assert!(matches!(found, Route::Endpoint(e) if e.path == endpoint.path), "{path}");
+                assert_eq!(found.name(), endpoint.path, "{path}");
+                assert_eq!(matches!(found, Route::Page(_)), endpoint.is_page(), "{path}");
                 let other = routes.find(&Method::DELETE, &path);
                 assert!(matches!(other, Route::OtherMethod { .. }), "{path}");
                 assert_eq!(surface_of(&path), endpoint.surface, "{path}");

@@ -11,6 +11,7 @@ use obol_token::ClientId;
 
 use self::args::{AddArgs, Named, RotateArgs};
 use self::view::{ClientList, ClientView, Deleted};
+use crate::commands::keys::add_first;
 use crate::config::Settings;
 use crate::failure::{End, Failure};
 use crate::installation::Installation;
@@ -77,6 +78,7 @@ fn add(args: AddArgs, settings: &Settings, output: Output) -> Result<End, Failur
     let spec = args.spec()?;
     let id = spec.id.clone();
     Installation::visit_or_begin(settings, async |installation| {
+        add_first(installation, &spec.settings).await?;
         let added = add_client(installation.store(), spec, installation.now).await;
         let appended = added.as_ref().map(|added| added.appended);
         finish(installation, AuditEvent::ClientAdded, &id, appended).await?;

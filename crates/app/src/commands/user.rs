@@ -161,7 +161,7 @@ fn set(args: SetArgs, settings: &Settings, output: Output) -> Result<End, Failur
     }
     Installation::visit(settings, async |installation| {
         let set = change_profile(installation.store(), &username, email, changes, installation.now).await;
-        finish(installation, AuditEvent::UserChanged, &username, set).await?;
+        finish(installation, AuditEvent::UserChanged, &username, set.as_ref().copied()).await?;
         show(installation, &username, None, output).await
     })
 }

@@ -3,10 +3,11 @@
 use clap::ValueEnum;
 use obol_keys::PlainSecret;
 use obol_oauth::administration::{ChosenSecret, ClientSpec};
-use obol_store::ClientSettings;
-use obol_token::{ClientId, Lifetime, Scope, Scopes};
+use obol_store::{AccessTokenFormat, ClientSettings};
+use obol_token::{Algorithm, ClientId, Lifetime, Scope, Scopes};
 
 use super::sign_in_args::SignInArgs;
+use crate::commands::algorithm;
 use crate::failure::Failure;
 use crate::typed::secret_line;
 
@@ -52,6 +53,14 @@ pub(crate) struct AddArgs {
     /// Let a new sign-in of a person end the earlier ones of that person at this client. Not given: they stay.
     #[arg(long)]
     single_family: bool,
+    /// Form of its access tokens: opaque, to be asked about here, or jwt, which whoever has the key set can read and verify
+    /// as well (RFC 9068).
+    #[arg(long, value_name = "FORM", default_value = "opaque")]
+    access_token_format: Form,
+    /// Algorithm with which its ID tokens, and its access tokens of form jwt, are signed: ES256, RS256, PS256 or EdDSA. A
+    /// key for it is made if there is none.
+    #[arg(long, value_name = "ALG", default_value = "ES256", value_parser = algorithm)]
+    id_token_alg: Algorithm,
     #[command(flatten)]
     sign_in: SignInArgs,
 }
@@ -90,6 +99,13 @@ enum Kind {
     Confidential,
 }
 
+/// The form of access tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    Opaque,
+    Jwt,
+}
+
 impl AddArgs {
     /// The description of the client, with its secret read.
     ///
@@ -117,7 +133,14 @@ impl AddArgs {
             refresh_token_lifetime: Lifetime::from_setting_secs(self.refresh_token_ttl),
             may_introspect: self.allow_introspection,
             single_family: self.single_family,
-            settings: self.sign_in.over(ClientSettings::default()),
+            settings: self.sign_in.over(ClientSettings {
+                access_token_format: match self.access_token_format {
+                    Form::Opaque => AccessTokenFormat::Opaque,
+                    Form::Jwt => AccessTokenFormat::Jwt,
+                },
+                id_token_signed_response_alg: self.id_token_alg,
+                ..ClientSettings::default()
+            }),
         })
     }
 }
@@ -184,13 +207,15 @@ mod tests {
         assert_eq!(spec.refresh_token_lifetime.as_setting_secs(), 86_400);
         assert!(spec.grants.is_empty() && spec.default_scopes.is_empty() && spec.optional_scopes.is_empty());
         assert!(!spec.may_introspect && !spec.single_family);
+        assert_eq!(spec.settings, ClientSettings::default());
     }
 
     #[test]
     fn options_reach_their_places() {
         let spec = spec(
             "--id fcare --type public --name App --grant password --grant refresh_token --scope admin \
-             --default-scope read --redirect-uri https://a/b --access-token-ttl 0 --refresh-token-ttl 7 --single-family",
+             --default-scope read --redirect-uri https://a/b --access-token-ttl 0 --refresh-token-ttl 7 --single-family \
+             --access-token-format jwt --id-token-alg PS256",
         )
         .unwrap();
         assert!(spec.secret.is_none() && spec.single_family);
@@ -200,6 +225,8 @@ mod tests {
         assert_eq!(spec.redirect_uris, ["https://a/b"]);
         assert_eq!(spec.access_token_lifetime, Lifetime::Never);
         assert_eq!(spec.refresh_token_lifetime.as_setting_secs(), 7);
+        assert_eq!(spec.settings.access_token_format, AccessTokenFormat::Jwt);
+        assert_eq!(spec.settings.id_token_signed_response_alg, Algorithm::Ps256);
     }
 
     #[test]
