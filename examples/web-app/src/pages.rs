@@ -185,7 +185,8 @@ async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
             "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'",
         ),
         (header::CACHE_CONTROL, "no-store"),
-        (header::REFERRER_POLICY, "no-referrer"),
+        // Not no-referrer: browsers would say `Origin: null` of our own forms as well.
+        (header::REFERRER_POLICY, "same-origin"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ] {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
