@@ -227,7 +227,7 @@ pub async fn a_code_from_before_a_denial_is_gone(store: Fresh) {
             _ => changed(store.set_user_enabled(&alice, false, at(1)).await.unwrap()),
         };
         refuses(&*store, &redemption(number, &code, 1), RedeemOutcome::Gone).await;
-        // Enabling brings nothing back, nor does a session that was renewed since.
+        // Enabling brings nothing back.
         changed(store.set_client_enabled(&fcare, true, at(1)).await.unwrap());
         changed(store.set_user_enabled(&alice, true, at(1)).await.unwrap());
         refuses(&*store, &redemption(number, &code, 1), RedeemOutcome::Gone).await;
