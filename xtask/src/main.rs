@@ -113,7 +113,7 @@ fn fuzz(arguments: &[String]) -> anyhow::Result<()> {
     if !tools::has_subcommand("fuzz") {
         bail!("install cargo-fuzz first: cargo install cargo-fuzz --locked");
     }
-    for target in ["access_token", "params", "authorization"] {
+    for target in ["access_token", "jwt", "params", "authorization"] {
         let folder = |name: &str| format!("{FUZZ}/{name}/{target}");
         let (found, seeds) = (folder("corpus"), folder("seeds"));
         std::fs::create_dir_all(&found).with_context(|| found.clone())?;

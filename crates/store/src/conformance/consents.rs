@@ -123,6 +123,17 @@ pub async fn withdrawing_ends_what_the_person_gave_the_client_and_nothing_else(s
     assert!(standing(&*store, &session, 1).await.is_some());
 }
 
+pub async fn a_code_that_was_used_is_known_after_the_consent_is_withdrawn(store: Fresh) {
+    people_who_consent(&*store).await;
+    let session = session(1, "alice");
+    sign_in(&*store, &session).await;
+    let code = code(1, "fcare", &session);
+    add_code(&*store, &code).await;
+    assert_eq!(store.redeem_code(&redemption(1, &code, 1)).await, Ok(RedeemOutcome::First(None)));
+    let end = store.withdraw_consent(session.subject, &code.client_id, at(2)).await.unwrap().unwrap();
+    assert_eq!(store.redeem_code(&redemption(2, &code, 10)).await, Ok(RedeemOutcome::Reused(end)));
+}
+
 pub async fn withdrawing_what_gave_nothing_appends_nothing(store: Fresh) {
     people_who_consent(&*store).await;
     let given = consent("alice", "fcare");

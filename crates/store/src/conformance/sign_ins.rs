@@ -115,7 +115,7 @@ pub(super) async fn stored_code(store: &dyn Store, code: &NewCode) -> Option<Cod
     store.find_code(code.hash).await.unwrap()
 }
 
-/// Begins a family that is authorized in a session.
+/// A family that was authorized in this session; its first access token lives its number times 100 s.
 pub(super) fn in_session(number: u8, client: &str, session: &NewSession) -> NewFamily {
     NewFamily {
         id: family_id(number),
