@@ -22,13 +22,15 @@ fn assert_keys_stand_sorted(json: &str, keys: &[&str]) {
     assert!(places.is_sorted(), "{json}");
 }
 
-const CLIENT: [&str; 13] = [
+const CLIENT: [&str; 15] = [
+    "access_token_format",
     "access_token_ttl",
     "client_id",
     "created_at",
     "default_scopes",
     "enabled",
     "grants",
+    "id_token_alg",
     "introspection",
     "name",
     "optional_scopes",
