@@ -36,13 +36,14 @@ const OUTSIDE_THE_FEATURES: [&str; 2] = ["/healthz", "/readyz"];
 
 #[test]
 fn every_endpoint_of_the_server_is_in_the_list() {
-    let served = FEATURES.iter().flat_map(|feature| feature.endpoints).map(|endpoint| {
-        let method = match endpoint.method {
-            Method::Get => "GET",
-            Method::Post => "POST",
-        };
-        (endpoint.path, method)
-    });
+    let name = |method: &Method| match method {
+        Method::Get => "GET",
+        Method::Post => "POST",
+    };
+    let served = FEATURES
+        .iter()
+        .flat_map(|feature| feature.endpoints)
+        .flat_map(|endpoint| endpoint.methods.iter().map(move |method| (endpoint.path, name(method))));
     let served: BTreeSet<_> = served.chain(OUTSIDE_THE_FEATURES.map(|path| (path, "GET"))).collect();
     let listed: BTreeSet<_> = ENDPOINTS.iter().map(|endpoint| (endpoint.path, endpoint.method)).collect();
     assert_eq!(listed, served);

@@ -1,7 +1,7 @@
-//! People: passwords, lock-out and their administration.
+//! People: passwords, lock-out, sessions and their administration.
 //!
-//! [`PasswordCheck`] says who somebody is; [`administration`] adds, changes and removes people. This crate knows no
-//! protocol, HTTP or SQL, and reads no clock: `now` is an argument.
+//! [`PasswordCheck`] says who somebody is; [`SessionDesk`] keeps who is signed in where; [`administration`] adds, changes and
+//! removes people. This crate knows no protocol, HTTP or SQL, and reads no clock: `now` is an argument.
 
 #![cfg_attr(
     not(test),
@@ -12,7 +12,9 @@ pub mod administration;
 mod authenticate;
 mod password_rules;
 mod pool;
+mod sessions;
 
 pub use authenticate::{LOCAL_REALM, PasswordCheck, Person, Reason, Refused};
 pub use password_rules::{MIN_PASSWORD_CHARS, PasswordRuleError};
 pub use pool::PoolSize;
+pub use sessions::{BeginError, Begun, SessionDesk, SessionLimits, SignIn};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use obol_accounts::{PasswordCheck, PoolSize};
+use obol_accounts::{PasswordCheck, PoolSize, SessionDesk, SessionLimits};
 use obol_oauth::administration::KeySchedule;
 use obol_oauth::{Engine, Issuer};
 use obol_replica::{Clock, Replica, SystemClock};
@@ -14,7 +14,7 @@ use obol_store::{Audit, AuditRecord, Store, Users};
 use obol_web::server::{
     Entrance, Listener, ListenerOptions, TlsIdentity, decide_exposure, raise_descriptor_limit,
 };
-use obol_web::{Door, OpenDoor};
+use obol_web::{Door, OpenDoor, PageSettings, Pages};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::audit_trail::AuditTrail;
@@ -76,10 +76,7 @@ impl Server {
         }
         let replica = Replica::start(Arc::clone(&store), master, clock, lease).await?;
         let engine = engine(settings, &url, &replica, &store, &audit)?;
-        let users: Arc<dyn Users> = Arc::clone(&store) as Arc<dyn Users>;
-        let passwords = PasswordCheck::start(users, PoolSize::for_this_machine())
-            .context("the system gives no thread for checking passwords")?;
-        let door = Door::new(Arc::new(engine), Arc::new(passwords)).open();
+        let door = door(settings, Arc::new(engine), &store)?;
         let stop_delay = Duration::from_millis(settings.stop_delay_ms.into());
         let data = settings.data.clone();
         let key_schedule = key_schedule(settings);
@@ -132,10 +129,24 @@ fn engine(
     let settings = obol_oauth::Settings {
         issuer,
         refresh_grace_secs: settings.refresh_grace_secs,
+        code_lifetime_secs: settings.code_lifetime_secs,
         key_set_max_age_secs: settings.jwks_max_age_secs,
     };
     let audit = Arc::clone(audit);
     Ok(Engine::new(Arc::clone(replica), Arc::clone(store), audit, settings))
+}
+
+fn door(settings: &Settings, engine: Arc<Engine>, store: &Arc<dyn Store>) -> anyhow::Result<OpenDoor> {
+    let users: Arc<dyn Users> = Arc::clone(store) as Arc<dyn Users>;
+    let passwords = PasswordCheck::start(users, PoolSize::for_this_machine())
+        .context("the system gives no thread for checking passwords")?;
+    let passwords = Arc::new(passwords);
+    let limits = SessionLimits { idle_mins: settings.session_idle_mins, hours: settings.session_hours };
+    let desk = SessionDesk::new(Arc::clone(store), limits);
+    let shown =
+        PageSettings { display_name: settings.display_name.clone(), templates: settings.templates.clone() };
+    let pages = Pages::open(Arc::clone(&engine), Arc::clone(&passwords), desk, &shown)?;
+    Ok(Door::new(engine, passwords, pages).open())
 }
 
 fn tls_identity(settings: &Settings) -> anyhow::Result<Option<Arc<TlsIdentity>>> {

@@ -1,6 +1,7 @@
 //! Sealing and signing keys, secrets, password hashes and random ids: the only crate that names a cryptographic library.
 
 mod guesses;
+mod hashes;
 mod jwk;
 mod jws;
 mod master;
@@ -12,6 +13,7 @@ mod signing;
 mod verified;
 
 pub use guesses::{BlockedUntil, GuessPolicy, Guesses, Try};
+pub use hashes::{half_hash, s256};
 pub use jwk::{Jwk, Thumbprint};
 pub use jws::AccessTokenSigner;
 pub use master::{ImportError, MasterKey, MasterKeyError, WrappedSigningKey, WrongMasterKey};

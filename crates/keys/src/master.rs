@@ -5,9 +5,10 @@ use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use aws_lc_rs::hmac::{self, HMAC_SHA256};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use obol_token::{KeyId, KeyKind, Position};
+use obol_token::{KeyId, KeyKind, Position, SubjectId};
 use rustls_pki_types::PrivatePkcs8KeyDer;
 use rustls_pki_types::pem::PemObject;
 use zeroize::{Zeroize, Zeroizing};
@@ -17,7 +18,10 @@ use crate::sealing::{FreshKey, SEAL_OVERHEAD_BYTES, SealKey, SealingKey};
 use crate::signing::{self, SigningKey};
 
 /// The installation's master key. Does not print.
-pub struct MasterKey(SealKey);
+pub struct MasterKey {
+    wraps: SealKey,
+    pairwise: hmac::Key,
+}
 
 /// Why there is no master key.
 #[derive(Debug, thiserror::Error)]
@@ -94,7 +98,25 @@ impl MasterKey {
         let mut bytes = Zeroizing::new([0; 32]);
         let encoded = text.strip_prefix(FILE_PREFIX)?.trim_end();
         let read = URL_SAFE_NO_PAD.decode_slice(encoded, bytes.as_mut_slice()).ok()?;
-        if read == bytes.len() { SealKey::from_bytes(&bytes).map(Self) } else { None }
+        if read != bytes.len() {
+            return None;
+        }
+        let derived = hmac::sign(&hmac::Key::new(HMAC_SHA256, bytes.as_slice()), b"obol pairwise subjects");
+        Some(Self {
+            wraps: SealKey::from_bytes(&bytes)?,
+            pairwise: hmac::Key::new(HMAC_SHA256, derived.as_ref()),
+        })
+    }
+
+    /// By what the clients of a sector know a person, and nobody else (OpenID Connect Core §8.1). The same for as long as the
+    /// installation keeps its master key.
+    pub fn pairwise_subject(&self, sector: &str, subject: SubjectId) -> String {
+        let mut context = hmac::Context::with_key(&self.pairwise);
+        context.update(sector.as_bytes());
+        // No host has a zero byte.
+        context.update(&[0]);
+        context.update(subject.as_bytes());
+        URL_SAFE_NO_PAD.encode(context.sign())
     }
 
     /// Reads the key from `path`, or makes a new one there, readable by its owner alone and on stable storage.
@@ -144,7 +166,7 @@ impl MasterKey {
         let nonce = random_bytes();
         let mut wrapped = Vec::with_capacity(bytes.len() + SEAL_OVERHEAD_BYTES);
         wrapped.extend_from_slice(bytes);
-        self.0.seal(nonce, associated, &mut wrapped).ok()?;
+        self.wraps.seal(nonce, associated, &mut wrapped).ok()?;
         wrapped.extend_from_slice(&nonce);
         Some(wrapped)
     }
@@ -189,7 +211,7 @@ impl MasterKey {
     ) -> Option<T> {
         let mut sealed = Zeroizing::new(wrapped.to_vec());
         let (body, nonce) = sealed.split_last_chunk_mut::<12>()?;
-        read(self.0.open(*nonce, associated, body)?)
+        read(self.wraps.open(*nonce, associated, body)?)
     }
 }
 
@@ -325,6 +347,23 @@ mod tests {
             fs::write(&path, text).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
             assert!(matches!(MasterKey::load_or_create(&path), Err(MasterKeyError::Malformed(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn oidc_core_8_1_pairwise_subjects_differ_by_sector_person_and_installation() {
+        let key = |digit: &str| {
+            MasterKey::parse(Zeroizing::new(format!("{FILE_PREFIX}{}", digit.repeat(43)))).unwrap()
+        };
+        let (one, other) = (SubjectId::from_bytes([1; 16]), SubjectId::from_bytes([2; 16]));
+        let subject = key("A").pairwise_subject("a.example", one);
+        assert_eq!(subject, key("A").pairwise_subject("a.example", one));
+        for differs in [
+            key("A").pairwise_subject("a.example", other),
+            key("A").pairwise_subject("b.example", one),
+            key("I").pairwise_subject("a.example", one),
+        ] {
+            assert_ne!(subject, differs);
         }
     }
 }

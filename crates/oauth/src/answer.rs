@@ -21,6 +21,8 @@ pub enum Answer<'a> {
     Introspection(Introspection<'a>),
     /// `verify_token/`.
     Verification(Verification<'a>),
+    /// OpenID Connect Core §5.3.2.
+    Userinfo(Userinfo),
     /// RFC 7517 §5.
     KeySet(KeySet),
     /// A document as it is (RFC 8414).
@@ -34,6 +36,9 @@ pub struct TokenAnswer {
     pub access_token: String,
     /// Seconds until it expires.
     pub expires_in: u64,
+    /// The ID token, where `openid` was granted.
+    #[serde(default)]
+    pub id_token: Option<String>,
     /// The refresh token, for a client that may refresh.
     pub refresh_token: Option<String>,
     /// What was granted.
@@ -44,6 +49,23 @@ impl std::fmt::Debug for TokenAnswer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "TokenAnswer {{ expires_in: {}, scope: {:?}, .. }}", self.expires_in, self.scope)
     }
+}
+
+/// What is known of a person, as far as the access token reaches.
+#[derive(Debug, Clone)]
+pub struct Userinfo {
+    /// By what the client knows the person.
+    pub sub: String,
+    /// The person's name here.
+    pub username: String,
+    /// The address for mail.
+    pub email: Option<String>,
+    /// The groups that the person is in.
+    pub groups: Vec<String>,
+    /// The claims of OpenID Connect, `sub` among them.
+    pub claims: serde_json::Map<String, serde_json::Value>,
+    /// The same, signed, for a client that wants it so.
+    pub signed: Option<String>,
 }
 
 /// The published keys.
@@ -105,30 +127,20 @@ pub enum Introspection<'a> {
     },
 }
 
-/// Whom a token is about: a person, or the client itself by the name of its service account.
+/// Whom a token is about: a person, or by a name the client itself or a person whom it knows by a pairwise subject only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum About<'a> {
     /// By the id.
     Person(SubjectId),
-    /// By the name.
-    ServiceAccount(Cow<'a, str>),
-}
-
-impl<'a> About<'a> {
-    /// Whom `claims` are about.
-    pub fn of(claims: &Claims<'a>) -> Self {
-        match claims.subject {
-            Some(subject) => Self::Person(subject.id),
-            None => Self::ServiceAccount(username(claims)),
-        }
-    }
+    /// By the name under which the bearer appears.
+    Named(Cow<'a, str>),
 }
 
 impl Serialize for About<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Person(id) => serializer.collect_str(id),
-            Self::ServiceAccount(name) => serializer.serialize_str(name),
+            Self::Named(name) => serializer.serialize_str(name),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use obol_token::{Lifetime, SessionId, SubjectId, Timestamp};
 
+use crate::features::authorization::destination_of;
 use crate::{Arrival, Params, Surface};
 
 /// A person signed in with this browser.
@@ -98,6 +99,11 @@ impl ResponseMode {
 }
 
 impl AuthorizationAnswer {
+    /// What a person is told of where it goes: a host, or the scheme of an application on the device.
+    pub fn destination(&self) -> &str {
+        destination_of(&self.redirect_uri)
+    }
+
     /// The URL to which the browser goes; for [`ResponseMode::FormPost`] the one to which the form goes, without parameters.
     pub fn location(&self) -> String {
         let encoded = || {

@@ -18,10 +18,10 @@ use obol_store::{Audit, AuditEvent, AuditRecord, ClientKind, Store};
 use obol_token::{Position, Scopes, Scratch, SubjectId};
 
 use crate::client_authentication::{AuthenticatedClient, ClientAuthentication};
-use crate::features::{ClientRule, Part, Steps, Waiting, password, verification};
+use crate::features::{Borne, ClientRule, Part, Steps, Waiting, authorization, password, verification};
 use crate::{
-    Answer, Arrival, Authorization, Challenge, ErrorCode, Issuer, OAuthError, Request, RequestId,
-    Verification,
+    Answer, Arrival, Authorization, Authorized, Authorizing, Challenge, ErrorCode, Issuer, OAuthError,
+    Request, RequestId, Surface, Verification,
 };
 
 /// Settings of the protocol.
@@ -31,6 +31,8 @@ pub struct Settings {
     pub issuer: Issuer,
     /// How long the refresh token just replaced may be presented again, in seconds.
     pub refresh_grace_secs: u32,
+    /// How long an authorization code is good, in seconds.
+    pub code_lifetime_secs: u32,
     /// For how long the key set may be kept by who has asked for it, in seconds.
     pub key_set_max_age_secs: u32,
 }
@@ -63,6 +65,8 @@ pub struct PasswordNeeded {
     pub realm: Option<String>,
     pub(crate) client: AuthenticatedClient,
     pub(crate) scopes: Scopes,
+    pub(crate) resource: Option<String>,
+    pub(crate) surface: Surface,
     pub(crate) position: Position,
     /// When and whence the request came.
     pub arrival: Arrival,
@@ -109,6 +113,7 @@ pub enum PersonRefused {
 enum Begun<'a> {
     Answered(Result<Answer<'a>, OAuthError>),
     Waiting(ClientRule, Waiting),
+    Borne(Borne),
 }
 
 /// One request on its way through a feature.
@@ -145,6 +150,7 @@ impl Engine {
                 let client = self.authenticated(&call, rule)?;
                 handle(&call, client).await
             }
+            Begun::Borne(handle) => handle(&self.vouched_call(request)?).await,
         }
     }
 
@@ -156,7 +162,7 @@ impl Engine {
     ) -> Option<Result<Answer<'a>, OAuthError>> {
         match self.begin(request, scratch) {
             Begun::Answered(answered) => Some(answered),
-            Begun::Waiting(..) => None,
+            Begun::Waiting(..) | Begun::Borne(_) => None,
         }
     }
 
@@ -164,6 +170,11 @@ impl Engine {
         Begun::Answered(match &request.endpoint.steps {
             Steps::Document(document) => Ok(Answer::Document(document(self))),
             Steps::Asked(handle) => self.asking_call(request).and_then(|call| handle(&call, scratch)),
+            Steps::Borne(handle) => return Begun::Borne(*handle),
+            Steps::Page => Err(OAuthError::new(
+                ErrorCode::ServerError,
+                "This endpoint is for browsers: the pages answer it.",
+            )),
             Steps::Authenticated { client, only_tells, part } => match part(request) {
                 Part::Waiting(handle) => return Begun::Waiting(*client, handle),
                 Part::AtOnce(handle) => match only_tells {
@@ -217,6 +228,14 @@ impl Engine {
         Arrival { now, since_boot, source, request_id }
     }
 
+    /// What comes next for an authorization request (RFC 6749 §4.1.1).
+    ///
+    /// # Errors
+    /// [`OAuthError`], to be shown on a page and never sent to the client's redirect URI.
+    pub async fn authorize(&self, request: &Authorizing<'_>) -> Result<Authorized, OAuthError> {
+        authorization::authorize(self, request).await
+    }
+
     /// `plain` sealed for the nodes of this installation: what a page gives to the browser to bring back.
     ///
     /// # Errors
@@ -252,7 +271,7 @@ impl Engine {
     }
 
     /// Writes an audit record of this arrival.
-    pub(crate) fn audit(&self, arrival: &Arrival, record: AuditRecord) {
+    pub fn audit(&self, arrival: &Arrival, record: AuditRecord) {
         self.audit.record(AuditRecord {
             source: Some(arrival.source.to_string()),
             request_id: Some(arrival.request_id.as_str().to_owned()),

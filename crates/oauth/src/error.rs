@@ -23,6 +23,28 @@ pub enum ErrorCode {
     UnsupportedGrantType,
     /// RFC 6749 §5.2: a scope is malformed or not attached to the client.
     InvalidScope,
+    /// RFC 6749 §4.1.2.1: only `code` is given here.
+    UnsupportedResponseType,
+    /// RFC 8707 §2: the client may not ask for tokens of this resource.
+    InvalidTarget,
+    /// RFC 6749 §4.1.2.1: the person said no.
+    AccessDenied,
+    /// OpenID Connect Core §3.1.2.6: nobody is signed in, and no page may be shown.
+    LoginRequired,
+    /// OpenID Connect Core §3.1.2.6: the person would have to be asked.
+    ConsentRequired,
+    /// OpenID Connect Core §3.1.2.6: an account would have to be chosen.
+    AccountSelectionRequired,
+    /// OpenID Connect Core §3.1.2.6: no request object is read.
+    RequestNotSupported,
+    /// OpenID Connect Core §3.1.2.6: no request object is fetched.
+    RequestUriNotSupported,
+    /// OpenID Connect Core §3.1.2.6: no client registers itself in a request.
+    RegistrationNotSupported,
+    /// OpenID Connect Unmet Authentication Requirements §2: people cannot sign in as strongly as is demanded.
+    UnmetAuthenticationRequirements,
+    /// RFC 6750 §3.1: the access token does not reach so far.
+    InsufficientScope,
     /// RFC 6750 §3.1: the access token is not good.
     InvalidToken,
     /// RFC 6750 §3: no access token was presented.
@@ -64,7 +86,7 @@ pub struct Wire {
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 31] = [
         Self::InvalidRequest,
         Self::InvalidClient,
         Self::InvalidGrant,
@@ -72,6 +94,17 @@ impl ErrorCode {
         Self::UnauthorizedClient,
         Self::UnsupportedGrantType,
         Self::InvalidScope,
+        Self::UnsupportedResponseType,
+        Self::InvalidTarget,
+        Self::AccessDenied,
+        Self::LoginRequired,
+        Self::ConsentRequired,
+        Self::AccountSelectionRequired,
+        Self::RequestNotSupported,
+        Self::RequestUriNotSupported,
+        Self::RegistrationNotSupported,
+        Self::UnmetAuthenticationRequirements,
+        Self::InsufficientScope,
         Self::InvalidToken,
         Self::NoToken,
         Self::TooManyRequests,
@@ -97,6 +130,17 @@ impl ErrorCode {
             Self::UnauthorizedClient => ("unauthorized_client", 400, 400),
             Self::UnsupportedGrantType => ("unsupported_grant_type", 400, 400),
             Self::InvalidScope => ("invalid_scope", 400, 400),
+            Self::UnsupportedResponseType => ("unsupported_response_type", 400, 400),
+            Self::InvalidTarget => ("invalid_target", 400, 400),
+            Self::AccessDenied => ("access_denied", 403, 403),
+            Self::LoginRequired => ("login_required", 400, 400),
+            Self::ConsentRequired => ("consent_required", 400, 400),
+            Self::AccountSelectionRequired => ("account_selection_required", 400, 400),
+            Self::RequestNotSupported => ("request_not_supported", 400, 400),
+            Self::RequestUriNotSupported => ("request_uri_not_supported", 400, 400),
+            Self::RegistrationNotSupported => ("registration_not_supported", 400, 400),
+            Self::UnmetAuthenticationRequirements => ("unmet_authentication_requirements", 400, 400),
+            Self::InsufficientScope => ("insufficient_scope", 403, 403),
             Self::InvalidToken => ("invalid_token", 401, 401),
             Self::NoToken => ("invalid_token", 401, 401),
             Self::TooManyRequests => ("temporarily_unavailable", 429, 429),

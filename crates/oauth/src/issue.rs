@@ -3,8 +3,10 @@
 use obol_store::{AccessTokenFormat, Client};
 use obol_token::{Claims, Expiry, FamilyId, Lifetime, Position, Scopes, Subject, Timestamp, TokenId};
 
+use crate::features::authorization::{Granted, parse_resource};
+use crate::features::id_token::{ACR, subject_of};
 use crate::jwt_access_token::{Authentication, payload};
-use crate::{Engine, ErrorCode, OAuthError, Person};
+use crate::{Engine, ErrorCode, OAuthError, Params, Person, Surface, username};
 
 /// What an integer `expires_in` says of a token that does not expire: ten years, because readers calculate with it.
 pub(crate) const NEVER_EXPIRES_IN_SECS: u64 = 315_360_000;
@@ -15,12 +17,12 @@ pub(crate) struct Issue<'a> {
     pub(crate) person: Option<&'a Person>,
     pub(crate) scopes: &'a Scopes,
     pub(crate) family: Option<FamilyId>,
-    /// The one of the surface that was spoken to.
-    pub(crate) issuer: &'a str,
-    /// The resource for which it was asked, if any (RFC 8707).
-    pub(crate) audience: Option<&'a str>,
-    /// How the person signed in, where it is known.
-    pub(crate) authentication: Option<Authentication<'a>>,
+    /// The resource for which it is meant, if it is restricted (RFC 8707).
+    pub(crate) resource: Option<String>,
+    /// Whose issuer it names.
+    pub(crate) surface: Surface,
+    /// How the person signed in, if a browser was there.
+    pub(crate) granted: Option<&'a Granted>,
     /// Read when the request arrived, before anything was looked up: whatever is denied from then on refuses it.
     pub(crate) position: Position,
     pub(crate) now: Timestamp,
@@ -48,7 +50,7 @@ impl Issue<'_> {
             client_id: self.client.id.as_str(),
             subject: self.person.map(|person| Subject { id: person.subject, username: &person.username }),
             scopes: &scopes,
-            audience: self.audience,
+            audience: self.resource.as_deref(),
             confirmation: None,
             issued_at: self.now,
             expires_at: self.client.access_token_lifetime.from(self.now),
@@ -59,12 +61,27 @@ impl Issue<'_> {
         let text = match settings.access_token_format {
             AccessTokenFormat::Opaque => vouched.memory().seal(&claims, nonce)?,
             AccessTokenFormat::Jwt => {
-                let said = payload(&claims, self.issuer, self.authentication.as_ref()).map_err(unsayable)?;
+                let said = self.said(engine, &claims)?;
                 let algorithm = settings.id_token_signed_response_alg;
                 vouched.memory().seal_and_sign(&claims, &said, algorithm, nonce)?
             }
         };
         Ok(AccessToken { id, text, expires_in: expires_in(self.client.access_token_lifetime) })
+    }
+
+    /// What a JWT says to others.
+    fn said(&self, engine: &Engine, claims: &Claims<'_>) -> Result<String, OAuthError> {
+        let subject = match self.person {
+            Some(person) => subject_of(engine, self.client, person.subject)?,
+            None => username(claims).into_owned(),
+        };
+        let authentication = self.granted.map(|granted| Authentication {
+            auth_time: Timestamp::from_secs(granted.authenticated_at),
+            acr: Some(ACR),
+            amr: &granted.methods,
+        });
+        let issuer = engine.settings.issuer.of(self.surface);
+        payload(claims, &subject, &issuer, authentication.as_ref()).map_err(unsayable)
     }
 }
 
@@ -76,6 +93,24 @@ fn unsayable(error: serde_json::Error) -> OAuthError {
 pub(crate) fn decide_refreshable(client: &Client) -> bool {
     client.access_token_lifetime != Lifetime::Never
         && client.grants.iter().any(|grant| grant.as_str() == "refresh_token")
+}
+
+/// For which resource a token is meant: the one that the request names, if it is within what was `granted`, or that.
+///
+/// # Errors
+/// `invalid_target` (RFC 8707 §2.2).
+pub(crate) fn decide_resource(
+    params: &Params<'_>,
+    client: &Client,
+    granted: Option<&str>,
+) -> Result<Option<String>, OAuthError> {
+    match (parse_resource(params, client)?, granted) {
+        (Some(asked), Some(granted)) if asked != granted => {
+            let sentence = "The person was asked for another resource; ask again.";
+            Err(OAuthError::new(ErrorCode::InvalidTarget, sentence))
+        }
+        (asked, granted) => Ok(asked.or_else(|| granted.map(str::to_owned))),
+    }
 }
 
 /// Whole seconds left of something that expires at `expires_at`, as an integer in every case.

@@ -10,6 +10,7 @@
 
 pub mod administration;
 mod answer;
+mod applications;
 mod authorization;
 mod browser;
 mod client_authentication;
@@ -22,13 +23,17 @@ mod params;
 mod request;
 mod scopes;
 
-pub use answer::{About, Answer, Introspection, KeySet, RevocationDone, TokenAnswer, Verification, username};
+pub use answer::{
+    About, Answer, Introspection, KeySet, RevocationDone, TokenAnswer, Userinfo, Verification, username,
+};
+pub use applications::Application;
 pub use authorization::{Authorization, BasicCredentials};
 pub use browser::{
     AuthorizationAnswer, Authorized, Authorizing, ConsentAsked, Decision, ResponseMode, SignInAsked, SignedIn,
 };
 pub use engine::{Engine, Outcome, PasswordNeeded, Person, PersonRefused, Settings};
 pub use error::{Challenge, ErrorCode, OAuthError, Wire};
+pub use features::authorization::RedirectUriError;
 pub use features::{Endpoint, FEATURES, Feature, Grant, Method, grant_types};
 pub use params::{MalformedParams, Params};
 pub use request::{Arrival, Issuer, IssuerError, Request, RequestId, Surface};

@@ -1,15 +1,17 @@
 //! What the door hands in.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
 use obol_token::{Position, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::{Authorization, Endpoint, Params};
 
 /// Which family of endpoints is spoken to; the two never leak into each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Surface {
     /// `/api/v1/oauth/…`, the REST surface of FortiAuthenticator.
     FortiAuthenticator,
@@ -96,6 +98,14 @@ impl Issuer {
     /// The URL of one of our paths. `path` begins with a slash.
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.0)
+    }
+
+    /// The issuer that a surface names: what its discovery document stands under.
+    pub fn of(&self, surface: Surface) -> Cow<'_, str> {
+        match surface {
+            Surface::Rfc => Cow::Borrowed(&self.0),
+            Surface::FortiAuthenticator => Cow::Owned(self.url("/api/v1/oauth")),
+        }
     }
 
     /// The path part of the issuer, empty for most.

@@ -1,6 +1,6 @@
 //! The memory of a node: a function of the change log.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,7 +14,7 @@ use obol_store::{
 };
 use obol_token::{
     Algorithm, Asked, Claims, ClientId, CredentialKind, DenyList, KeyId, KeyKind, Position, Refusal, Scratch,
-    SealFailed, Timestamp,
+    SealFailed, SubjectId, Timestamp,
 };
 
 /// Deny list, keys and clients as of [`Memory::applied`].
@@ -247,6 +247,11 @@ impl Memory {
         Ok(obol_token::seal(claims, key, nonce)?)
     }
 
+    /// [`MasterKey::pairwise_subject`] of this installation.
+    pub fn pairwise_subject(&self, sector: &str, subject: SubjectId) -> String {
+        self.master.pairwise_subject(sector, subject)
+    }
+
     /// Seals a token and signs it, with the keys that were promoted last (RFC 9068). `said` is what it says to others: a JSON
     /// object of one member or more. A nonce is 12 fresh random bytes.
     ///
@@ -323,6 +328,14 @@ impl Memory {
     pub fn import_signing_key(&self, pem: &[u8], created_at: Timestamp) -> Result<NewKey, ImportError> {
         let WrappedSigningKey { id, kind, wrapped } = self.master.import_signing_key(pem)?;
         Ok(NewKey { id, kind, wrapped, created_at })
+    }
+
+    /// Algorithms by which clients have things signed, and for which there is no key.
+    pub(crate) fn algorithms_without_key(&self) -> Vec<Algorithm> {
+        let (clients, keys) = (self.clients.load(), self.keys.load());
+        let of_clients = clients.values().flat_map(|client| client.settings.algorithms());
+        let wanted: BTreeSet<_> = of_clients.chain([Algorithm::Es256]).collect();
+        wanted.into_iter().filter(|algorithm| keys.signing.current(*algorithm).is_none()).collect()
     }
 
     /// The signing keys: those that wait, the ones that sign, and those that verify until they are retired.

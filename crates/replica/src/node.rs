@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::ArcSwap;
 use obol_keys::MasterKey;
 use obol_store::{Appended, Deny, NewKey, NodeId, Store, StoreError};
-use obol_token::{Algorithm, Denial, Denied, KeyKind, Position, Timestamp};
+use obol_token::{Denial, Denied, Position, Timestamp};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -331,8 +331,8 @@ impl Replica {
         if !self.memory.has_key() {
             self.add_first_key(self.memory.new_sealing_key(now)).await?;
         }
-        if self.memory.signing_keys().current(Algorithm::Es256).is_none() {
-            self.add_first_key(self.memory.new_signing_key(KeyKind::EcP256, now)).await?;
+        for algorithm in self.memory.algorithms_without_key() {
+            self.add_first_key(self.memory.new_signing_key(algorithm.key_kind(), now)).await?;
         }
         Ok(self.renew().await?)
     }

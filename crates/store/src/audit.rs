@@ -7,6 +7,26 @@ use obol_token::{FamilyId, Position, Timestamp, TokenId};
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AuditEvent {
+    /// An authorization code was issued.
+    CodeIssued,
+    /// A request for a code was refused.
+    CodeRefused,
+    /// A code was used again too late; what it gave has ended.
+    CodeReused,
+    /// A person allowed a client something.
+    ConsentGiven,
+    /// A person did not allow a client what it asked for.
+    ConsentDenied,
+    /// A person took back what a client was allowed.
+    ConsentWithdrawn,
+    /// A person signed in with a browser.
+    SessionBegun,
+    /// A session of a person ended before its time.
+    SessionEnded,
+    /// A person ended all sessions and all access.
+    SessionsEnded,
+    /// Somebody did not sign in with a browser.
+    SignInRefused,
     /// Tokens were issued.
     TokenIssued,
     /// A replaced refresh token got its stored answer again.
@@ -39,6 +59,8 @@ pub enum AuditEvent {
     UserEnabled,
     /// A person was disabled.
     UserDisabled,
+    /// What is known of a person was changed.
+    UserChanged,
     /// A person got a new password.
     UserPasswordSet,
     /// A person was deleted.
@@ -57,6 +79,16 @@ impl AuditEvent {
     /// Its name in the trail.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::CodeIssued => "code.issued",
+            Self::CodeRefused => "code.refused",
+            Self::CodeReused => "code.reused",
+            Self::ConsentGiven => "consent.given",
+            Self::ConsentDenied => "consent.denied",
+            Self::ConsentWithdrawn => "consent.withdrawn",
+            Self::SessionBegun => "session.begun",
+            Self::SessionEnded => "session.ended",
+            Self::SessionsEnded => "session.all_ended",
+            Self::SignInRefused => "sign_in.refused",
             Self::TokenIssued => "token.issued",
             Self::TokenRepeated => "token.repeated",
             Self::TokenRefused => "token.refused",
@@ -73,6 +105,7 @@ impl AuditEvent {
             Self::UserAdded => "user.added",
             Self::UserEnabled => "user.enabled",
             Self::UserDisabled => "user.disabled",
+            Self::UserChanged => "user.changed",
             Self::UserPasswordSet => "user.password_set",
             Self::UserDeleted => "user.deleted",
             Self::KeyAdded => "key.added",

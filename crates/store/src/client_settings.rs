@@ -36,6 +36,13 @@ pub struct ClientSettings {
     pub family_lifetime_secs: Option<NonZeroU32>,
 }
 
+impl ClientSettings {
+    /// The algorithms by which things are signed for this client.
+    pub fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
+        [Some(self.id_token_signed_response_alg), self.userinfo_signed_response_alg].into_iter().flatten()
+    }
+}
+
 impl Default for ClientSettings {
     fn default() -> Self {
         Self {

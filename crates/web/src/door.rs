@@ -8,11 +8,12 @@ use http::header::ALLOW;
 use http::{HeaderMap, HeaderValue, Request};
 use obol_accounts::{PasswordCheck, Refused};
 use obol_oauth::{
-    Answer as Answered, Endpoint, Engine, ErrorCode, Method, OAuthError, Outcome, PasswordNeeded, Person,
+    Answer as Answered, Endpoint, Engine, ErrorCode, OAuthError, Outcome, PasswordNeeded, Person,
     PersonRefused, RequestId, Surface,
 };
 use obol_token::Scratch;
 
+use crate::pages::{Page, Pages};
 use crate::routes::{Route, Routes, surface_of};
 use crate::server::{
     Answer, Fields, Handler, Received, Refusal, Source, Whole, catch_panic, catch_panic_at_once,
@@ -36,15 +37,16 @@ impl Handler for OpenDoor {
 pub struct Door {
     engine: Arc<Engine>,
     passwords: Arc<PasswordCheck>,
+    pages: Arc<Pages>,
     routes: Routes,
     request_ids: RequestIds,
 }
 
 impl Door {
     /// A door to these rooms.
-    pub fn new(engine: Arc<Engine>, passwords: Arc<PasswordCheck>) -> Self {
+    pub fn new(engine: Arc<Engine>, passwords: Arc<PasswordCheck>, pages: Pages) -> Self {
         let routes = Routes::new(engine.issuer());
-        Self { engine, passwords, routes, request_ids: RequestIds::new() }
+        Self { engine, passwords, pages: Arc::new(pages), routes, request_ids: RequestIds::new() }
     }
 
     /// Opens the door.
@@ -115,12 +117,13 @@ impl Door {
         tracing::debug!(request_id = request_id.as_str(), route = route.name(), "a request arrived");
         match route {
             Route::Endpoint(endpoint) => {
-                let answered = match endpoint.method {
-                    Method::Get => self.ask(endpoint, request, request_id).await,
-                    Method::Post => self.ask_to_the_end(endpoint, request, request_id).await,
+                let answered = match *request.method() {
+                    http::Method::GET => self.ask(endpoint, request, request_id).await,
+                    _ => self.ask_to_the_end(endpoint, request, request_id).await,
                 };
                 answered.unwrap_or_else(|error| self.refuse(surface, &error, request_id))
             }
+            Route::Page(page) => self.show(page, request, request_id).await,
             Route::Health => health::health(),
             Route::Readiness => health::readiness(&self.engine),
             Route::OtherMethod { allow } => {
@@ -148,16 +151,25 @@ impl Door {
         asked.await.unwrap_or_else(|_panicked| Err(panicked()))
     }
 
+    /// A page, in a task of its own like all that changes something: signing in, giving and ending are done whole.
+    async fn show(self: &Arc<Self>, page: Page, request: Request<Bytes>, request_id: RequestId) -> Answer {
+        let door = Arc::clone(self);
+        let shown = tokio::spawn(async move {
+            let source = source_of(&request)?;
+            let arrival = door.engine.arrival(source.client, request_id);
+            Ok(door.pages.answer(page, &whole(&request, source), arrival).await)
+        });
+        let shown = shown.await.unwrap_or_else(|_panicked| Err(panicked()));
+        shown.unwrap_or_else(|error| self.pages.failed(error, request_id))
+    }
+
     async fn ask(
         &self,
         endpoint: &'static Endpoint,
         request: Request<Bytes>,
         request_id: RequestId,
     ) -> Result<Answer, OAuthError> {
-        let source = *request
-            .extensions()
-            .get::<Source>()
-            .ok_or_else(|| OAuthError::new(ErrorCode::ServerError, "The request has no source."))?;
+        let source = source_of(&request)?;
         let arrival = self.engine.arrival(source.client, request_id);
         let request = whole(&request, source);
         let request = intake::read(endpoint, &request, arrival)?;
@@ -195,6 +207,11 @@ impl Door {
         }
         dialect::refusal(surface, error)
     }
+}
+
+fn source_of(request: &Request<Bytes>) -> Result<Source, OAuthError> {
+    let source = request.extensions().get::<Source>().copied();
+    source.ok_or_else(|| OAuthError::new(ErrorCode::ServerError, "The request has no source."))
 }
 
 fn whole(request: &Request<Bytes>, source: Source) -> Whole<'_, HeaderMap> {

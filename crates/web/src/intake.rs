@@ -1,10 +1,8 @@
 //! From an HTTP request to the engine's [`obol_oauth::Request`].
 
-use http::HeaderName;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use obol_oauth::{
-    Arrival, Authorization, Endpoint, ErrorCode, MalformedParams, Method, OAuthError, Params, Surface,
-};
+use http::{HeaderName, Method};
+use obol_oauth::{Arrival, Authorization, Endpoint, ErrorCode, MalformedParams, OAuthError, Params, Surface};
 use obol_token::Position;
 
 use crate::server::{Fields, Whole};
@@ -22,10 +20,10 @@ pub(crate) fn read<'a, F: Fields + ?Sized>(
     arrival: Arrival,
 ) -> Result<obol_oauth::Request<'a>, OAuthError> {
     let query = request.query.unwrap_or_default();
-    let body = match endpoint.method {
+    let body = match *request.method {
         // Every real client of verify sends a content type with no body.
-        Method::Get => Params::default(),
-        Method::Post => read_body(endpoint.surface, request.fields, request.body)?,
+        Method::GET => Params::default(),
+        _ => read_body(endpoint.surface, request.fields, request.body)?,
     };
     Ok(obol_oauth::Request {
         endpoint,
@@ -37,7 +35,7 @@ pub(crate) fn read<'a, F: Fields + ?Sized>(
     })
 }
 
-fn read_body<'a, F: Fields + ?Sized>(
+pub(crate) fn read_body<'a, F: Fields + ?Sized>(
     surface: Surface,
     fields: &F,
     body: &'a [u8],
@@ -96,7 +94,7 @@ pub(crate) fn visible(value: &[u8]) -> Option<&str> {
     std::str::from_utf8(value).ok().filter(|text| text.is_ascii())
 }
 
-fn malformed(error: MalformedParams) -> OAuthError {
+pub(crate) fn malformed(error: MalformedParams) -> OAuthError {
     let sentence = error.to_string();
     let mut letters = sentence.chars();
     let first = letters.next().map(|first| first.to_ascii_uppercase());

@@ -5,10 +5,14 @@ use std::collections::HashMap;
 use http::Method;
 use obol_oauth::{Endpoint, FEATURES, Issuer, Surface};
 
+use crate::pages::Page;
+
 /// What is found for a path and a method.
 pub(crate) enum Route {
     /// An endpoint of a feature.
     Endpoint(&'static Endpoint),
+    /// A page for people, or what belongs to one.
+    Page(Page),
     /// The process lives.
     Health,
     /// The node answers truthfully.
@@ -27,6 +31,7 @@ impl Route {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Endpoint(endpoint) => endpoint.path,
+            Self::Page(page) => page.name(),
             Self::Health => "/healthz",
             Self::Readiness => "/readyz",
             Self::OtherMethod { .. } => "another method",
@@ -50,6 +55,10 @@ impl Routes {
             if endpoint.path.starts_with("/.well-known/") {
                 endpoints.insert(format!("{}{}", endpoint.path, issuer.path()), endpoint);
             }
+            // OpenID Connect Discovery §4: there it is the other way about.
+            if endpoint.path == "/.well-known/openid-configuration" {
+                endpoints.insert(format!("{}{}", issuer.path(), endpoint.path), endpoint);
+            }
         }
         Self { endpoints }
     }
@@ -58,14 +67,25 @@ impl Routes {
     pub(crate) fn find(&self, method: &Method, path: &str) -> Route {
         let path = path.strip_suffix('/').unwrap_or(path);
         let (route, takes, allow) = match self.endpoints.get(path) {
-            Some(endpoint) if endpoint.method == obol_oauth::Method::Post => {
-                (Route::Endpoint(endpoint), &[Method::POST][..], "POST")
+            Some(endpoint) => {
+                let route = match endpoint.is_page() {
+                    true => Route::Page(Page::Authorize(endpoint.surface)),
+                    false => Route::Endpoint(endpoint),
+                };
+                match endpoint.methods {
+                    [obol_oauth::Method::Get] => (route, &[Method::GET][..], "GET"),
+                    [obol_oauth::Method::Post] => (route, &[Method::POST][..], "POST"),
+                    _ => (route, &[Method::GET, Method::POST][..], "GET, POST"),
+                }
             }
-            Some(endpoint) => (Route::Endpoint(endpoint), &[Method::GET][..], "GET"),
             // Probes like HEAD.
             None if path == "/healthz" => (Route::Health, &[Method::GET, Method::HEAD][..], "GET, HEAD"),
             None if path == "/readyz" => (Route::Readiness, &[Method::GET, Method::HEAD][..], "GET, HEAD"),
-            None => return Route::NotFound,
+            None => match Page::find(path) {
+                Some(page) if page.only_shows() => (Route::Page(page), &[Method::GET][..], "GET"),
+                Some(page) => (Route::Page(page), &[Method::GET, Method::POST][..], "GET, POST"),
+                None => return Route::NotFound,
+            },
         };
         match takes.contains(method) {
             true => route,
@@ -87,9 +107,9 @@ mod tests {
     use super::*;
 
     fn method_of(endpoint: &Endpoint) -> Method {
-        match endpoint.method {
-            obol_oauth::Method::Get => Method::GET,
-            obol_oauth::Method::Post => Method::POST,
+        match endpoint.methods {
+            [obol_oauth::Method::Get, ..] => Method::GET,
+            _ => Method::POST,
         }
     }
 
@@ -124,7 +144,12 @@ mod tests {
     #[test]
     fn rfc8414_3_1_the_issuers_path_follows_the_well_known_path() {
         let routes = routes("https://example.com/tenant");
-        let path = "/.well-known/oauth-authorization-server/tenant";
-        assert!(matches!(routes.find(&Method::GET, path), Route::Endpoint(_)));
+        for path in [
+            "/.well-known/oauth-authorization-server/tenant",
+            "/.well-known/openid-configuration/tenant",
+            "/tenant/.well-known/openid-configuration",
+        ] {
+            assert!(matches!(routes.find(&Method::GET, path), Route::Endpoint(_)), "{path}");
+        }
     }
 }

@@ -6,6 +6,7 @@
 mod add_user;
 mod change_user;
 mod email;
+mod profile;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ use obol_store::{Appended, ChangeOutcome, StoreError, User, Username, Users};
 pub use self::add_user::{Added, NewUser, add_user};
 pub use self::change_user::{delete_user, set_user_enabled, set_user_password};
 pub use self::email::{Email, EmailError};
+pub use self::profile::{ClaimChange, ClaimError, change_profile};
 use crate::PasswordRuleError;
 
 /// Why an administrative act on a person was not done.
@@ -32,6 +34,9 @@ pub enum AdministrationError {
     /// The password breaks a rule.
     #[error(transparent)]
     Password(#[from] PasswordRuleError),
+    /// A claim cannot be set.
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
     /// The password could not be hashed.
     #[error(transparent)]
     Hash(#[from] PasswordHashError),

@@ -1,6 +1,7 @@
 //! `obol client …`: the programs that ask for tokens.
 
 mod args;
+mod sign_in_args;
 mod view;
 
 use obol_keys::PlainSecret;
@@ -10,6 +11,7 @@ use obol_token::ClientId;
 
 use self::args::{AddArgs, Named, RotateArgs};
 use self::view::{ClientList, ClientView, Deleted};
+use crate::commands::keys::add_first;
 use crate::config::Settings;
 use crate::failure::{End, Failure};
 use crate::installation::Installation;
@@ -17,7 +19,9 @@ use crate::output::Output;
 
 const ADD_HELP: &str = "\
 Examples:
-  An app in which people sign in with their password:
+  An app in which people sign in with their browser:
+    obol client add --id app --type public --grant authorization_code --grant refresh_token --redirect-uri https://app.example.com/callback
+  An app that takes people's passwords itself:
     obol client add --id fcare --type public --grant password --grant refresh_token
   A service that acts for itself, and may ask about every token:
     obol client add --id gateway --type confidential --allow-introspection --json";
@@ -74,6 +78,7 @@ fn add(args: AddArgs, settings: &Settings, output: Output) -> Result<End, Failur
     let spec = args.spec()?;
     let id = spec.id.clone();
     Installation::visit_or_begin(settings, async |installation| {
+        add_first(installation, &spec.settings).await?;
         let added = add_client(installation.store(), spec, installation.now).await;
         let appended = added.as_ref().map(|added| added.appended);
         finish(installation, AuditEvent::ClientAdded, &id, appended).await?;

@@ -6,14 +6,14 @@ mod view;
 use std::fs;
 
 use obol_oauth::administration::{
-    KeyState, ListedKey, begin_rotation, finish_rotation, import_key, list_keys, retire_key,
+    KeyState, ListedKey, add_first_keys, begin_rotation, finish_rotation, import_key, list_keys, retire_key,
 };
 use obol_replica::{Clock, SystemClock};
-use obol_store::{Appended, AuditEvent};
+use obol_store::{Appended, AuditEvent, ClientSettings};
 use obol_token::{Expiry, KeyId, KeyKind};
 
+pub(crate) use self::arguments::KeysCommand;
 use self::arguments::{ImportArgs, RetireArgs, RotateArgs};
-pub(crate) use self::arguments::{KeysCommand, algorithm};
 use self::view::{Imported, KeyList, KeyView, Retired, Rotated};
 use crate::config::Settings;
 use crate::failure::{End, Failure};
@@ -111,6 +111,24 @@ async fn replace(
     let in_use = installation.confirm(promoted.map_err(Failure::refused)?).await?;
     let listed = find(installation, key.id).await?;
     Ok(Rotated { key: KeyView::new(&listed), position: in_use.position().number(), signs_from: None })
+}
+
+/// Makes the keys that a client of these settings needs and that are not there. Before the first start of a server there are
+/// none at all, and it makes them.
+///
+/// # Errors
+/// [`Failure`]
+pub(crate) async fn add_first(installation: &Installation, settings: &ClientSettings) -> Result<(), Failure> {
+    if !installation.store().has_key().await.map_err(Failure::refused)? {
+        return Ok(());
+    }
+    let memory = installation.load_memory().await?;
+    let added = add_first_keys(&memory, installation.store(), settings, SystemClock.wall()).await;
+    for (id, appended) in added.map_err(Failure::refused)? {
+        record(installation, AuditEvent::KeyAdded, id, Ok(appended));
+        let _ = installation.confirm(appended).await?;
+    }
+    Ok(())
 }
 
 async fn import(

@@ -15,6 +15,8 @@ pub(crate) mod serve;
 pub(crate) mod token;
 pub(crate) mod user;
 
+use obol_token::Algorithm;
+
 use crate::cli::{Cli, Command};
 use crate::config::{Configuration, Given, LogFormat, LogLevel, Settings};
 use crate::failure::{End, Failure};
@@ -61,4 +63,10 @@ pub(crate) fn run(cli: Cli) -> Result<End, Failure> {
 fn log_little(run: impl FnOnce() -> Result<End, Failure>) -> Result<End, Failure> {
     let _logging = Logging::start(LogLevel::Warn, LogFormat::Text)?;
     run()
+}
+
+/// Reads the name of a signature algorithm, in any case.
+fn algorithm(text: &str) -> Result<Algorithm, &'static str> {
+    let named = Algorithm::ALL.into_iter().find(|algorithm| algorithm.name().eq_ignore_ascii_case(text));
+    named.ok_or("ES256, RS256, PS256 or EdDSA is expected")
 }

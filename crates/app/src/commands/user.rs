@@ -3,8 +3,8 @@
 mod view;
 
 use obol_accounts::administration::{
-    AdministrationError, Email, NewUser, add_user, delete_user, list_users, load_user, set_user_enabled,
-    set_user_password,
+    AdministrationError, ClaimChange, Email, NewUser, add_user, change_profile, delete_user, list_users,
+    load_user, set_user_enabled, set_user_password,
 };
 use obol_keys::PlainPassword;
 use obol_store::{Appended, AuditEvent, Username};
@@ -20,6 +20,11 @@ const ADD_HELP: &str = "\
 Examples:
   obol user add alice --email alice@example.org
   printf '%s\\n' \"$PASSWORD\" | obol user add alice --password-stdin";
+
+const SET_HELP: &str = "\
+Examples:
+  obol user set alice --claim name='Alice Adams' --claim email_verified=true
+  obol user set alice --group staff --group admins";
 
 const SET_PASSWORD_HELP: &str = "\
 Examples:
@@ -40,6 +45,9 @@ pub(crate) enum UserCommand {
     Enable(Named),
     /// Refuse a person everywhere, and end all the person's tokens.
     Disable(Named),
+    /// Change what applications are told of a person. Ends no token.
+    #[command(after_help = SET_HELP)]
+    Set(SetArgs),
     /// Replace a person's password, and end all the person's tokens.
     #[command(after_help = SET_PASSWORD_HELP)]
     SetPassword(SetPasswordArgs),
@@ -57,6 +65,23 @@ pub(crate) struct AddArgs {
     email: Option<String>,
     #[command(flatten)]
     password: PasswordArgs,
+}
+
+/// What is known of a person.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SetArgs {
+    #[command(flatten)]
+    who: Named,
+    /// E-mail address of the person. Not given: it stays.
+    #[arg(long, value_name = "E")]
+    email: Option<String>,
+    /// Claim of OpenID Connect with its value, as in given_name=Alice; an address is a JSON object; without a value the claim
+    /// is removed. May be named several times. Not given: they stay.
+    #[arg(long = "claim", value_name = "NAME=VALUE")]
+    claims: Vec<String>,
+    /// Group that the person is in, in place of those before; may be named several times. Not given: they stay.
+    #[arg(long = "group", value_name = "G")]
+    groups: Vec<String>,
 }
 
 /// A new password for a person.
@@ -101,6 +126,7 @@ pub(crate) fn run(command: UserCommand, settings: &Settings, output: Output) -> 
         }),
         UserCommand::Enable(who) => set_enabled(&who, true, settings, output),
         UserCommand::Disable(who) => set_enabled(&who, false, settings, output),
+        UserCommand::Set(args) => set(args, settings, output),
         UserCommand::SetPassword(args) => set_password(&args, settings, output),
         UserCommand::Delete(who) => delete(&who, settings, output),
     }
@@ -117,6 +143,26 @@ fn add(args: AddArgs, settings: &Settings, output: Output) -> Result<End, Failur
         let appended = added.as_ref().map(|added| added.appended);
         finish(installation, AuditEvent::UserAdded, &username, appended).await?;
         show(installation, &username, shown, output).await
+    })
+}
+
+fn set(args: SetArgs, settings: &Settings, output: Output) -> Result<End, Failure> {
+    let username = args.who.parse()?;
+    let email = args.email.as_deref().map(str::parse::<Email>).transpose().map_err(Failure::refused)?;
+    let mut changes = Vec::new();
+    for claim in &args.claims {
+        let (name, value) = claim
+            .split_once('=')
+            .ok_or_else(|| Failure::Usage(format!("--claim is NAME=VALUE, not {claim:?}")))?;
+        changes.push(ClaimChange::parse(name, value).map_err(Failure::refused)?);
+    }
+    if !args.groups.is_empty() {
+        changes.push(ClaimChange::parse("groups", &args.groups.join(",")).map_err(Failure::refused)?);
+    }
+    Installation::visit(settings, async |installation| {
+        let set = change_profile(installation.store(), &username, email, changes, installation.now).await;
+        finish(installation, AuditEvent::UserChanged, &username, set.as_ref().copied()).await?;
+        show(installation, &username, None, output).await
     })
 }
 

@@ -1,6 +1,7 @@
 //! The list of options. Command line, environment, file, sample and check all read it: adding an option is a field in
 //! `settings.rs` and an entry here.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use toml::Value;
@@ -251,6 +252,69 @@ pub(crate) const SETTINGS: &[Setting] = &[
             parse::number(texts, "seconds", 0, 300).map(|secs| settings.refresh_grace_secs = secs)
         },
         get: |settings| Some(Value::from(settings.refresh_grace_secs)),
+    },
+    Setting {
+        key: "code_ttl",
+        value_name: "SECS",
+        about: "Seconds for which an authorization code is good: long enough for a browser to carry it to the client and the \
+                client to bring it back. 1 to 56000.",
+        example: "",
+        shape: Shape::Number,
+        reach: Reach::Server,
+        set: |settings, texts| {
+            parse::number(texts, "seconds", 1, 56_000).map(|secs| settings.code_lifetime_secs = secs)
+        },
+        get: |settings| Some(Value::from(settings.code_lifetime_secs)),
+    },
+    Setting {
+        key: "session_idle_mins",
+        value_name: "MINUTES",
+        about: "Minutes after which a person who does nothing has to sign in again: the session ends, not the tokens that \
+                applications were given in it. 1 to 43200, 30 days.",
+        example: "",
+        shape: Shape::Number,
+        reach: Reach::Server,
+        set: |settings, texts| {
+            let most = NonZeroU32::MIN.saturating_add(43_199);
+            parse::number(texts, "minutes", NonZeroU32::MIN, most)
+                .map(|mins| settings.session_idle_mins = mins)
+        },
+        get: |settings| Some(Value::from(settings.session_idle_mins.get())),
+    },
+    Setting {
+        key: "session_hours",
+        value_name: "HOURS",
+        about: "Hours after which a person has to sign in again, however much the session was used. 1 to 8760, a year.",
+        example: "",
+        shape: Shape::Number,
+        reach: Reach::Server,
+        set: |settings, texts| {
+            let most = NonZeroU32::MIN.saturating_add(8_759);
+            parse::number(texts, "hours", NonZeroU32::MIN, most).map(|hours| settings.session_hours = hours)
+        },
+        get: |settings| Some(Value::from(settings.session_hours.get())),
+    },
+    Setting {
+        key: "display_name",
+        value_name: "NAME",
+        about: "Name of this installation on the pages that people see, at most 60 characters.",
+        example: "",
+        shape: Shape::Text,
+        reach: Reach::Server,
+        set: |settings, texts| parse::display_name(texts).map(|name| settings.display_name = name),
+        get: |settings| Some(Value::from(settings.display_name.clone())),
+    },
+    Setting {
+        key: "templates",
+        value_name: "DIR",
+        about: "Folder with own pages in the place of single ones of obol's: templates (sign_in.html and others), messages \
+                (messages/de.toml, or another language), style.css, logo.svg. Read at the start, which fails if one of them \
+                is broken. Not set: obol's own pages.",
+        example: "\"/etc/obol/pages\"",
+        shape: Shape::Text,
+        reach: Reach::Server,
+        set: |settings, texts| parse::path(texts).map(|path| settings.templates = Some(path)),
+        get: |settings| settings.templates.as_ref().and_then(path_value),
     },
     Setting {
         key: "signing_key_rotation_days",

@@ -36,6 +36,15 @@ pub(super) fn issuer(texts: &[String]) -> Result<Issuer, String> {
     text.parse().map_err(|error| format!("{text:?}: {error}; write it like https://tokens.example.org"))
 }
 
+/// A name that people are shown.
+pub(super) fn display_name(texts: &[String]) -> Result<String, String> {
+    let text = single(texts)?.trim();
+    match !text.is_empty() && text.chars().count() <= 60 && !text.chars().any(char::is_control) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("{text:?} is not a name of 1 to 60 characters on one line")),
+    }
+}
+
 /// On or off.
 pub(super) fn flag(texts: &[String]) -> Result<bool, String> {
     let text = single(texts)?;
@@ -102,6 +111,14 @@ mod tests {
         assert!(issuer(&texts("https://tokens.example.org")).is_ok());
         let wrong = issuer(&texts("http://tokens.example.org")).unwrap_err();
         assert!(wrong.ends_with("write it like https://tokens.example.org"), "{wrong}");
+    }
+
+    #[test]
+    fn a_display_name_is_short_and_on_one_line() {
+        assert_eq!(display_name(&texts(" Example Ltd ")).unwrap(), "Example Ltd");
+        for wrong in ["", " ", "a\nb", &"x".repeat(61)] {
+            assert!(display_name(&texts(wrong)).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! The settings that count after command line, environment and file were put together.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
+use obol_accounts::SessionLimits;
 use obol_oauth::Issuer;
 
 use super::database_url::DatabaseUrl;
@@ -43,6 +45,16 @@ pub(crate) struct Settings {
     pub(crate) log_format: LogFormat,
     /// How long a refresh token that was just replaced gets the same answer again.
     pub(crate) refresh_grace_secs: u32,
+    /// How long an authorization code is good.
+    pub(crate) code_lifetime_secs: u32,
+    /// When a session of a person ends unless it is used, in minutes.
+    pub(crate) session_idle_mins: NonZeroU32,
+    /// When it ends in any case, in hours after the person signed in.
+    pub(crate) session_hours: NonZeroU32,
+    /// The name of the installation on its pages.
+    pub(crate) display_name: String,
+    /// The folder with an operator's own templates, messages, style and picture.
+    pub(crate) templates: Option<PathBuf>,
     /// For how long a signing key signs, in days; 0: until an operator says otherwise.
     pub(crate) signing_key_rotation_days: u32,
     /// For how long the key set may be kept by who has asked for it.
@@ -82,6 +94,11 @@ impl Default for Settings {
             log_level: LogLevel::Info,
             log_format: LogFormat::Auto,
             refresh_grace_secs: 10,
+            code_lifetime_secs: 60,
+            session_idle_mins: SessionLimits::default().idle_mins,
+            session_hours: SessionLimits::default().hours,
+            display_name: "obol".to_owned(),
+            templates: None,
             signing_key_rotation_days: 90,
             jwks_max_age_secs: 3_600,
             lease_ms: 2_000,

@@ -3,11 +3,13 @@
 use obol_keys::PlainSecret;
 use obol_store::{
     AccessTokenFormat, AddOutcome, Appended, ChangeOutcome, Client, ClientKind, ClientSettings, Clients,
-    GrantType, StoreError,
+    GrantType, StoreError, SubjectType,
 };
 use obol_token::{ClientId, Lifetime, Scopes, Timestamp};
 
+use crate::features::authorization::{RedirectUriError, check_redirect_uri, destination_of, is_resource};
 use crate::features::grant_types;
+use crate::features::userinfo::scope_names;
 
 /// A client as an operator describes it.
 #[derive(Debug)]
@@ -20,7 +22,8 @@ pub struct ClientSpec {
     pub secret: Option<ChosenSecret>,
     /// The names of the grant types that it may use; empty for `client_credentials` of a confidential client.
     pub grants: Vec<String>,
-    /// Scopes that it always gets. With no scope at all, `read` and `write`.
+    /// Scopes that it always gets. With no scope at all, `read` and `write`, or for a client in which people sign in those of
+    /// OpenID Connect and these when it asks.
     pub default_scopes: Scopes,
     /// Scopes that it gets when it asks.
     pub optional_scopes: Scopes,
@@ -62,9 +65,24 @@ pub enum ClientSpecError {
     /// A scope in both lists.
     #[error("the scope `{0}` is both a default and an optional one; name it once")]
     ScopeTwice(String),
-    /// Something that is not an absolute URI without fragment.
-    #[error("`{0}` is not an absolute URI without fragment")]
-    RedirectUri(String),
+    /// A redirect URI that may not be one.
+    #[error("`{0}` cannot be a redirect URI: {1}")]
+    RedirectUri(String, RedirectUriError),
+    /// People could not come back.
+    #[error("the grant type `authorization_code` needs a redirect URI")]
+    NoRedirectUri,
+    /// Without a challenge, a code of a public client is good for whoever sees it (RFC 9700 §2.1.1).
+    #[error("a public client needs PKCE")]
+    PublicPkce,
+    /// Anybody may call himself by the id of a public client.
+    #[error("people are asked before they are let into a public client")]
+    PublicConsent,
+    /// OpenID Connect Core §8.1.
+    #[error("pairwise subjects need redirect URIs of one host, or the sector named")]
+    Sector,
+    /// RFC 8707 §2.
+    #[error("the resource `{0}` is not an absolute URI without fragment")]
+    Resource(String),
     /// The right to introspect for a public client.
     #[error("a public client cannot introspect: it does not authenticate")]
     PublicIntrospection,
@@ -131,14 +149,19 @@ pub async fn add_client(
         }
     };
     let no_scope = spec.default_scopes.is_empty() && spec.optional_scopes.is_empty();
+    let (default_scopes, optional_scopes) = match (no_scope, is_for_people(&spec.grants)) {
+        (false, _) => (spec.default_scopes, spec.optional_scopes),
+        (true, true) => (Scopes::default(), scopes_of_people()),
+        (true, false) => (usual_scopes(), Scopes::default()),
+    };
     let client = Client {
         name: if spec.name.is_empty() { spec.id.as_str().to_owned() } else { spec.name },
         id: spec.id,
         kind,
         enabled: true,
         grants,
-        default_scopes: if no_scope { usual_scopes() } else { spec.default_scopes },
-        optional_scopes: spec.optional_scopes,
+        default_scopes,
+        optional_scopes,
         redirect_uris: spec.redirect_uris,
         access_token_lifetime: spec.access_token_lifetime,
         refresh_token_lifetime: spec.refresh_token_lifetime,
@@ -213,9 +236,10 @@ fn check(spec: &ClientSpec) -> Result<(), ClientSpecError> {
     if let Some(scope) = spec.default_scopes.iter().find(|scope| spec.optional_scopes.contains(scope)) {
         return Err(ClientSpecError::ScopeTwice(scope.as_str().to_owned()));
     }
-    if let Some(uri) = spec.redirect_uris.iter().find(|uri| !is_absolute_uri(uri)) {
-        return Err(ClientSpecError::RedirectUri(uri.clone()));
+    for uri in &spec.redirect_uris {
+        check_redirect_uri(uri).map_err(|error| ClientSpecError::RedirectUri(uri.clone(), error))?;
     }
+    check_sign_in(spec)?;
     if spec.may_introspect && spec.secret.is_none() {
         return Err(ClientSpecError::PublicIntrospection);
     }
@@ -232,23 +256,44 @@ fn check(spec: &ClientSpec) -> Result<(), ClientSpecError> {
     }
 }
 
-/// RFC 6749 §3.1.2 and RFC 9700 §2.1: absolute, no fragment, no scheme that runs code.
-fn is_absolute_uri(uri: &str) -> bool {
-    let Some((scheme, rest)) = uri.split_once(':') else { return false };
-    let mut letters = scheme.bytes();
-    let scheme_fits = letters.next().is_some_and(|first| first.is_ascii_alphabetic())
-        && letters.all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
-    let harmful = ["javascript", "data", "vbscript"].iter().any(|name| scheme.eq_ignore_ascii_case(name));
-    scheme_fits
-        && !harmful
-        && !rest.is_empty()
-        && uri.len() <= 2_000
-        && rest.bytes().all(|byte| byte.is_ascii_graphic() && !b"#\"<>\\^`{|}".contains(&byte))
+/// How people sign in at it.
+fn check_sign_in(spec: &ClientSpec) -> Result<(), ClientSpecError> {
+    let (settings, public) = (&spec.settings, spec.secret.is_none());
+    if is_for_people(&spec.grants) && spec.redirect_uris.is_empty() {
+        return Err(ClientSpecError::NoRedirectUri);
+    }
+    if public && !settings.require_pkce {
+        return Err(ClientSpecError::PublicPkce);
+    }
+    if public && !settings.ask_consent {
+        return Err(ClientSpecError::PublicConsent);
+    }
+    if let Some(resource) = settings.resources.iter().find(|resource| !is_resource(resource)) {
+        return Err(ClientSpecError::Resource(resource.clone()));
+    }
+    let mut hosts: Vec<_> = spec.redirect_uris.iter().map(|uri| destination_of(uri)).collect();
+    hosts.sort_unstable();
+    hosts.dedup();
+    let sector_known = settings.sector_identifier.is_some() || hosts.len() == 1;
+    match settings.subject_type {
+        SubjectType::Pairwise if !sector_known => Err(ClientSpecError::Sector),
+        SubjectType::Pairwise | SubjectType::Public => Ok(()),
+    }
+}
+
+fn is_for_people(grants: &[String]) -> bool {
+    grants.iter().any(|grant| grant == "authorization_code")
 }
 
 /// What a client gets when no scope is attached to it, as in FortiAuthenticator.
 fn usual_scopes() -> Scopes {
     "read write".parse().unwrap_or_default()
+}
+
+/// What a client in which people sign in may ask for when no scope is attached to it.
+fn scopes_of_people() -> Scopes {
+    let names: Vec<_> = scope_names().chain(["offline_access", "read", "write"]).collect();
+    names.join(" ").parse().unwrap_or_default()
 }
 
 /// The grants that a confidential or a public client may be given.

@@ -11,7 +11,8 @@
 use obol_keys::ImportError;
 use obol_replica::{Memory, Revoked};
 use obol_store::{
-    AddKeyOutcome, Appended, MOST_KEYS, PromoteOutcome, RetireOutcome, Store, StoreError, WrappedKey,
+    AddKeyOutcome, Appended, ClientSettings, FirstKeyOutcome, MOST_KEYS, PromoteOutcome, RetireOutcome,
+    Store, StoreError, WrappedKey,
 };
 use obol_token::{Expiry, KeyId, KeyKind, Position, Timestamp};
 
@@ -171,6 +172,29 @@ pub async fn begin_rotation(
         AddKeyOutcome::Waits { id, appended } => Ok(WaitingKey { id, appended, from_before: id != key.id }),
         AddKeyOutcome::TooMany => Err(RotateKeyError::TooMany),
     }
+}
+
+/// Makes the first key of a kind with which things are signed for clients of these settings; of each kind of which there is one,
+/// nothing. To be confirmed before such a client is added: then no node refuses what another has signed for it.
+///
+/// # Errors
+/// [`RotateKeyError`]
+pub async fn add_first_keys(
+    memory: &Memory,
+    store: &dyn Store,
+    settings: &ClientSettings,
+    now: Timestamp,
+) -> Result<Vec<(KeyId, Appended)>, RotateKeyError> {
+    let mut added = Vec::new();
+    for algorithm in settings.algorithms() {
+        if memory.signing_keys().current(algorithm).is_none() {
+            let key = memory.new_signing_key(algorithm.key_kind(), now).ok_or(RotateKeyError::NotMade)?;
+            if let FirstKeyOutcome::Added(appended) = store.add_first_key(&key).await? {
+                added.push((key.id, appended));
+            }
+        }
+    }
+    Ok(added)
 }
 
 /// Step 1 with a signing key that was made elsewhere, in PEM.

@@ -10,7 +10,7 @@ pub use clients::{
 };
 pub use key_schedule::{KeySchedule, Step, StepError, Taken, steps_due, take_step};
 pub use keys::{
-    ImportKeyError, KeyState, ListedKey, RetireKeyError, RotateKeyError, WaitingKey, begin_rotation,
-    finish_rotation, import_key, list_keys, retire_key,
+    ImportKeyError, KeyState, ListedKey, RetireKeyError, RotateKeyError, WaitingKey, add_first_keys,
+    begin_rotation, finish_rotation, import_key, list_keys, retire_key,
 };
 pub use revocation::{OperatorRevocation, explain, revoke_token};

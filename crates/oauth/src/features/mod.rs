@@ -1,6 +1,10 @@
 //! The list of features. Adding a grant or an endpoint is a folder here and a line in [`FEATURES`].
 
+pub(crate) mod authorization;
+mod authorization_code;
 mod client_credentials;
+mod discovery;
+pub(crate) mod id_token;
 mod introspection;
 mod key_set;
 mod metadata;
@@ -9,6 +13,7 @@ mod refresh;
 mod revocation;
 pub(crate) use revocation::rules as revocation_rules;
 mod token_endpoint;
+pub(crate) mod userinfo;
 pub(crate) mod verification;
 
 use std::future::Future;
@@ -22,16 +27,21 @@ use crate::engine::Call;
 use crate::{Answer, Engine, OAuthError, Outcome, Request, Surface};
 
 /// Everything that the server can do. Routes, grants and the discovery document are derived from it.
-pub static FEATURES: [Feature; 9] = [
+pub static FEATURES: [Feature; 14] = [
+    authorization::FEATURE,
     token_endpoint::FEATURE,
+    authorization_code::FEATURE,
     client_credentials::FEATURE,
     password::FEATURE,
     refresh::FEATURE,
     revocation::FEATURE,
     introspection::FEATURE,
     verification::FEATURE,
+    id_token::FEATURE,
+    userinfo::FEATURE,
     key_set::FEATURE,
     metadata::FEATURE,
+    discovery::FEATURE,
 ];
 
 /// One specification, as far as it is served.
@@ -52,12 +62,19 @@ pub struct Feature {
 pub struct Endpoint {
     /// Which dialect is spoken there.
     pub surface: Surface,
-    /// The one method that it takes.
-    pub method: Method,
+    /// The methods that it takes.
+    pub methods: &'static [Method],
     /// Its path, without the final slash.
     pub path: &'static str,
     /// What happens to a request.
     pub(crate) steps: Steps,
+}
+
+impl Endpoint {
+    /// Whether a browser comes here, which the pages answer, with what [`Engine::authorize`] says.
+    pub fn is_page(&self) -> bool {
+        matches!(self.steps, Steps::Page)
+    }
 }
 
 /// HTTP methods in use.
@@ -76,6 +93,10 @@ pub(crate) enum Steps {
     /// Vouch, request: whoever asks about an access token or a key, without a client, answered from memory at once. By the policy
     /// `on_stale` also after the lease.
     Asked(for<'a> fn(&Call<'a>, &'a mut Scratch) -> Result<Answer<'a>, OAuthError>),
+    /// Vouch, request: whoever bears an access token, answered after a look at what is stored.
+    Borne(Borne),
+    /// A browser's: the pages take the request through the engine, see [`crate::Authorizing`].
+    Page,
     /// Vouch, client, request, and what follows.
     Authenticated {
         /// How the client must show itself.
@@ -110,6 +131,8 @@ pub(crate) enum Part {
 pub(crate) type AtOnce =
     for<'a> fn(&Call<'a>, &AuthenticatedClient, &'a mut Scratch) -> Result<Answer<'a>, OAuthError>;
 pub(crate) type Waiting = for<'a> fn(&'a Call<'a>, AuthenticatedClient) -> Pending<'a>;
+
+pub(crate) type Borne = for<'a> fn(&'a Call<'a>) -> Pending<'a>;
 
 /// A future of an outcome.
 pub(crate) type Pending<'a> = Pin<Box<dyn Future<Output = Result<Outcome<'static>, OAuthError>> + Send + 'a>>;

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod browser;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -82,7 +84,8 @@ impl Rooms {
         let replica = Replica::start(Arc::clone(&store), master, of_replica, options).await.unwrap();
         let audit = Arc::new(Records::default());
         let issuer = "https://id.example.com".parse().unwrap();
-        let settings = Settings { issuer, refresh_grace_secs: 10, key_set_max_age_secs: 3_600 };
+        let settings =
+            Settings { issuer, refresh_grace_secs: 10, code_lifetime_secs: 60, key_set_max_age_secs: 3_600 };
         let engine = Engine::new(Arc::clone(&replica), Arc::clone(&store), audit.clone(), settings);
         let rooms = Self { engine, store, replica, clock, audit, folder };
         rooms.add_client("app", &["password", "refresh_token"], None).await;
@@ -169,9 +172,9 @@ impl Rooms {
         let (form, authorization): (&'static str, &'static str) =
             (form.to_owned().leak(), authorization.to_owned().leak());
         let params = Params::from_form(form.as_bytes()).unwrap();
-        let (query, body) = match endpoint.method {
-            obol_oauth::Method::Get => (params, Params::default()),
-            obol_oauth::Method::Post => (Params::default(), params),
+        let (query, body) = match endpoint.methods {
+            [obol_oauth::Method::Get, ..] => (params, Params::default()),
+            _ => (Params::default(), params),
         };
         let request = Box::leak(Box::new(Request {
             endpoint,

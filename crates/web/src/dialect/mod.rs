@@ -7,7 +7,7 @@ pub(crate) use forti::verified;
 
 use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
-use obol_oauth::{Answer as Answered, OAuthError, RevocationDone, Surface};
+use obol_oauth::{Answer as Answered, ErrorCode, OAuthError, RevocationDone, Surface};
 use serde::Serialize;
 
 use crate::server::{Answer, UsualFields};
@@ -43,7 +43,9 @@ pub(crate) fn refusal(surface: Surface, error: &OAuthError) -> Answer {
         Surface::FortiAuthenticator => (forti::refusal(status, error), forti::challenge(error)),
         Surface::Rfc => (rfc::refusal(status, error), rfc::challenge(error)),
     };
-    if let Some(value) = challenge.filter(|_| status == StatusCode::UNAUTHORIZED) {
+    // RFC 6750 §3.1: a token that does not reach so far is told so like one that is not good.
+    let challenged = status == StatusCode::UNAUTHORIZED || error.code() == ErrorCode::InsufficientScope;
+    if let Some(value) = challenge.filter(|_| challenged) {
         answer = answer.with(WWW_AUTHENTICATE, value);
     }
     if let Some(secs) = error.retry_after_secs() {
@@ -74,6 +76,11 @@ fn kept_json_answer(body: &impl Serialize, max_age_secs: u32) -> Answer {
     }
 }
 
+/// A JWT that nobody may keep (OpenID Connect Core §5.3.2).
+fn signed_answer(jwt: &str) -> Answer {
+    Answer::new(StatusCode::OK, JWT, jwt)
+}
+
 fn bare_answer(status: StatusCode) -> Answer {
     Answer::new(status, NOT_STORED, Vec::new())
 }
@@ -88,4 +95,5 @@ macro_rules! not_stored {
 const KEPT_JSON: UsualFields =
     UsualFields::written("\r\nx-content-type-options: nosniff\r\ncontent-type: application/json");
 const NOT_STORED: UsualFields = UsualFields::written(not_stored!());
+const JWT: UsualFields = UsualFields::written(concat!(not_stored!(), "\r\ncontent-type: application/jwt"));
 const JSON: UsualFields = UsualFields::written(concat!(not_stored!(), "\r\ncontent-type: application/json"));

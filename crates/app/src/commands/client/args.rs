@@ -6,7 +6,8 @@ use obol_oauth::administration::{ChosenSecret, ClientSpec};
 use obol_store::{AccessTokenFormat, ClientSettings};
 use obol_token::{Algorithm, ClientId, Lifetime, Scope, Scopes};
 
-use crate::commands::keys::algorithm;
+use super::sign_in_args::SignInArgs;
+use crate::commands::algorithm;
 use crate::failure::Failure;
 use crate::typed::secret_line;
 
@@ -23,15 +24,15 @@ pub(crate) struct AddArgs {
     /// Name for people, at most 200 characters. Not given: the id.
     #[arg(long, value_name = "N", default_value = "", hide_default_value = true)]
     name: String,
-    /// Way in which the client may ask for tokens: password, refresh_token or client_credentials; may be named several
-    /// times. Not given: client_credentials for a confidential client; a public one must be given at least one.
+    /// Way in which the client may ask for tokens: authorization_code, password, refresh_token or client_credentials; may be
+    /// named several times. Not given: client_credentials for a confidential client; a public one must be given at least one.
     #[arg(long = "grant", value_name = "G")]
     grants: Vec<String>,
     /// Scope that a token gets only when it is asked for; may be named several times. Not given: none.
     #[arg(long = "scope", value_name = "S")]
     optional_scopes: Vec<String>,
-    /// Scope that every token of the client gets; may be named several times. Without any --scope and --default-scope:
-    /// read and write.
+    /// Scope that every token of the client gets; may be named several times. Without any --scope and --default-scope: read and
+    /// write; for a client with authorization_code these and openid, profile, email, address, phone, groups when it asks.
     #[arg(long = "default-scope", value_name = "S")]
     default_scopes: Vec<String>,
     /// Address to which a browser may be sent back with a code, compared letter by letter; may be named several times.
@@ -56,10 +57,12 @@ pub(crate) struct AddArgs {
     /// as well (RFC 9068).
     #[arg(long, value_name = "FORM", default_value = "opaque")]
     access_token_format: Form,
-    /// Algorithm with which its ID tokens, and its access tokens of form jwt, are signed: ES256, RS256, PS256 or EdDSA. There must
-    /// be a key for it: see obol keys rotate.
+    /// Algorithm with which its ID tokens, and its access tokens of form jwt, are signed: ES256, RS256, PS256 or EdDSA. A
+    /// key for it is made if there is none.
     #[arg(long, value_name = "ALG", default_value = "ES256", value_parser = algorithm)]
     id_token_alg: Algorithm,
+    #[command(flatten)]
+    sign_in: SignInArgs,
 }
 
 /// A new secret for a client.
@@ -130,14 +133,14 @@ impl AddArgs {
             refresh_token_lifetime: Lifetime::from_setting_secs(self.refresh_token_ttl),
             may_introspect: self.allow_introspection,
             single_family: self.single_family,
-            settings: ClientSettings {
+            settings: self.sign_in.over(ClientSettings {
                 access_token_format: match self.access_token_format {
                     Form::Opaque => AccessTokenFormat::Opaque,
                     Form::Jwt => AccessTokenFormat::Jwt,
                 },
                 id_token_signed_response_alg: self.id_token_alg,
                 ..ClientSettings::default()
-            },
+            }),
         })
     }
 }

@@ -1,8 +1,8 @@
 //! A client as the command line shows one.
 
 use obol_keys::PlainSecret;
-use obol_store::{AccessTokenFormat, Client, ClientKind};
-use obol_token::{Algorithm, Scopes};
+use obol_store::{AccessTokenFormat, Client, ClientKind, ClientSettings};
+use obol_token::Scopes;
 use serde::Serialize;
 
 use crate::instant::rfc3339;
@@ -11,7 +11,6 @@ use crate::output::{Answer, or_dash, sheet, table, yes_no};
 /// All but the hash of the secret.
 #[derive(Serialize)]
 pub(super) struct ClientView {
-    access_token_format: AccessTokenFormat,
     access_token_ttl: u32,
     client_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -20,12 +19,13 @@ pub(super) struct ClientView {
     default_scopes: Vec<String>,
     enabled: bool,
     grants: Vec<String>,
-    id_token_alg: Algorithm,
     introspection: bool,
     name: String,
     optional_scopes: Vec<String>,
     redirect_uris: Vec<String>,
     refresh_token_ttl: u32,
+    #[serde(flatten)]
+    settings: ClientSettings,
     single_family: bool,
     #[serde(rename = "type")]
     kind: &'static str,
@@ -35,7 +35,6 @@ impl ClientView {
     /// A client, with the secret that was just made for it.
     pub(super) fn new(client: &Client, secret: Option<&PlainSecret>) -> Self {
         Self {
-            access_token_format: client.settings.access_token_format,
             access_token_ttl: client.access_token_lifetime.as_setting_secs(),
             client_id: client.id.to_string(),
             client_secret: secret.map(|secret| secret.reveal().to_owned()),
@@ -43,12 +42,12 @@ impl ClientView {
             default_scopes: names(&client.default_scopes),
             enabled: client.enabled,
             grants: client.grants.iter().map(ToString::to_string).collect(),
-            id_token_alg: client.settings.id_token_signed_response_alg,
             introspection: client.may_introspect,
             name: client.name.clone(),
             optional_scopes: names(&client.optional_scopes),
             redirect_uris: client.redirect_uris.clone(),
             refresh_token_ttl: client.refresh_token_lifetime.as_setting_secs(),
+            settings: client.settings.clone(),
             single_family: client.single_family,
             kind: match client.kind {
                 ClientKind::Public => "public",
@@ -74,8 +73,8 @@ impl Answer for ClientView {
             ("default scopes", list(&self.default_scopes)),
             ("optional scopes", list(&self.optional_scopes)),
             ("redirect URIs", list(&self.redirect_uris)),
-            ("access tokens are", format_name(self.access_token_format).to_owned()),
-            ("ID tokens signed", format!("with {}", self.id_token_alg.name())),
+            ("access tokens are", format_name(self.settings.access_token_format).to_owned()),
+            ("ID tokens signed", format!("with {}", self.settings.id_token_signed_response_alg.name())),
             ("access tokens live", lifetime(self.access_token_ttl)),
             ("refresh tokens live", lifetime(self.refresh_token_ttl)),
             ("may introspect", yes_no(self.introspection)),
@@ -167,7 +166,7 @@ mod tests {
     #[test]
     fn a_client_has_the_agreed_keys_and_no_hash() {
         let json = serde_json::to_value(ClientView::new(&client(ClientKind::Public), None)).unwrap();
-        let expected = r#"{"access_token_format":"opaque","access_token_ttl":3600,"client_id":"fcare","created_at":"2026-11-21T10:00:00Z","default_scopes":["read","write"],"enabled":true,"grants":["password","refresh_token"],"id_token_alg":"ES256","introspection":false,"name":"FortiCare","optional_scopes":[],"redirect_uris":[],"refresh_token_ttl":86400,"single_family":false,"type":"public"}"#;
+        let expected = r#"{"access_token_ttl":3600,"client_id":"fcare","created_at":"2026-11-21T10:00:00Z","default_scopes":["read","write"],"enabled":true,"grants":["password","refresh_token"],"introspection":false,"name":"FortiCare","optional_scopes":[],"redirect_uris":[],"refresh_token_ttl":86400,"single_family":false,"type":"public"}"#;
         assert_eq!(json.to_string(), expected);
     }
 

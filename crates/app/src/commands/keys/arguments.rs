@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use obol_token::{Algorithm, KeyId, KeyKind};
 
+use crate::commands::algorithm;
+
 use crate::failure::Failure;
 
 const LIST_HELP: &str = "\
@@ -118,15 +120,6 @@ pub(crate) struct RetireArgs {
     /// Do it without asking, also while tokens of it live. Needed then where there is no terminal to ask on.
     #[arg(long)]
     pub(super) yes: bool,
-}
-
-/// The signature algorithm of this name, in any case.
-///
-/// # Errors
-/// With the names that there are.
-pub(crate) fn algorithm(text: &str) -> Result<Algorithm, &'static str> {
-    let named = Algorithm::ALL.into_iter().find(|algorithm| algorithm.name().eq_ignore_ascii_case(text));
-    named.ok_or("ES256, RS256, PS256 or EdDSA is expected")
 }
 
 fn key_id(text: &str) -> Result<KeyId, &'static str> {

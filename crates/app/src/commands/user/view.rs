@@ -1,7 +1,8 @@
 //! A person as the command line shows one.
 
-use obol_store::User;
+use obol_store::{Profile, User};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::instant::rfc3339;
 use crate::output::{Answer, or_dash, sheet, table, yes_no};
@@ -11,6 +12,8 @@ use crate::output::{Answer, or_dash, sheet, table, yes_no};
 pub(super) struct UserView {
     created_at: String,
     email: Option<String>,
+    #[serde(skip_serializing_if = "Profile::is_empty")]
+    claims: Profile,
     enabled: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     password: Option<String>,
@@ -24,6 +27,7 @@ impl UserView {
         Self {
             created_at: rfc3339(user.created_at),
             email: user.email.clone(),
+            claims: user.profile.clone(),
             enabled: user.enabled,
             password,
             subject: user.id.to_string(),
@@ -41,12 +45,17 @@ impl Answer for UserView {
             ("subject", self.subject.clone()),
             ("created at", self.created_at.clone()),
         ];
+        rows.extend(self.claims.iter().map(|(name, value)| (name.as_str(), said(value))));
         if let Some(password) = &self.password {
             rows.push(("password", password.clone()));
             rows.push(("", "Keep it now: it is not shown again.".to_owned()));
         }
         sheet(rows)
     }
+}
+
+fn said(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// All people.

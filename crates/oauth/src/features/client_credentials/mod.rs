@@ -6,7 +6,7 @@ use obol_token::Scratch;
 use super::{Feature, Grant, Part, nothing};
 use crate::client_authentication::AuthenticatedClient;
 use crate::engine::Call;
-use crate::issue::Issue;
+use crate::issue::{Issue, decide_resource};
 use crate::scopes::{decide_granted, parse_requested};
 use crate::{Answer, ErrorCode, OAuthError, Surface, TokenAnswer};
 
@@ -41,9 +41,9 @@ fn issue<'a>(
         person: None,
         scopes: &scopes,
         family: None,
-        issuer: call.engine.settings.issuer.as_str(),
-        audience: None,
-        authentication: None,
+        resource: decide_resource(&call.request.body, client, None)?,
+        surface: call.request.endpoint.surface,
+        granted: None,
         position,
         now,
     };
@@ -60,6 +60,7 @@ fn issue<'a>(
     Ok(Answer::Token(TokenAnswer {
         access_token: token.text,
         expires_in: token.expires_in,
+        id_token: None,
         refresh_token: None,
         scope: scopes.to_string(),
     }))

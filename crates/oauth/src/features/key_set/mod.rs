@@ -14,11 +14,11 @@ pub(super) const FEATURE: Feature = Feature {
     name: "key set",
     specification: "RFC 7517",
     endpoints: &[
-        Endpoint { surface: Surface::Rfc, method: Method::Get, path: PATH, steps: Steps::Asked(handle) },
+        Endpoint { surface: Surface::Rfc, methods: &[Method::Get], path: PATH, steps: Steps::Asked(handle) },
         Endpoint {
             surface: Surface::FortiAuthenticator,
-            method: Method::Get,
-            path: "/api/v1/oauth/.well-known/keys",
+            methods: &[Method::Get],
+            path: FORTI_PATH,
             steps: Steps::Asked(handle),
         },
     ],
@@ -27,6 +27,7 @@ pub(super) const FEATURE: Feature = Feature {
 };
 
 const PATH: &str = "/oauth2/jwks";
+pub(super) const FORTI_PATH: &str = "/api/v1/oauth/.well-known/keys";
 
 fn handle<'a>(call: &Call<'a>, _: &'a mut Scratch) -> Result<Answer<'a>, OAuthError> {
     let keys = call.vouched.memory().signing_keys().iter().map(|key| key.jwk().clone()).collect();

@@ -11,7 +11,7 @@ pub(super) const FEATURE: Feature = Feature {
     specification: "RFC 8414",
     endpoints: &[Endpoint {
         surface: Surface::Rfc,
-        method: Method::Get,
+        methods: &[Method::Get],
         path: "/.well-known/oauth-authorization-server",
         steps: Steps::Document(document),
     }],
@@ -19,7 +19,7 @@ pub(super) const FEATURE: Feature = Feature {
     describe,
 };
 
-fn document(engine: &Engine) -> Value {
+pub(super) fn document(engine: &Engine) -> Value {
     let mut document = Map::new();
     for feature in &FEATURES {
         (feature.describe)(engine, &mut document);
@@ -27,8 +27,6 @@ fn document(engine: &Engine) -> Value {
     Value::Object(document)
 }
 
-/// §2 requires `response_types_supported`; there is no authorization endpoint, so it is empty.
 fn describe(engine: &Engine, document: &mut Map<String, Value>) {
     document.insert("issuer".into(), json!(engine.settings.issuer.as_str()));
-    document.insert("response_types_supported".into(), json!([]));
 }

@@ -10,7 +10,7 @@ use obol_token::{Expiry, FamilyId, TokenId};
 use super::{Feature, Grant, Part, Pending, nothing};
 use crate::client_authentication::AuthenticatedClient;
 use crate::engine::{Call, PasswordNeeded};
-use crate::issue::{Issue, decide_refreshable};
+use crate::issue::{Issue, decide_refreshable, decide_resource};
 use crate::scopes::{decide_granted, parse_requested};
 use crate::{Answer, Engine, ErrorCode, OAuthError, Outcome, Person, PersonRefused, Surface, TokenAnswer};
 
@@ -38,8 +38,20 @@ fn handle<'a>(call: &'a Call<'a>, client: AuthenticatedClient) -> Pending<'a> {
         let password = Some(password);
         let realm = body.optional("realm")?.map(str::to_owned);
         let scopes = decide_granted(&client, parse_requested(body)?.as_ref())?;
+        let resource = decide_resource(body, &client, None)?;
+        let surface = call.request.endpoint.surface;
         let (position, arrival) = (call.vouched.position(), call.request.arrival);
-        let needed = PasswordNeeded { username, password, realm, client, scopes, position, arrival };
+        let needed = PasswordNeeded {
+            username,
+            password,
+            realm,
+            client,
+            scopes,
+            resource,
+            surface,
+            position,
+            arrival,
+        };
         Ok(Outcome::PasswordNeeded(Box::new(needed)))
     })
 }
@@ -101,9 +113,9 @@ async fn issue_to(engine: &Engine, needed: &PasswordNeeded, person: &Person) -> 
         person: Some(person),
         scopes,
         family,
-        issuer: engine.settings.issuer.as_str(),
-        audience: None,
-        authentication: None,
+        resource: needed.resource.clone(),
+        surface: needed.surface,
+        granted: None,
         position,
         now,
     };
@@ -111,6 +123,7 @@ async fn issue_to(engine: &Engine, needed: &PasswordNeeded, person: &Person) -> 
     let answer = TokenAnswer {
         access_token: token.text,
         expires_in: token.expires_in,
+        id_token: None,
         refresh_token,
         scope: scopes.to_string(),
     };

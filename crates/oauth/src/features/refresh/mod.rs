@@ -4,14 +4,16 @@
 //! does no harm; presented later it is a reuse, and ends the family. The window never covers a family that has ended.
 
 use obol_keys::RefreshToken;
-use obol_store::{AuditEvent, AuditRecord, Family, RotateOutcome, Rotation};
+use obol_store::{AuditEvent, AuditRecord, Family, RotateOutcome, Rotation, User};
 use obol_token::TokenId;
 use zeroize::Zeroizing;
 
+use super::authorization::Granted;
+use super::id_token::{IdToken, name_of};
 use super::{Feature, Grant, Part, Pending, nothing};
 use crate::client_authentication::AuthenticatedClient;
 use crate::engine::Call;
-use crate::issue::Issue;
+use crate::issue::{Issue, decide_resource};
 use crate::scopes::{decide_narrowed, parse_requested};
 use crate::{Answer, ErrorCode, OAuthError, Outcome, Person, Surface, TokenAnswer};
 
@@ -47,18 +49,16 @@ async fn refresh(
     if family.client_id != client.id {
         return Err(not_good("of another client"));
     }
-    let person = match store.find_user_by_id(family.subject).await? {
-        Some(user) if user.enabled => {
-            Person { subject: user.id, username: user.username.as_str().to_owned() }
-        }
-        Some(_) | None => return Err(not_good("the person is disabled or deleted")),
-    };
+    let user = store.find_user_by_id(family.subject).await?.filter(|user| user.enabled);
+    let user = user.ok_or_else(|| not_good("the person is disabled or deleted"))?;
+    let granted = Granted::read(&family.details)?;
     let next = presented.next();
-    let (answer, token_id) = next_answer(call, client, &person, &family, &next)?;
-    let rotation = rotation(call, client, presented, &next, &answer)?;
+    let refreshed = Refreshed { call, client, user: &user, family: &family, granted: granted.as_ref() };
+    let (answer, token_id) = refreshed.answer(&next)?;
+    let rotation = refreshed.rotation(presented, &next, &answer)?;
     let record = AuditRecord {
         client_id: Some(client.id.as_str().to_owned()),
-        username: Some(person.username.clone()),
+        username: Some(user.username.as_str().to_owned()),
         family: Some(family.id),
         ..AuditRecord::new(AuditEvent::TokenIssued, call.request.arrival.now)
     };
@@ -91,58 +91,87 @@ async fn refresh(
     }
 }
 
-fn next_answer(
-    call: &Call<'_>,
-    client: &AuthenticatedClient,
-    person: &Person,
-    family: &Family,
-    next: &RefreshToken,
-) -> Result<(TokenAnswer, TokenId), OAuthError> {
-    let scopes = decide_narrowed(&family.scopes, parse_requested(&call.request.body)?.as_ref())?;
-    let issue = Issue {
-        client,
-        person: Some(person),
-        scopes: &scopes,
-        family: Some(family.id),
-        issuer: call.engine.settings.issuer.as_str(),
-        audience: None,
-        authentication: None,
-        position: call.vouched.position(),
-        now: call.request.arrival.now,
-    };
-    let token = issue.seal(call.engine)?;
-    let answer = TokenAnswer {
-        access_token: token.text,
-        expires_in: token.expires_in,
-        refresh_token: Some(next.text()),
-        scope: scopes.to_string(),
-    };
-    Ok((answer, token.id))
+/// A family whose refresh token is exchanged.
+struct Refreshed<'a> {
+    call: &'a Call<'a>,
+    client: &'a AuthenticatedClient,
+    user: &'a User,
+    family: &'a Family,
+    granted: Option<&'a Granted>,
 }
 
-fn rotation(
-    call: &Call<'_>,
-    client: &AuthenticatedClient,
-    presented: &RefreshToken,
-    next: &RefreshToken,
-    answer: &TokenAnswer,
-) -> Result<Rotation, OAuthError> {
-    let now = call.request.arrival.now;
-    let sealed_answer = serde_json::to_vec(answer)
-        .ok()
-        .and_then(|plain| presented.seal_answer(&Zeroizing::new(plain)))
-        .ok_or_else(|| OAuthError::new(ErrorCode::ServerError, "The server could not keep its answer."))?;
-    Ok(Rotation {
-        lineage: presented.lineage_hash(),
-        presented: presented.hash(),
-        client_id: client.id.clone(),
-        next: next.hash(),
-        sealed_answer,
-        now,
-        grace_secs: call.engine.settings.refresh_grace_secs,
-        refresh_expires_at: client.refresh_token_lifetime.from(now),
-        access_expires_at: client.access_token_lifetime.from(now),
-    })
+impl Refreshed<'_> {
+    fn answer(&self, next: &RefreshToken) -> Result<(TokenAnswer, TokenId), OAuthError> {
+        let (call, client, granted) = (self.call, self.client, self.granted);
+        let (body, now) = (&call.request.body, call.request.arrival.now);
+        let scopes = decide_narrowed(&self.family.scopes, parse_requested(body)?.as_ref())?;
+        let person = Person { subject: self.user.id, username: name_of(call.engine, client, self.user)? };
+        let granted_resource = granted.and_then(|granted| granted.resource.as_deref());
+        let issue = Issue {
+            client,
+            person: Some(&person),
+            scopes: &scopes,
+            family: Some(self.family.id),
+            resource: decide_resource(body, client, granted_resource)?,
+            surface: granted.map_or(call.request.endpoint.surface, |granted| granted.surface),
+            granted,
+            position: call.vouched.position(),
+            now,
+        };
+        let token = issue.seal(call.engine)?;
+        let id_token = match granted {
+            Some(granted) => {
+                let id_token = IdToken {
+                    client,
+                    user: self.user,
+                    granted,
+                    nonce: None,
+                    session: self.family.session,
+                    access_token: &token.text,
+                    now,
+                };
+                id_token.sign_if_asked(call.engine, &scopes)?
+            }
+            None => None,
+        };
+        let answer = TokenAnswer {
+            access_token: token.text,
+            expires_in: token.expires_in,
+            id_token,
+            refresh_token: Some(next.text()),
+            scope: scopes.to_string(),
+        };
+        Ok((answer, token.id))
+    }
+
+    fn rotation(
+        &self,
+        presented: &RefreshToken,
+        next: &RefreshToken,
+        answer: &TokenAnswer,
+    ) -> Result<Rotation, OAuthError> {
+        let (client, now) = (self.client, self.call.request.arrival.now);
+        let sealed_answer = serde_json::to_vec(answer)
+            .ok()
+            .and_then(|plain| presented.seal_answer(&Zeroizing::new(plain)))
+            .ok_or_else(|| {
+                OAuthError::new(ErrorCode::ServerError, "The server could not keep its answer.")
+            })?;
+        let refresh_expires_at = client.refresh_token_lifetime.from(now);
+        Ok(Rotation {
+            lineage: presented.lineage_hash(),
+            presented: presented.hash(),
+            client_id: client.id.clone(),
+            next: next.hash(),
+            sealed_answer,
+            now,
+            grace_secs: self.call.engine.settings.refresh_grace_secs,
+            refresh_expires_at: self
+                .granted
+                .map_or(refresh_expires_at, |granted| granted.capped(refresh_expires_at)),
+            access_expires_at: client.access_token_lifetime.from(now),
+        })
+    }
 }
 
 fn not_good(cause: &'static str) -> OAuthError {

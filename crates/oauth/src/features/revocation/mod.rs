@@ -25,7 +25,7 @@ pub(super) const FEATURE: Feature = Feature {
     endpoints: &[
         Endpoint {
             surface: Surface::FortiAuthenticator,
-            method: Method::Post,
+            methods: &[Method::Post],
             path: "/api/v1/oauth/revoke_token",
             steps: Steps::Authenticated {
                 client: ClientRule::Authenticated,
@@ -35,7 +35,7 @@ pub(super) const FEATURE: Feature = Feature {
         },
         Endpoint {
             surface: Surface::Rfc,
-            method: Method::Post,
+            methods: &[Method::Post],
             path: PATH,
             steps: Steps::Authenticated {
                 client: ClientRule::Authenticated,

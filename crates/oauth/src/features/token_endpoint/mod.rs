@@ -18,13 +18,13 @@ pub(super) const FEATURE: Feature = Feature {
     endpoints: &[
         Endpoint {
             surface: Surface::FortiAuthenticator,
-            method: Method::Post,
-            path: "/api/v1/oauth/token",
+            methods: &[Method::Post],
+            path: FORTI_PATH,
             steps: Steps::Authenticated { client: ClientRule::Named, only_tells: false, part },
         },
         Endpoint {
             surface: Surface::Rfc,
-            method: Method::Post,
+            methods: &[Method::Post],
             path: PATH,
             steps: Steps::Authenticated { client: ClientRule::Authenticated, only_tells: false, part },
         },
@@ -34,6 +34,7 @@ pub(super) const FEATURE: Feature = Feature {
 };
 
 const PATH: &str = "/oauth2/token";
+pub(super) const FORTI_PATH: &str = "/api/v1/oauth/token";
 
 fn part(request: &Request<'_>) -> Part {
     match named_grant(request) {

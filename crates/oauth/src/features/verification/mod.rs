@@ -15,7 +15,7 @@ pub(super) const FEATURE: Feature = Feature {
     specification: "FortiAuthenticator verify_token/",
     endpoints: &[Endpoint {
         surface: Surface::FortiAuthenticator,
-        method: Method::Get,
+        methods: &[Method::Get],
         path: "/api/v1/oauth/verify_token",
         steps: Steps::Asked(handle),
     }],

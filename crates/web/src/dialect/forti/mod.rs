@@ -2,7 +2,9 @@
 //! clients that read it.
 
 use http::{HeaderValue, StatusCode};
-use obol_oauth::{Answer as Answered, Challenge, ErrorCode, KeySet, OAuthError, TokenAnswer, Verification};
+use obol_oauth::{
+    Answer as Answered, Challenge, ErrorCode, KeySet, OAuthError, TokenAnswer, Userinfo, Verification,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -16,6 +18,7 @@ pub(super) fn success(answered: &Answered) -> Answer {
         Answered::Token(token) => json_answer(StatusCode::OK, &TokenBody::of(token)),
         Answered::Revocation(_done) => json_answer(StatusCode::OK, &json!({ "status": "success" })),
         Answered::Introspection(introspection) => json_answer(StatusCode::OK, introspection),
+        Answered::Userinfo(userinfo) => json_answer(StatusCode::OK, &UserinfoBody::of(userinfo)),
         Answered::KeySet(keys) => published(keys),
         Answered::Document(document) => json_answer(StatusCode::OK, document),
     }
@@ -50,6 +53,8 @@ fn published(keys: &KeySet) -> Answer {
 struct TokenBody<'a> {
     access_token: &'a str,
     expires_in: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<&'a str>,
     message: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<&'a str>,
@@ -63,11 +68,32 @@ impl<'a> TokenBody<'a> {
         Self {
             access_token: &token.access_token,
             expires_in: token.expires_in,
+            id_token: token.id_token.as_deref(),
             message: "successfully authenticated",
             refresh_token: token.refresh_token.as_deref(),
             scope: &token.scope,
             status: "success",
             token_type: "Bearer",
+        }
+    }
+}
+
+/// Its userinfo: four keys, groups as one text.
+#[derive(Serialize)]
+struct UserinfoBody<'a> {
+    email: &'a str,
+    groups: String,
+    sub: &'a str,
+    username: &'a str,
+}
+
+impl<'a> UserinfoBody<'a> {
+    fn of(userinfo: &'a Userinfo) -> Self {
+        Self {
+            email: userinfo.email.as_deref().unwrap_or_default(),
+            groups: userinfo.groups.join(","),
+            sub: &userinfo.sub,
+            username: &userinfo.username,
         }
     }
 }

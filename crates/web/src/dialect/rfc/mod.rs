@@ -4,7 +4,7 @@ use http::{HeaderValue, StatusCode};
 use obol_oauth::{Answer as Answered, Challenge, ErrorCode, OAuthError, TokenAnswer};
 use serde::Serialize;
 
-use super::{bare_answer, json_answer, kept_json_answer};
+use super::{bare_answer, json_answer, kept_json_answer, signed_answer};
 use crate::server::Answer;
 
 /// The answer to a request that was granted.
@@ -15,6 +15,10 @@ pub(super) fn success(answered: &Answered) -> Answer {
         Answered::Revocation(_done) => bare_answer(StatusCode::OK),
         Answered::Introspection(introspection) => json_answer(StatusCode::OK, introspection),
         Answered::Verification(verification) => json_answer(StatusCode::OK, verification),
+        Answered::Userinfo(userinfo) => match &userinfo.signed {
+            Some(signed) => signed_answer(signed),
+            None => json_answer(StatusCode::OK, &userinfo.claims),
+        },
         Answered::KeySet(keys) => kept_json_answer(keys, keys.max_age_secs),
         Answered::Document(document) => json_answer(StatusCode::OK, document),
     }
@@ -26,6 +30,8 @@ struct TokenBody<'a> {
     access_token: &'a str,
     expires_in: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<&'a str>,
     scope: &'a str,
     token_type: &'static str,
@@ -36,6 +42,7 @@ impl<'a> TokenBody<'a> {
         Self {
             access_token: &token.access_token,
             expires_in: token.expires_in,
+            id_token: token.id_token.as_deref(),
             refresh_token: token.refresh_token.as_deref(),
             scope: &token.scope,
             token_type: "Bearer",
@@ -60,6 +67,7 @@ pub(super) fn refusal(status: StatusCode, error: &OAuthError) -> Answer {
 pub(super) fn challenge(error: &OAuthError) -> Option<HeaderValue> {
     let value = match (error.challenge(), error.code()) {
         (Challenge::Basic, _) | (_, ErrorCode::InvalidClient) => "Basic realm=\"obol\"".to_owned(),
+        (Challenge::Bearer, ErrorCode::NoToken) => "Bearer".to_owned(),
         (Challenge::Bearer, code) => format!("Bearer error=\"{}\"", code.wire().name),
     };
     HeaderValue::try_from(value).ok()

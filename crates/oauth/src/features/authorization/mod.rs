@@ -1,0 +1,274 @@
+//! The authorization endpoint (RFC 6749 §3.1, §4.1.1; OpenID Connect Core §3.1.2). Home of RFC 9207.
+//!
+//! 1. Client and redirect URI are checked; if they are not good, a page says so and nobody is redirected.
+//! 2. The rest of the request is read: whatever is wrong goes back to the client from here on.
+//! 3. [`rules`] says what comes next: somebody signs in, is asked, or the client gets its code.
+//!
+//! Nothing is kept between two of these: the pages hand the whole request in each time.
+
+mod claims_request;
+mod details;
+mod pkce;
+mod redirect_uri;
+mod request;
+mod rules;
+
+use obol_keys::AuthorizationCode;
+use obol_store::{AddCodeOutcome, AuditEvent, AuditRecord, Client, ClientKind, Consent, NewCode};
+use obol_token::{Position, Scopes};
+use serde_json::{Map, Value, json};
+
+pub(crate) use self::claims_request::ClaimsRequest;
+pub(crate) use self::details::{CodeDetails, Granted};
+pub(crate) use self::pkce::fits;
+pub use self::redirect_uri::RedirectUriError;
+pub(crate) use self::redirect_uri::{check_redirect_uri, destination_of};
+pub(crate) use self::request::{is_resource, parse_resource};
+
+use self::redirect_uri::is_claimed;
+use self::request::{AuthorizationRequest, Return};
+use self::rules::{Next, Situation, decide_next};
+use super::{Endpoint, Feature, Method, Steps};
+use crate::features::id_token;
+use crate::issue::decide_refreshable;
+use crate::{
+    Authorized, Authorizing, ConsentAsked, Engine, ErrorCode, OAuthError, ResponseMode, SignInAsked,
+    SignedIn, Surface,
+};
+
+/// RFC 6749 §3.1.
+pub(super) const FEATURE: Feature = Feature {
+    name: "authorization endpoint",
+    specification: "RFC 6749 §3.1, RFC 7636, RFC 8707, RFC 9207, OpenID Connect Core §3.1.2, FortiAuthenticator authorize/",
+    endpoints: &[
+        Endpoint {
+            surface: Surface::Rfc,
+            methods: &[Method::Get, Method::Post],
+            path: PATH,
+            steps: Steps::Page,
+        },
+        Endpoint {
+            surface: Surface::FortiAuthenticator,
+            methods: &[Method::Get],
+            path: FORTI_PATH,
+            steps: Steps::Page,
+        },
+    ],
+    grants: &[],
+    describe,
+};
+
+const PATH: &str = "/oauth2/authorize";
+pub(super) const FORTI_PATH: &str = "/api/v1/oauth/authorize";
+
+/// What comes next for this request.
+///
+/// # Errors
+/// What must be shown on a page: the client or its redirect URI is not good, or this node cannot vouch.
+pub(crate) async fn authorize(engine: &Engine, asked: &Authorizing<'_>) -> Result<Authorized, OAuthError> {
+    let vouched = engine.replica.vouch()?;
+    // Read before anything is looked up: whatever is denied from then on refuses what is given here.
+    let position = vouched.position();
+    let client_id = asked.params.required("client_id")?;
+    let client = vouched.memory().client(client_id).filter(|client| client.enabled).ok_or_else(|| {
+        let sentence = "The application that sent you here is not known; tell those who run it.";
+        OAuthError::new(ErrorCode::InvalidClient, sentence).caused_by("unknown or disabled client")
+    })?;
+    let way_back = Return::parse(engine, asked, &client)?;
+    let going = Going { engine, asked, client: &client, position };
+    match going.decide(&way_back).await {
+        Ok(authorized) => Ok(authorized),
+        Err(error) => {
+            going.audit(AuditEvent::CodeRefused, Err(&error));
+            Ok(Authorized::Answer(way_back.refusal(&error)))
+        }
+    }
+}
+
+/// A request whose client and redirect URI are good.
+struct Going<'a> {
+    engine: &'a Engine,
+    asked: &'a Authorizing<'a>,
+    client: &'a Client,
+    position: Position,
+}
+
+impl Going<'_> {
+    async fn decide(&self, way_back: &Return) -> Result<Authorized, OAuthError> {
+        let request = AuthorizationRequest::parse(self.engine, self.asked, self.client)?;
+        let consent = match self.asked.person {
+            Some(person) => self.engine.store.find_consent(person.subject, &self.client.id).await?,
+            None => None,
+        };
+        let situation = self.situation(&request, consent.as_ref(), way_back)?;
+        match (decide_next(&situation), self.asked.person) {
+            (Next::Give, Some(person)) => self.give(&request, person, consent, way_back).await,
+            (Next::Ask, Some(person)) => {
+                Ok(Authorized::Consent(self.consent_asked(&request, person, way_back)))
+            }
+            (Next::Choose, person) => Ok(Authorized::SignIn(
+                self.sign_in_asked(&request, person.map(|person| person.username.clone())),
+            )),
+            (Next::Give | Next::Ask | Next::SignIn, _) => {
+                Ok(Authorized::SignIn(self.sign_in_asked(&request, None)))
+            }
+            (Next::Refuse(code), _) => Err(OAuthError::new(code, sentence_of(code))),
+        }
+    }
+
+    fn situation(
+        &self,
+        request: &AuthorizationRequest,
+        consent: Option<&Consent>,
+        way_back: &Return,
+    ) -> Result<Situation, OAuthError> {
+        let Authorizing { person, began_at, arrival, decision, account_chosen, .. } = *self.asked;
+        let since_began = |person: &SignedIn| person.authenticated_at >= began_at;
+        let fresh = |person: &SignedIn| {
+            let age_secs = person.authenticated_at.secs_until(arrival.now);
+            let young = request.max_age_secs.is_none_or(|max| age_secs <= i64::from(max));
+            since_began(person) || (young && !request.prompt.login)
+        };
+        let right = match (person, &request.wanted_subject) {
+            (Some(person), Some(wanted)) => {
+                id_token::subject_of(self.engine, self.client, person.subject)? == *wanted
+            }
+            (_, None) | (None, _) => true,
+        };
+        let covered = consent.is_some_and(|consent| request.scopes.is_subset(&consent.scopes));
+        Ok(Situation {
+            prompt: request.prompt,
+            signed_in: person.is_some_and(fresh) && right,
+            chosen: account_chosen || person.is_some_and(since_began),
+            decision,
+            asked_before: !self.must_ask() || (covered && self.may_remember(way_back)),
+        })
+    }
+
+    /// S-35: a public client is never let in silently.
+    fn must_ask(&self) -> bool {
+        self.client.settings.ask_consent || self.client.kind == ClientKind::Public
+    }
+
+    /// Anybody may run a public client that answers at a loopback address or a private scheme, so people are asked each
+    /// time (RFC 8252 §8.6).
+    fn may_remember(&self, way_back: &Return) -> bool {
+        self.client.kind != ClientKind::Public || is_claimed(&way_back.redirect_uri)
+    }
+
+    async fn give(
+        &self,
+        request: &AuthorizationRequest,
+        person: &SignedIn,
+        consent: Option<Consent>,
+        way_back: &Return,
+    ) -> Result<Authorized, OAuthError> {
+        let now = self.asked.arrival.now;
+        if consent.as_ref().is_none_or(|consent| !request.scopes.is_subset(&consent.scopes)) {
+            let scopes = united(consent.map(|consent| consent.scopes).unwrap_or_default(), &request.scopes);
+            let consent =
+                Consent { subject: person.subject, client_id: self.client.id.clone(), scopes, given_at: now };
+            self.engine.store.give_consent(&consent).await?;
+        }
+        let code = AuthorizationCode::generate();
+        let details = CodeDetails::new(request, way_back, person, self.asked.surface);
+        let stored = NewCode {
+            hash: code.hash(),
+            client_id: self.client.id.clone(),
+            subject: person.subject,
+            session: person.session,
+            details: details.to_text()?,
+            issued_at: now,
+            expires_at: now.plus_secs(i64::from(self.engine.settings.code_lifetime_secs)),
+            position: self.position,
+        };
+        match self.engine.store.add_code(&stored).await? {
+            AddCodeOutcome::Added => {
+                self.audit(AuditEvent::CodeIssued, Ok(()));
+                let mut params = vec![("code", code.text())];
+                // FortiAuthenticator says it on the way back; RFC 6749 §4.1.2 has no such parameter.
+                if self.asked.surface == Surface::FortiAuthenticator {
+                    params.push(("scope", request.scopes.to_string()));
+                }
+                Ok(Authorized::Answer(way_back.answer(params)))
+            }
+            // Session or person are gone since the browser showed its cookie.
+            AddCodeOutcome::Gone if request.prompt.none => {
+                Err(OAuthError::new(ErrorCode::LoginRequired, sentence_of(ErrorCode::LoginRequired)))
+            }
+            AddCodeOutcome::Gone => Ok(Authorized::SignIn(self.sign_in_asked(request, None))),
+        }
+    }
+
+    fn sign_in_asked(&self, request: &AuthorizationRequest, go_on_as: Option<String>) -> SignInAsked {
+        SignInAsked {
+            client_name: self.client.name.clone(),
+            login_hint: request.login_hint.clone(),
+            ui_locales: request.ui_locales.clone(),
+            go_on_as,
+        }
+    }
+
+    fn consent_asked(
+        &self,
+        request: &AuthorizationRequest,
+        person: &SignedIn,
+        way_back: &Return,
+    ) -> ConsentAsked {
+        ConsentAsked {
+            client_name: self.client.name.clone(),
+            client_id: self.client.id.as_str().to_owned(),
+            username: person.username.clone(),
+            scopes: request.scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
+            resources: request.resource.iter().cloned().collect(),
+            access_token_lifetime: self.client.access_token_lifetime,
+            goes_on: decide_refreshable(self.client),
+            destination: destination_of(&way_back.redirect_uri).to_owned(),
+            ui_locales: request.ui_locales.clone(),
+        }
+    }
+
+    fn audit(&self, event: AuditEvent, outcome: Result<(), &OAuthError>) {
+        let arrival = &self.asked.arrival;
+        self.engine.audit(
+            arrival,
+            AuditRecord {
+                done: outcome.is_ok(),
+                reason: outcome.err().map(|error| error.reason().to_owned().into()),
+                client_id: Some(self.client.id.as_str().to_owned()),
+                username: self.asked.person.map(|person| person.username.clone()),
+                ..AuditRecord::new(event, arrival.now)
+            },
+        );
+    }
+}
+
+fn united(mut scopes: Scopes, others: &Scopes) -> Scopes {
+    for scope in others.iter() {
+        // A set that is full is asked about again next time.
+        let _ = scopes.insert(scope.clone());
+    }
+    scopes
+}
+
+fn sentence_of(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::AccessDenied => "The person did not allow it.",
+        ErrorCode::LoginRequired => {
+            "Nobody is signed in as it is asked for; ask again without `prompt=none`."
+        }
+        ErrorCode::ConsentRequired => "The person has to be asked; ask again without `prompt=none`.",
+        ErrorCode::AccountSelectionRequired => {
+            "An account has to be chosen; ask again without `prompt=none`."
+        }
+        _ => "The request cannot be granted.",
+    }
+}
+
+fn describe(engine: &Engine, document: &mut Map<String, Value>) {
+    document.insert("authorization_endpoint".into(), json!(engine.settings.issuer.url(PATH)));
+    document.insert("response_types_supported".into(), json!(["code"]));
+    document.insert("response_modes_supported".into(), json!(ResponseMode::ALL.map(ResponseMode::name)));
+    document.insert("code_challenge_methods_supported".into(), json!(["S256"]));
+    document.insert("authorization_response_iss_parameter_supported".into(), json!(true));
+}

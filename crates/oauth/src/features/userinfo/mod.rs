@@ -1,0 +1,217 @@
+//! Userinfo (OpenID Connect Core §5.3) and `userinfo/` of FortiAuthenticator: what is known of the person behind an access token,
+//! as far as its scopes reach.
+
+use obol_replica::NotVerified;
+use obol_store::User;
+use obol_token::{Asked, FamilyId, Scopes, Scratch, SubjectId};
+use serde_json::{Map, Value, json};
+
+use super::authorization::Granted;
+use super::{Endpoint, Feature, Method, Pending, Steps, id_token};
+use crate::engine::Call;
+use crate::{Answer, Authorization, Engine, ErrorCode, OAuthError, Outcome, Surface, Userinfo};
+
+/// OpenID Connect Core §5.3.
+pub(super) const FEATURE: Feature = Feature {
+    name: "userinfo",
+    specification: "OpenID Connect Core §5.3, FortiAuthenticator userinfo/",
+    endpoints: &[
+        Endpoint {
+            surface: Surface::Rfc,
+            methods: &[Method::Get, Method::Post],
+            path: PATH,
+            steps: Steps::Borne(handle),
+        },
+        Endpoint {
+            surface: Surface::FortiAuthenticator,
+            methods: &[Method::Get],
+            path: FORTI_PATH,
+            steps: Steps::Borne(handle),
+        },
+    ],
+    grants: &[],
+    describe,
+};
+
+const PATH: &str = "/oauth2/userinfo";
+pub(super) const FORTI_PATH: &str = "/api/v1/oauth/userinfo";
+
+/// The scopes that stand for claims, and theirs (§5.4; `groups` is FortiAuthenticator's).
+const CLAIMS_OF_SCOPES: [(&str, &[&str]); 5] = [
+    (
+        "profile",
+        &[
+            "name",
+            "family_name",
+            "given_name",
+            "middle_name",
+            "nickname",
+            "preferred_username",
+            "profile",
+            "picture",
+            "website",
+            "gender",
+            "birthdate",
+            "zoneinfo",
+            "locale",
+            "updated_at",
+        ],
+    ),
+    ("email", &["email", "email_verified"]),
+    ("address", &["address"]),
+    ("phone", &["phone_number", "phone_number_verified"]),
+    ("groups", &["groups"]),
+];
+
+/// Whether there can be a claim of this name.
+pub(super) fn is_claim(name: &str) -> bool {
+    CLAIMS_OF_SCOPES.iter().any(|(_, claims)| claims.contains(&name))
+}
+
+/// The scopes of OpenID Connect.
+pub(crate) fn scope_names() -> impl Iterator<Item = &'static str> {
+    std::iter::once("openid").chain(CLAIMS_OF_SCOPES.iter().map(|(scope, _)| *scope))
+}
+
+fn handle<'a>(call: &'a Call<'a>) -> Pending<'a> {
+    Box::pin(async move {
+        let bearer = Bearer::verified(call)?;
+        let user = call.engine.store.find_user_by_id(bearer.subject).await?.filter(|user| user.enabled);
+        let user = user.ok_or_else(|| not_valid("the person is disabled or deleted"))?;
+        let requested = match bearer.family {
+            Some(family) => requested(call.engine, family).await?,
+            None => Vec::new(),
+        };
+        bearer.tell(call, &user, &requested).map(Answer::Userinfo).map(Outcome::Done)
+    })
+}
+
+/// What an access token that stands says.
+struct Bearer {
+    client_id: String,
+    subject: SubjectId,
+    scopes: Scopes,
+    family: Option<FamilyId>,
+}
+
+impl Bearer {
+    fn verified(call: &Call<'_>) -> Result<Self, OAuthError> {
+        let token = presented(call)?;
+        let mut scratch = Box::<Scratch>::default();
+        let verified = call.vouched.verify(token, Asked::AnyClient, call.request.arrival.now, &mut scratch);
+        let claims = verified.map_err(|error| match error {
+            NotVerified::Refused(refusal) => not_valid(refusal.reason()),
+            NotVerified::Stale(stale) => stale.into(),
+        })?;
+        let scopes: Scopes = claims.scopes.parse().map_err(|_| not_valid("unreadable scopes"))?;
+        let openid = scopes.iter().any(|scope| scope.as_str() == "openid");
+        match claims.subject {
+            Some(subject) if openid => Ok(Self {
+                client_id: claims.client_id.to_owned(),
+                subject: subject.id,
+                scopes,
+                family: claims.family,
+            }),
+            _ => {
+                let sentence = "The access token needs the scope `openid` of a person who signed in.";
+                Err(OAuthError::new(ErrorCode::InsufficientScope, sentence))
+            }
+        }
+    }
+
+    fn tell(&self, call: &Call<'_>, user: &User, requested: &[String]) -> Result<Userinfo, OAuthError> {
+        let gone = || not_valid("the client is deleted");
+        let client = call.vouched.memory().client(&self.client_id).ok_or_else(gone)?;
+        let of_scopes = CLAIMS_OF_SCOPES
+            .iter()
+            .filter(|(name, _)| self.scopes.iter().any(|scope| scope.as_str() == *name))
+            .flat_map(|(_, claims)| claims.iter().copied());
+        let names: Vec<&str> = of_scopes.chain(requested.iter().map(String::as_str)).collect();
+        let mut claims = claims_named(user, &names);
+        let sub = id_token::subject_of(call.engine, &client, user.id)?;
+        claims.insert("sub".into(), json!(sub));
+        let algorithm = client.settings.userinfo_signed_response_alg;
+        let signed = match algorithm.filter(|_| call.request.endpoint.surface == Surface::Rfc) {
+            // §5.3.2: a signed answer says for whom it is.
+            Some(algorithm) => {
+                let mut claims = claims.clone();
+                claims.insert("iss".into(), json!(call.engine.settings.issuer.of(Surface::Rfc)));
+                claims.insert("aud".into(), json!(self.client_id));
+                Some(id_token::sign(call.engine, algorithm, &claims)?)
+            }
+            None => None,
+        };
+        Ok(Userinfo {
+            sub,
+            username: user.username.as_str().to_owned(),
+            email: user.email.clone(),
+            groups: groups(user),
+            claims,
+            signed,
+        })
+    }
+}
+
+/// RFC 6750 §2.1, and §2.2 where the form is posted.
+fn presented<'a>(call: &'a Call<'_>) -> Result<&'a str, OAuthError> {
+    match (&call.request.authorization, call.request.body.optional("access_token")?) {
+        (Authorization::Bearer(token), None) => Ok(token),
+        (Authorization::None, Some(token)) => Ok(token),
+        (Authorization::Bearer(_), Some(_)) => {
+            let sentence = "Send the access token once: in the header or in the body.";
+            Err(OAuthError::new(ErrorCode::InvalidRequest, sentence))
+        }
+        _ => {
+            let sentence = "Send the access token in the header `Authorization: Bearer …`.";
+            Err(OAuthError::new(ErrorCode::NoToken, sentence))
+        }
+    }
+}
+
+/// The claims that the authorization request named beside its scopes.
+async fn requested(engine: &Engine, family: FamilyId) -> Result<Vec<String>, OAuthError> {
+    let found = engine.store.find_family_by_id(family).await?;
+    let granted = found.map(|family| Granted::read(&family.details)).transpose()?.flatten();
+    Ok(granted.map(|granted| granted.claims.userinfo).unwrap_or_default())
+}
+
+/// What is known of a person of the claims with these names.
+pub(super) fn claims_named<S: AsRef<str>>(user: &User, names: &[S]) -> Map<String, Value> {
+    let known =
+        names.iter().map(AsRef::as_ref).filter_map(|name| Some((name.to_owned(), claim(user, name)?)));
+    known.collect()
+}
+
+fn claim(user: &User, name: &str) -> Option<Value> {
+    match name {
+        "preferred_username" => Some(json!(user.username.as_str())),
+        "email" => user.email.as_ref().map(|email| json!(email)),
+        // Without an address there is nothing to verify.
+        "email_verified" => {
+            user.email.as_ref().map(|_| user.profile.get(name).cloned().unwrap_or(json!(false)))
+        }
+        _ => user.profile.get(name).cloned(),
+    }
+}
+
+fn groups(user: &User) -> Vec<String> {
+    let listed = user.profile.get("groups").and_then(Value::as_array);
+    listed.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+fn not_valid(cause: &'static str) -> OAuthError {
+    let sentence = "The access token is not valid: unknown, expired or revoked.";
+    OAuthError::new(ErrorCode::InvalidToken, sentence).caused_by(cause)
+}
+
+fn describe(engine: &Engine, document: &mut Map<String, Value>) {
+    document.insert("userinfo_endpoint".into(), json!(engine.settings.issuer.url(PATH)));
+    let algorithms = obol_token::Algorithm::ALL.map(obol_token::Algorithm::name);
+    document.insert("userinfo_signing_alg_values_supported".into(), json!(algorithms));
+    document.insert("scopes_supported".into(), json!(scope_names().collect::<Vec<_>>()));
+    let claims = CLAIMS_OF_SCOPES.iter().flat_map(|(_, claims)| claims.iter());
+    let of_id_tokens =
+        ["iss", "sub", "aud", "azp", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "sid"];
+    let claims: Vec<_> = of_id_tokens.iter().chain(claims).collect();
+    document.insert("claims_supported".into(), json!(claims));
+}

@@ -1,0 +1,266 @@
+//! The page of sign-in, and its form.
+//!
+//! A wrong password is answered with 403: 401 would ask for credentials in a header (RFC 9110 §15.5.2, §15.5.4). Unknown,
+//! locked and disabled people see the same bytes after the same time.
+
+use http::header::{RETRY_AFTER, SET_COOKIE};
+use http::{HeaderValue, StatusCode};
+use obol_accounts::{BeginError, Begun, Person, Refused, SignIn};
+use obol_keys::PlainPassword;
+use obol_oauth::{Authorized, ErrorCode, OAuthError, SignInAsked};
+use obol_store::{AuditEvent, AuditRecord};
+use obol_token::Position;
+use serde::Serialize;
+
+use super::authorize::Going;
+use super::cookies::Cookie;
+use super::look::Shown;
+use super::onward::scheme_of_answer;
+use super::reply::Forms;
+use super::ticket::{Notice, Purpose, Target, Ticket};
+use super::trouble::Trouble;
+use super::visit::Visit;
+use crate::server::Answer;
+
+/// The longest name that stands in the form already.
+const MOST_HINT_CHARS: usize = 253;
+
+/// What the template is told.
+#[derive(Debug, Serialize)]
+pub(super) struct SignInPage {
+    client_name: Option<String>,
+    notice: Option<&'static str>,
+    problem: Option<&'static str>,
+    go_on_as: Option<String>,
+    username: String,
+    ticket: String,
+    form_token: String,
+}
+
+impl Shown for SignInPage {
+    const TEMPLATE: &'static str = "sign_in.html";
+
+    fn samples() -> Vec<Self> {
+        let sample = |client: &str, problem, go_on_as: Option<&str>, username: &str| Self {
+            client_name: (!client.is_empty()).then(|| client.to_owned()),
+            notice: client.is_empty().then(|| Notice::SignedOut.key()),
+            problem,
+            go_on_as: go_on_as.map(ToOwned::to_owned),
+            username: username.to_owned(),
+            ticket: "obt_x".to_owned(),
+            form_token: "00".to_owned(),
+        };
+        vec![
+            sample("", None, None, ""),
+            sample("Example", Some("wrong"), None, "alice"),
+            sample("Example", Some("busy"), None, ""),
+            sample("<b>Example</b>", Some("missing"), Some("<i>alice</i>"), "\"><script>alert(1)</script>"),
+        ]
+    }
+}
+
+/// Why the form comes again.
+#[derive(Debug, Clone, Copy)]
+enum Problem {
+    Wrong,
+    Missing,
+    Busy { retry_after_secs: u32 },
+}
+
+impl Problem {
+    const fn key(self) -> &'static str {
+        match self {
+            Self::Wrong => "wrong",
+            Self::Missing => "missing",
+            Self::Busy { .. } => "busy",
+        }
+    }
+
+    const fn status(self) -> StatusCode {
+        match self {
+            Self::Wrong => StatusCode::FORBIDDEN,
+            Self::Missing => StatusCode::BAD_REQUEST,
+            Self::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+impl Visit<'_> {
+    /// The page for a client's request.
+    ///
+    /// # Errors
+    /// [`Trouble`]
+    pub(super) fn ask_to_sign_in(&self, going: &Going, asked: SignInAsked) -> Result<Answer, Trouble> {
+        let ticket = self.new_ticket(Purpose::SignIn, going.target()).begun(going.began_at);
+        let ticket = match (&asked.go_on_as, &self.session) {
+            (Some(_), Some(session)) => ticket.about(session.id),
+            _ => ticket,
+        };
+        let hint: String = asked.login_hint.unwrap_or_default().chars().take(MOST_HINT_CHARS).collect();
+        let shown = self.sign_in_page(&ticket, Some(asked.client_name), asked.go_on_as, hint)?;
+        self.show_form(StatusCode::OK, &ticket.target, &shown)
+    }
+
+    /// The page for who wants to see the own sessions.
+    ///
+    /// # Errors
+    /// [`Trouble`]
+    pub(super) fn ask_to_sign_in_for_sessions(&self, notice: Option<Notice>) -> Result<Answer, Trouble> {
+        let ticket = self.new_ticket(Purpose::SignIn, Target::Sessions);
+        let shown = self.sign_in_page(&ticket, None, None, String::new())?;
+        let shown = SignInPage { notice: notice.map(Notice::key), ..shown };
+        self.show_form(StatusCode::OK, &Target::Sessions, &shown)
+    }
+
+    /// The form of the page.
+    ///
+    /// # Errors
+    /// [`Trouble`]
+    pub(super) async fn sign_in(&mut self) -> Result<Answer, Trouble> {
+        // Read before the person is looked up: a password changed meanwhile ends the session as well.
+        let position = self.pages.engine.position()?;
+        let ticket = self.ticket(&[Purpose::SignIn])?;
+        if self.form.optional("go_on")?.is_some() {
+            return self.go_on(&ticket);
+        }
+        let username = self.form.optional("username")?.unwrap_or_default().to_owned();
+        let password = self.form.optional("password")?.unwrap_or_default().to_owned();
+        if username.is_empty() || password.is_empty() {
+            return self.ask_again(&ticket, username, Problem::Missing).await;
+        }
+        let checked = match PlainPassword::new(password) {
+            Ok(password) => {
+                let since_boot = self.arrival.since_boot;
+                self.pages.passwords.check_password(&username, password, None, since_boot).await
+            }
+            // Too long for any password: nothing about a person is said by saying so at once.
+            Err(error) => return self.refuse(&ticket, username, error.to_string()).await,
+        };
+        match checked {
+            Ok(person) => self.begin(&ticket, person, position).await,
+            Err(Refused::Credentials { reason }) => {
+                self.refuse(&ticket, username, reason.as_str().to_owned()).await
+            }
+            Err(Refused::Busy { retry_after_secs }) => {
+                self.ask_again(&ticket, username, Problem::Busy { retry_after_secs }).await
+            }
+            Err(Refused::Unavailable(error)) => Err(OAuthError::from(error).into()),
+        }
+    }
+
+    /// The person goes on under the name that is signed in already, if it is still the one that the page has shown.
+    fn go_on(&self, ticket: &Ticket) -> Result<Answer, Trouble> {
+        match self.session_of_form()? {
+            Some(session) if ticket.is_about(session.id) => {
+                let onward =
+                    self.new_ticket(Purpose::Continue, ticket.target.clone()).begun(ticket.began_at());
+                self.to_next(&onward.about(session.id))
+            }
+            // Signed out, or somebody else by now: the question is put again.
+            _ => self
+                .to_next(&self.new_ticket(Purpose::Continue, ticket.target.clone()).begun(ticket.began_at())),
+        }
+    }
+
+    async fn begin(
+        &mut self,
+        ticket: &Ticket,
+        person: Person,
+        position: Position,
+    ) -> Result<Answer, Trouble> {
+        let sign_in = SignIn {
+            subject: person.subject,
+            now: self.arrival.now,
+            position,
+            user_agent: self.user_agent().to_owned(),
+            source: self.arrival.source.to_string(),
+        };
+        let username = person.username.as_str().to_owned();
+        let begun = match self.pages.desk.begin(&sign_in, self.secret.as_ref()).await {
+            Ok(begun) => begun,
+            Err(BeginError::Gone) => {
+                return self.refuse(ticket, username, "disabled or denied meanwhile".to_owned()).await;
+            }
+            Err(BeginError::Store(error)) => return Err(OAuthError::from(error).into()),
+        };
+        self.confirm_ended(&begun).await?;
+        self.record(AuditRecord { username: Some(username), ..self.audit(AuditEvent::SessionBegun) });
+        let onward = self.new_ticket(Purpose::Continue, ticket.target.clone()).begun(ticket.began_at());
+        let answer = self.to_next(&onward.about(begun.session))?;
+        let cookie = self.pages.cookies.set(Cookie::Session, &begun.secret.text());
+        let cookie = cookie.ok_or_else(|| OAuthError::new(ErrorCode::ServerError, "The cookie is none."))?;
+        Ok(answer.with(SET_COOKIE, cookie))
+    }
+
+    /// Somebody else was signed in with this browser: that session has ended, everywhere, before this one is told of.
+    async fn confirm_ended(&self, begun: &Begun) -> Result<(), Trouble> {
+        if let Some((former, ended)) = &begun.ended {
+            let position = self.pages.engine.confirm(*ended).await?;
+            self.record(AuditRecord {
+                username: Some(former.username.as_str().to_owned()),
+                reason: Some("somebody else signed in with the browser".into()),
+                position: Some(position),
+                ..self.audit(AuditEvent::SessionEnded)
+            });
+        }
+        Ok(())
+    }
+
+    async fn refuse(&mut self, ticket: &Ticket, username: String, reason: String) -> Result<Answer, Trouble> {
+        self.record(AuditRecord {
+            done: false,
+            reason: Some(reason.into()),
+            username: Some(username.clone()),
+            ..self.audit(AuditEvent::SignInRefused)
+        });
+        self.ask_again(ticket, username, Problem::Wrong).await
+    }
+
+    /// The form once more. Its ticket is the same, so that the hour is not begun anew by trying.
+    async fn ask_again(
+        &mut self,
+        ticket: &Ticket,
+        username: String,
+        problem: Problem,
+    ) -> Result<Answer, Trouble> {
+        let client_name = match Going::of(ticket) {
+            None => None,
+            Some(going) => match self.what_next_for_nobody(&going).await? {
+                Authorized::SignIn(asked) => Some(asked.client_name),
+                Authorized::Answer(answer) => return self.onward(answer, true),
+                Authorized::Consent(_) => return Err(Trouble::Unreadable),
+            },
+        };
+        let go_on_as = self.session.as_ref().filter(|session| ticket.is_about(session.id));
+        let go_on_as = go_on_as.map(|session| session.username.as_str().to_owned());
+        let shown = self.sign_in_page(ticket, client_name, go_on_as, username)?;
+        let shown = SignInPage { problem: Some(problem.key()), ..shown };
+        let answer = self.show_form(problem.status(), &ticket.target, &shown)?;
+        Ok(match problem {
+            Problem::Busy { retry_after_secs } => {
+                answer.with(RETRY_AFTER, HeaderValue::from(retry_after_secs))
+            }
+            Problem::Wrong | Problem::Missing => answer,
+        })
+    }
+
+    fn sign_in_page(
+        &self,
+        ticket: &Ticket,
+        client_name: Option<String>,
+        go_on_as: Option<String>,
+        username: String,
+    ) -> Result<SignInPage, Trouble> {
+        let form_token = go_on_as.as_ref().map(|_| self.form_token()).unwrap_or_default();
+        let ticket = self.pages.engine.seal_ticket(ticket.encode())?;
+        Ok(SignInPage { client_name, notice: None, problem: None, go_on_as, username, ticket, form_token })
+    }
+
+    fn show_form(&self, status: StatusCode, target: &Target, shown: &SignInPage) -> Result<Answer, Trouble> {
+        let scheme = match target {
+            Target::Client { query, .. } => scheme_of_answer(query),
+            Target::Sessions => None,
+        };
+        self.show(status, Forms::Here { scheme: scheme.as_deref() }, shown)
+    }
+}

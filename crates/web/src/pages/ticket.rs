@@ -1,0 +1,214 @@
+//! Tickets: what a browser carries for us from one request to the next, sealed, so that the server keeps nothing.
+//!
+//! A ticket says what it is for, for how long it is good and, but for the first hop, to which browser it was given. It is
+//! sealed and not just signed: what binds it to the browser is never shown.
+
+use obol_oauth::Surface;
+use obol_token::{SessionId, Timestamp};
+use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq;
+
+/// How long a ticket is good: as long as a person may look at a page, in seconds.
+pub(super) const VALID_SECS: i64 = 3600;
+
+/// How long a notice is shown, in seconds.
+const NOTICE_SECS: i64 = 60;
+
+/// What a browser carries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Ticket {
+    /// What it is good for.
+    #[serde(rename = "p")]
+    pub(super) purpose: Purpose,
+    /// Where the person is going.
+    #[serde(rename = "t")]
+    pub(super) target: Target,
+    /// When the person set out, in seconds since the epoch.
+    #[serde(rename = "b")]
+    began_at: i64,
+    /// When it was sealed.
+    #[serde(rename = "s")]
+    sealed_at: i64,
+    /// What the cookie of its browser holds; empty for any browser.
+    #[serde(rename = "k")]
+    browser: String,
+    /// The session that it is about.
+    #[serde(rename = "i", skip_serializing_if = "Option::is_none", default)]
+    session: Option<String>,
+}
+
+/// What a ticket is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Purpose {
+    /// To begin: what a client has posted to the authorization endpoint, where cookies do not come along.
+    Begin,
+    /// To sign in, or to go on under the name of its session.
+    SignIn,
+    /// To go on after signing in; the account of its session was chosen.
+    Continue,
+    /// To answer for the person of its session.
+    Consent,
+    /// To be told that something was done.
+    Notice(Notice),
+}
+
+/// Something that was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Notice {
+    SessionEnded,
+    Withdrawn,
+    Nothing,
+    SignedOut,
+    AllEnded,
+}
+
+impl Notice {
+    /// Its message.
+    pub(super) const fn key(self) -> &'static str {
+        match self {
+            Self::SessionEnded => "session_ended",
+            Self::Withdrawn => "withdrawn",
+            Self::Nothing => "nothing",
+            Self::SignedOut => "signed_out",
+            Self::AllEnded => "all_ended",
+        }
+    }
+}
+
+/// Where a person is going.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Target {
+    /// To a client, with this authorization request.
+    Client {
+        /// Where it arrived.
+        surface: Surface,
+        /// Its parameters, form-encoded.
+        query: String,
+    },
+    /// To the person's own sessions.
+    Sessions,
+}
+
+impl Ticket {
+    /// A ticket that is sealed at `now` for this browser; empty for any.
+    pub(super) fn new(purpose: Purpose, target: Target, now: Timestamp, browser: &str) -> Self {
+        let now = now.as_secs();
+        Self { purpose, target, began_at: now, sealed_at: now, browser: browser.to_owned(), session: None }
+    }
+
+    /// This ticket for somebody who set out at `began_at`.
+    pub(super) fn begun(self, began_at: Timestamp) -> Self {
+        Self { began_at: began_at.as_secs(), ..self }
+    }
+
+    /// This ticket about a session.
+    pub(super) fn about(self, session: SessionId) -> Self {
+        Self { session: Some(session.to_string()), ..self }
+    }
+
+    /// When the person set out.
+    pub(super) fn began_at(&self) -> Timestamp {
+        Timestamp::from_secs(self.began_at)
+    }
+
+    /// Whether it is about this session.
+    pub(super) fn is_about(&self, session: SessionId) -> bool {
+        self.session.as_deref() == Some(&*session.to_string())
+    }
+
+    /// Whether it is too old, or from a clock that is far ahead.
+    pub(super) fn has_expired(&self, now: Timestamp) -> bool {
+        let valid = match self.purpose {
+            Purpose::Notice(_) => NOTICE_SECS,
+            _ => VALID_SECS,
+        };
+        let sealed_at = Timestamp::from_secs(self.sealed_at);
+        now.has_reached(sealed_at.plus_secs(valid)) || now.secs_until(sealed_at) > NOTICE_SECS
+    }
+
+    /// Whether the browser with this cookie may use it.
+    pub(super) fn is_for(&self, browser: Option<&str>) -> bool {
+        match self.purpose {
+            Purpose::Begin => true,
+            _ => browser.is_some_and(|browser| {
+                !browser.is_empty() && bool::from(browser.as_bytes().ct_eq(self.browser.as_bytes()))
+            }),
+        }
+    }
+
+    /// Its bytes, to be sealed.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        // Texts and numbers always become JSON.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// What was sealed.
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+    fn target() -> Target {
+        Target::Client { surface: Surface::Rfc, query: "client_id=a&state=%22%00\"".to_owned() }
+    }
+
+    fn ticket(purpose: Purpose) -> Ticket {
+        Ticket::new(purpose, target(), NOW, "browser")
+    }
+
+    #[test]
+    fn a_ticket_reads_back_as_itself() {
+        let session = SessionId::from_bytes([7; 16]);
+        for ticket in [
+            ticket(Purpose::Begin),
+            ticket(Purpose::Consent).about(session).begun(NOW.plus_secs(-5)),
+            Ticket::new(Purpose::Notice(Notice::Withdrawn), Target::Sessions, NOW, "b"),
+        ] {
+            assert_eq!(Ticket::decode(&ticket.encode()), Some(ticket));
+        }
+        assert_eq!(Ticket::decode(b"{}"), None);
+    }
+
+    #[test]
+    fn a_ticket_is_good_for_an_hour_and_a_notice_for_a_minute() {
+        for (purpose, valid) in [
+            (Purpose::Begin, 3600),
+            (Purpose::SignIn, 3600),
+            (Purpose::Continue, 3600),
+            (Purpose::Consent, 3600),
+            (Purpose::Notice(Notice::Nothing), 60),
+        ] {
+            let ticket = ticket(purpose).begun(NOW.plus_secs(-3000));
+            for (after, expired) in [(0, false), (valid - 1, false), (valid, true), (valid + 1, true)] {
+                assert_eq!(ticket.has_expired(NOW.plus_secs(after)), expired, "{purpose:?} {after}");
+            }
+            assert!(ticket.has_expired(NOW.plus_secs(-61)), "sealed in the future");
+        }
+    }
+
+    #[test]
+    fn s_34_a_ticket_is_for_its_own_browser_only() {
+        for purpose in [Purpose::SignIn, Purpose::Continue, Purpose::Consent] {
+            let ticket = ticket(purpose);
+            assert!(ticket.is_for(Some("browser")));
+            for other in [None, Some(""), Some("brows"), Some("browser2"), Some("Browser")] {
+                assert!(!ticket.is_for(other), "{purpose:?} {other:?}");
+            }
+            assert!(!Ticket::new(purpose, target(), NOW, "").is_for(Some("")), "no browser is any browser");
+        }
+        assert!(ticket(Purpose::Begin).is_for(None), "who begins is no browser yet");
+    }
+
+    #[test]
+    fn a_ticket_is_about_one_session() {
+        let (one, other) = (SessionId::from_bytes([1; 16]), SessionId::from_bytes([2; 16]));
+        let about = ticket(Purpose::Consent).about(one);
+        assert!(about.is_about(one) && !about.is_about(other) && !ticket(Purpose::Consent).is_about(one));
+    }
+}
