@@ -4,6 +4,7 @@
 //! a test asks it to send, and reads what came back.
 
 mod answer;
+mod application;
 mod at_once;
 mod attempt;
 mod audit;
@@ -17,9 +18,12 @@ mod faulty_disk;
 mod fortiauthenticator;
 mod history;
 mod house;
+mod html;
 mod http;
 mod installation;
+mod jwt;
 mod lines;
+mod person;
 mod pieces;
 mod postgres;
 mod program;
@@ -36,6 +40,9 @@ mod unanswered;
 mod vouched;
 
 pub use answer::Answer;
+pub use application::{
+    AUTHORIZE, AuthorizationRequest, CHALLENGE, FORTI_AUTHORIZE, REDIRECT_URI, USERINFO, VERIFIER,
+};
 pub use at_once::at_once;
 pub use attempt::{Attempt, Attempted, Refused};
 pub use audit::AuditLine;
@@ -49,7 +56,9 @@ pub use history::History;
 pub use house::House;
 pub use http::{BodyType, Http, Request};
 pub use installation::Installation;
+pub use jwt::{JWKS, Jwt, half_sha256, s256};
 pub use lines::Lines;
+pub use person::{Page, Person, Return, Shown};
 pub use pieces::{Heard, Then};
 pub use postgres::{Postgres, PostgresBuilder};
 pub use program::{Program, Ran};
