@@ -159,6 +159,16 @@ fn rfc6749_4_1_3_a_code_given_at_one_surface_is_good_at_the_other() {
 }
 
 #[test]
+fn rfc6749_3_3_where_no_scope_is_asked_for_and_none_is_given_always_none_is_said() {
+    let (server, app) = obol!().application();
+    let request = AuthorizationRequest::of(&app).without("scope");
+    let code = server.person().goes_through(&request).code().to_owned();
+    let answer = server.redeem(&app, &code).expect(200);
+    assert_eq!(answer.json().get("scope"), None, "an empty text is no scope");
+    assert!(server.is_active(&app, &answer.text("access_token")));
+}
+
+#[test]
 fn s_54_expires_in_is_what_introspection_enforces() {
     let (server, app) = obol!().application_of(|app| app.access_ttl(600));
     let answer = server.redeem(&app, &code(&server, &app)).expect(200);
