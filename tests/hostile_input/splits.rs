@@ -110,10 +110,12 @@ fn pieces<'a>(bytes: &'a [u8], chance: &mut Chance) -> Vec<&'a [u8]> {
 /// The answer without what differs by nature.
 fn essence(heard: &Heard) -> (Option<u16>, String) {
     let text = String::from_utf8_lossy(&heard.bytes);
-    let differs = ["date: ", "x-request-id: "];
+    let differs = ["date: ", "x-request-id: ", "set-cookie: "];
+    let request_id = text.lines().find_map(|line| line.strip_prefix("x-request-id: "));
     let kept: Vec<_> =
         text.lines().filter(|line| !differs.iter().any(|name| line.starts_with(name))).collect();
-    let mut kept = kept.join("\n");
+    // Pages of errors say it, and tickets are sealed anew each time.
+    let mut kept = without_tickets(&kept.join("\n").replace(request_id.unwrap_or("none"), ""));
     // In what `/readyz` says, the lease runs.
     if let Some(at) = kept.find(LEASE_LEFT).map(|at| at + LEASE_LEFT.len()) {
         let digits = kept[at..].bytes().take_while(u8::is_ascii_digit).count();
@@ -122,4 +124,14 @@ fn essence(heard: &Heard) -> (Option<u16>, String) {
     (heard.status, kept)
 }
 
+fn without_tickets(text: &str) -> String {
+    let sealed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
+    let cut = |part: &str| part[part.bytes().take_while(sealed).count()..].to_owned();
+    let mut parts = text.split(TICKET);
+    let first = parts.next().unwrap_or_default().to_owned();
+    std::iter::once(first).chain(parts.map(cut)).collect()
+}
+
 const LEASE_LEFT: &str = "\"lease_left_ms\":";
+
+const TICKET: &str = "obt_";
