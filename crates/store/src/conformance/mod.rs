@@ -184,6 +184,7 @@ macro_rules! conformance_suite {
                 a_code_begins_no_family_of_another_person_or_session
                 a_code_is_gone_when_its_session_reaches_a_limit
                 a_code_from_before_a_denial_is_gone
+                a_code_that_is_gone_leaves_when_it_expires
                 a_code_of_a_session_that_was_renewed_is_good
                 an_id_or_lineage_in_use_leaves_the_code_unused
                 of_50_parallel_uses_of_one_code_one_is_first_and_a_late_one_ends_its_family
@@ -193,11 +194,13 @@ macro_rules! conformance_suite {
             consents {
                 a_consent_takes_the_place_of_the_one_before
                 the_consents_of_a_person_are_listed_by_client
+                denying_everything_forgets_what_people_have_allowed
                 giving_a_consent_tells_the_nodes_nothing
                 nothing_is_stored_for_who_is_not_there
                 consents_go_with_the_person_and_with_the_client
                 a_consent_outlives_what_ends_tokens
                 withdrawing_ends_what_the_person_gave_the_client_and_nothing_else
+                a_code_that_was_used_is_known_after_the_consent_is_withdrawn
                 withdrawing_what_gave_nothing_appends_nothing
                 withdrawing_ends_families_also_where_no_consent_is_stored
                 no_code_redeemed_beside_a_withdrawal_gives_a_family_that_lives

@@ -1,16 +1,16 @@
 //! Rules of [`crate::Codes::redeem_code`].
 #![allow(missing_docs, reason = "each rule is said by its name")]
 
-use obol_token::{Denied, FamilyId, SubjectId};
+use obol_token::{Denied, FamilyId};
 use tokio::task::JoinSet;
 
 use super::samples::{
     Fresh, at, begin, changed, client_id, denial, deny, entries, family, hash, is_live, log_end, pass_time,
-    rotate, rotation, serve, stored, until, username,
+    rotate, rotation, serve, stored, subject_id, until, username,
 };
 use super::sign_ins::{
-    add_code, code, in_session, people_who_consent, redeem, redemption, session, session_id, sign_in,
-    stored_code,
+    add_code, all_consent, code, in_session, people_who_consent, redeem, redemption, session, session_id,
+    sign_in, stored_code,
 };
 use crate::{
     Appended, Deny, Family, NewCode, NewFamily, NewSession, RedeemOutcome, Redemption, RotateOutcome,
@@ -182,11 +182,12 @@ pub async fn to_another_client_a_code_is_unknown_and_stays(store: Fresh) {
 pub async fn a_code_begins_no_family_of_another_person_or_session(store: Fresh) {
     people_who_consent(&*store).await;
     let code = given(&*store, 1).await;
+    sign_in(&*store, &session(2, "alice")).await;
     let redemption = redemption(1, &code, 1);
     let family = &redemption.family;
     let others = [
-        NewFamily { subject: SubjectId::from_bytes([9; 16]), ..family.clone() },
-        NewFamily { session: Some(session_id(9)), ..family.clone() },
+        NewFamily { subject: subject_id("bob"), ..family.clone() },
+        NewFamily { session: Some(session_id(2)), ..family.clone() },
         NewFamily { session: None, ..family.clone() },
     ];
     for family in others {
@@ -216,6 +217,7 @@ pub async fn a_code_is_gone_when_its_session_reaches_a_limit(store: Fresh) {
 pub async fn a_code_from_before_a_denial_is_gone(store: Fresh) {
     people_who_consent(&*store).await;
     for number in 1..=5 {
+        all_consent(&*store).await;
         let code = given(&*store, number).await;
         let (fcare, alice) = (client_id("fcare"), username("alice"));
         match number {
@@ -226,7 +228,7 @@ pub async fn a_code_from_before_a_denial_is_gone(store: Fresh) {
             _ => changed(store.set_user_enabled(&alice, false, at(1)).await.unwrap()),
         };
         refuses(&*store, &redemption(number, &code, 1), RedeemOutcome::Gone).await;
-        // Enabling brings nothing back, nor does a session that was renewed since.
+        // Enabling brings nothing back.
         changed(store.set_client_enabled(&fcare, true, at(1)).await.unwrap());
         changed(store.set_user_enabled(&alice, true, at(1)).await.unwrap());
         refuses(&*store, &redemption(number, &code, 1), RedeemOutcome::Gone).await;
@@ -234,6 +236,18 @@ pub async fn a_code_from_before_a_denial_is_gone(store: Fresh) {
     let code = given(&*store, 6).await;
     deny(&*store, &Deny::Client(client_id("gateway")), at(1)).await;
     assert_eq!(redeem(&*store, &redemption(6, &code, 1)).await, RedeemOutcome::First(None));
+}
+
+pub async fn a_code_that_is_gone_leaves_when_it_expires(store: Fresh) {
+    serve(&*store).await;
+    people_who_consent(&*store).await;
+    let code = given(&*store, 1).await;
+    deny(&*store, &Deny::Client(client_id("fcare")), at(1)).await;
+    refuses(&*store, &redemption(1, &code, 1), RedeemOutcome::Gone).await;
+    pass_time(&*store, at(59)).await;
+    assert!(stored_code(&*store, &code).await.is_some());
+    pass_time(&*store, at(60)).await;
+    assert_eq!(stored_code(&*store, &code).await, None);
 }
 
 pub async fn a_code_of_a_session_that_was_renewed_is_good(store: Fresh) {

@@ -84,6 +84,11 @@ pub(super) fn consent(person: &str, client: &str) -> Consent {
 /// [`people`] who have all allowed all clients.
 pub(super) async fn people_who_consent(store: &dyn Store) {
     people(store).await;
+    all_consent(store).await;
+}
+
+/// They allow it, again if everything was denied.
+pub(super) async fn all_consent(store: &dyn Store) {
     for (person, client) in [("alice", "fcare"), ("alice", "gateway"), ("bob", "fcare"), ("bob", "gateway")] {
         store.give_consent(&consent(person, client)).await.unwrap();
     }
@@ -115,7 +120,7 @@ pub(super) async fn stored_code(store: &dyn Store, code: &NewCode) -> Option<Cod
     store.find_code(code.hash).await.unwrap()
 }
 
-/// Begins a family that is authorized in a session.
+/// A family that was authorized in this session; its first access token lives its number times 100 s.
 pub(super) fn in_session(number: u8, client: &str, session: &NewSession) -> NewFamily {
     NewFamily {
         id: family_id(number),
