@@ -22,20 +22,31 @@ fn assert_keys_stand_sorted(json: &str, keys: &[&str]) {
     assert!(places.is_sorted(), "{json}");
 }
 
-const CLIENT: [&str; 13] = [
+const CLIENT: [&str; 24] = [
+    "access_token_format",
     "access_token_ttl",
+    "application_type",
+    "ask_consent",
     "client_id",
     "created_at",
+    "default_max_age_secs",
     "default_scopes",
     "enabled",
+    "family_lifetime_secs",
     "grants",
+    "id_token_signed_response_alg",
     "introspection",
     "name",
     "optional_scopes",
     "redirect_uris",
     "refresh_token_ttl",
+    "require_pkce",
+    "resources",
+    "sector_identifier",
     "single_family",
+    "subject_type",
     "type",
+    "userinfo_signed_response_alg",
 ];
 const USER: [&str; 5] = ["created_at", "email", "enabled", "subject", "username"];
 

@@ -37,11 +37,12 @@ fn rfc8414_2_token_endpoint_and_the_required_lists_are_there() {
     let (_house, document) = document(None);
     assert!(document["token_endpoint"].is_string());
     let grants = document["grant_types_supported"].as_array().unwrap();
-    for grant in ["client_credentials", "password", "refresh_token"] {
+    for grant in ["authorization_code", "client_credentials", "password", "refresh_token"] {
         assert!(grants.contains(&grant.into()), "{grant}");
     }
-    assert!(!grants.contains(&"authorization_code".into()), "what is not offered is not promised");
-    assert_eq!(document.get("authorization_endpoint"), None);
+    assert!(!grants.contains(&"implicit".into()), "what is not offered is not promised");
+    assert_eq!(document["response_types_supported"], serde_json::json!(["code"]));
+    assert!(document["authorization_endpoint"].is_string());
 }
 
 #[test]

@@ -7,7 +7,7 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use obol_keys::{KeyRing, MasterKey, RefreshToken};
+use obol_keys::{AccessTokenKeys, KeyRing, MasterKey, RefreshToken, SigningRing, VerifiedSignatures};
 use obol_token::{
     Claims, CredentialKind, Expiry, FamilyId, MAX_TOKEN_CHARS, Position, Scratch, Seal, SealFailed, Subject,
     SubjectId, Timestamp, TokenId, from_text, open, seal, to_text,
@@ -22,19 +22,23 @@ fuzz_target!(|bytes: &[u8]| {
     claims(bytes);
 });
 
-const KINDS: [CredentialKind; 4] = [
+const KINDS: [CredentialKind; 7] = [
     CredentialKind::AccessToken,
     CredentialKind::RefreshToken,
     CredentialKind::Code,
     CredentialKind::ClientSecret,
+    CredentialKind::Session,
+    CredentialKind::Ticket,
+    CredentialKind::SignedClaims,
 ];
 
 static KEYS: LazyLock<KeyRing> = LazyLock::new(key_ring);
+static NO_SIGNATURES: LazyLock<(SigningRing, VerifiedSignatures)> = LazyLock::new(Default::default);
 static GENUINE: LazyLock<Vec<u8>> = LazyLock::new(genuine_payload);
 
 /// As it comes from a header: nobody can write a token without the key.
 fn presented_text(text: &str) {
-    assert!(open(text, &*KEYS, &mut Scratch::default()).is_err(), "forged: {text}");
+    assert!(open(text, &keys(), &mut Scratch::default()).is_err(), "forged: {text}");
     let mut buffer = [0; MAX_TOKEN_CHARS];
     for kind in KINDS {
         if let Some(payload) = from_text(kind, text, &mut buffer) {
@@ -49,7 +53,7 @@ fn presented_text(text: &str) {
 /// Behind a right prefix and checksum, so that the seal is reached.
 fn any_payload(payload: &[u8]) {
     let text = to_text(CredentialKind::AccessToken, payload);
-    assert!(open(&text, &*KEYS, &mut Scratch::default()).is_err(), "forged: {text}");
+    assert!(open(&text, &keys(), &mut Scratch::default()).is_err(), "forged: {text}");
     let mut buffer = [0; MAX_TOKEN_CHARS];
     if let Some(read) = from_text(CredentialKind::AccessToken, &text, &mut buffer) {
         assert_eq!(read, payload);
@@ -61,7 +65,7 @@ fn changed_token(flips: &[u8]) {
     let mut payload = GENUINE.clone();
     payload.iter_mut().zip(flips).for_each(|(byte, flip)| *byte ^= flip);
     let text = to_text(CredentialKind::AccessToken, &payload);
-    let opens = open(&text, &*KEYS, &mut Scratch::default()).is_ok();
+    let opens = open(&text, &keys(), &mut Scratch::default()).is_ok();
     assert_eq!(opens, payload == *GENUINE, "exactly the unchanged token opens");
 }
 
@@ -73,10 +77,14 @@ fn claims(bytes: &[u8]) {
     assert_eq!(written, bytes, "claims have one form: {claims:?}");
     let key = KEYS.current().expect("the ring has a key");
     match seal(&claims, key, [7; 12]) {
-        Ok(token) => assert_eq!(open(&token, &*KEYS, &mut Scratch::default()), Ok(claims)),
+        Ok(token) => assert_eq!(open(&token, &keys(), &mut Scratch::default()), Ok(claims)),
         Err(SealFailed::TooLong) => assert!(bytes.len() > 2_900, "{} bytes fit", bytes.len()),
         Err(error) => panic!("{error}: {claims:?}"),
     }
+}
+
+fn keys() -> AccessTokenKeys<'static> {
+    AccessTokenKeys { sealing: &KEYS, signing: &NO_SIGNATURES.0, verified: &NO_SIGNATURES.1 }
 }
 
 fn key_ring() -> KeyRing {

@@ -98,6 +98,11 @@ impl KeyRing {
         Self(self.0.iter().filter(|key| key.id != id).cloned().collect())
     }
 
+    /// Whether the key of this id opens tokens.
+    pub(crate) fn has(&self, id: KeyId) -> bool {
+        self.0.iter().any(|key| key.id == id)
+    }
+
     /// The key that seals new tokens: of those that were promoted the last.
     pub fn current(&self) -> Option<&SealingKey> {
         self.0.last().filter(|key| key.sealing_from.is_some())

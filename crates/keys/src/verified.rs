@@ -1,12 +1,12 @@
-//! The keys that open and check access tokens, and the signatures that were found to fit lately.
+//! The keys that open and check access tokens, and the tokens whose signature was found to fit lately.
 //!
-//! To check a signature costs more than all the rest of a verification. What is remembered is only that: the keys, the
-//! client, the time and the deny list are looked at anew for every request.
+//! To check a signature costs a hundred times the rest of a verification. What is remembered is only that it fits: the keys,
+//! the client, the time and the deny list are looked at anew for every request.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aws_lc_rs::digest::{self, SHA256};
 use obol_token::{CheckSignature, KeyId, OpenSeal, Refusal, Signed};
+use zeroize::Zeroizing;
 
 use crate::{KeyRing, SigningRing};
 
@@ -38,62 +38,73 @@ impl CheckSignature for AccessTokenKeys<'_> {
         self.signing.checker(header).is_some()
     }
 
+    fn recall(&self, token: &str) -> Option<Arc<[u8]>> {
+        let (sealed_with, claims) = self.verified.recall(token)?;
+        self.sealing.has(sealed_with).then_some(claims)
+    }
+
     fn check(&self, signed: &Signed<'_>) -> Result<(), Refusal> {
         let checker = self.signing.checker(signed.header).ok_or(Refusal::UnknownKey)?;
-        let entry = Entry::of(signed);
-        if self.verified.has(&entry) {
-            return Ok(());
-        }
         if !checker.accepts(signed.message.as_bytes(), signed.signature) {
             return Err(Refusal::Forged);
         }
-        self.verified.remember(entry);
+        self.verified.remember(signed.token, signed.sealed_with, signed.claims);
         Ok(())
     }
 }
 
-/// Signatures that were found to fit, in fixed memory: under 64 bytes for each of [`Self::CAPACITY`]. Only genuine tokens enter, so
-/// nobody else can push them out.
+/// Tokens whose signature was found to fit: at most [`Self::CAPACITY`], which makes 4 MB of usual ones. Only what this
+/// installation has issued enters, so nobody else can push anything out. Wiped when dropped.
 pub struct VerifiedSignatures(Box<[Mutex<Set>]>);
 
-/// The last few whose seals begin alike.
-#[derive(Clone, Copy, Default)]
+/// The last few that share a place.
+#[derive(Default)]
 struct Set {
     entries: [Option<Entry>; WAYS],
     next: usize,
 }
 
-const SETS: usize = 1 << 11;
+const SETS: usize = 1 << 10;
 const WAYS: usize = 4;
 
-/// A seal, which is of one message only, and the SHA-256 of the signature that fits that message.
-#[derive(Clone, Copy, PartialEq, Eq)]
 struct Entry {
-    seal: [u8; 16],
-    signature: [u8; 32],
+    token: Zeroizing<Box<str>>,
+    sealed_with: KeyId,
+    claims: Arc<[u8]>,
 }
 
 impl VerifiedSignatures {
     /// How many are remembered at the most.
     pub const CAPACITY: usize = SETS * WAYS;
 
-    fn has(&self, entry: &Entry) -> bool {
-        self.in_set(entry, |set| set.entries.contains(&Some(*entry))).unwrap_or(false)
+    fn recall(&self, token: &str) -> Option<(KeyId, Arc<[u8]>)> {
+        let set = self.set(token)?;
+        let entry = set.entries.iter().flatten().find(|entry| **entry.token == *token)?;
+        Some((entry.sealed_with, entry.claims.clone()))
     }
 
-    fn remember(&self, entry: Entry) {
-        let _ = self.in_set(&entry, |set| {
-            if let Some(oldest) = set.entries.get_mut(set.next) {
-                *oldest = Some(entry);
-            }
-            set.next = (set.next + 1) % WAYS;
-        });
+    fn remember(&self, token: &str, sealed_with: KeyId, claims: &[u8]) {
+        let Some(mut set) = self.set(token) else { return };
+        // Another request may have brought it meanwhile.
+        if set.entries.iter().flatten().any(|entry| **entry.token == *token) {
+            return;
+        }
+        let next = set.next;
+        if let Some(oldest) = set.entries.get_mut(next) {
+            *oldest = Some(Entry { token: Zeroizing::new(token.into()), sealed_with, claims: claims.into() });
+        }
+        set.next = (next + 1) % WAYS;
     }
 
-    fn in_set<T>(&self, entry: &Entry, act: impl FnOnce(&mut Set) -> T) -> Option<T> {
-        let [first, second, ..] = entry.seal;
-        let set = self.0.get(usize::from(u16::from_be_bytes([first, second])) % SETS)?;
-        Some(act(&mut set.lock().unwrap_or_else(PoisonError::into_inner)))
+    /// A signature is as good as random where it matters: before its last letter, which may hold fewer bits.
+    fn set(&self, token: &str) -> Option<MutexGuard<'_, Set>> {
+        let (_, end) = token.as_bytes().split_last_chunk::<9>()?;
+        let [letters @ .., _] = *end;
+        // Letters of base64 differ in their low bits.
+        let place =
+            (u64::from_le_bytes(letters) & 0x3f3f_3f3f_3f3f_3f3f).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        let set = self.0.get(usize::try_from(place).ok()? % SETS)?;
+        Some(set.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -109,46 +120,58 @@ impl std::fmt::Debug for VerifiedSignatures {
     }
 }
 
-impl Entry {
-    fn of(signed: &Signed<'_>) -> Self {
-        let mut signature = [0; 32];
-        let digest = digest::digest(&SHA256, signed.signature);
-        signature.iter_mut().zip(digest.as_ref()).for_each(|(byte, digest)| *byte = *digest);
-        Self { seal: signed.seal, signature }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
     use super::*;
 
-    fn entry(number: u32) -> Entry {
-        let mut seal = [0; 16];
-        seal[12..].copy_from_slice(&number.to_be_bytes());
-        Entry { seal, signature: [number as u8; 32] }
+    /// Those of all numbers share a place.
+    fn token(number: usize) -> String {
+        format!("{number}.the.signature")
+    }
+
+    const KEY: KeyId = KeyId::from_bytes(*b"key1");
+
+    fn is_recalled(verified: &VerifiedSignatures, number: usize) -> bool {
+        verified.recall(&token(number)).is_some()
     }
 
     #[test]
-    fn a_signature_is_remembered_with_the_seal_that_it_came_with() {
+    fn exactly_the_token_that_was_remembered_is_recalled() {
         let verified = VerifiedSignatures::default();
-        verified.remember(entry(1));
-        assert!(verified.has(&entry(1)));
-        assert!(!verified.has(&Entry { seal: entry(2).seal, ..entry(1) }));
-        assert!(!verified.has(&Entry { signature: [9; 32], ..entry(1) }));
+        verified.remember(&token(1), KEY, b"claims");
+        assert_eq!(verified.recall(&token(1)), Some((KEY, b"claims"[..].into())));
+        for other in [token(2), format!("{}A", token(1)), token(1).replace('t', "T"), String::new()] {
+            assert_eq!(verified.recall(&other), None, "{other}");
+        }
     }
 
     #[test]
     fn of_those_that_share_a_place_the_oldest_is_forgotten() {
         let verified = VerifiedSignatures::default();
-        (0..5).for_each(|number| verified.remember(entry(number)));
+        for number in [0, 1, 1, 1, 2, 3, 4] {
+            verified.remember(&token(number), KEY, b"claims");
+        }
         assert_eq!(
-            [0, 1, 2, 3, 4].map(|number| verified.has(&entry(number))),
+            [0, 1, 2, 3, 4].map(|number| is_recalled(&verified, number)),
             [false, true, true, true, true]
         );
     }
 
     #[test]
-    fn it_takes_the_memory_that_it_says() {
-        assert!(size_of::<Mutex<Set>>() * SETS <= 64 * VerifiedSignatures::CAPACITY);
+    fn places_are_spread() {
+        let verified = VerifiedSignatures::default();
+        let tokens: Vec<String> = (0..VerifiedSignatures::CAPACITY)
+            .map(|_| {
+                let mut signature = String::new();
+                URL_SAFE_NO_PAD.encode_string(crate::random_bytes::<64>(), &mut signature);
+                signature
+            })
+            .collect();
+        tokens.iter().for_each(|token| verified.remember(token, KEY, b""));
+        let kept = tokens.iter().filter(|token| verified.recall(token).is_some()).count();
+        assert!(kept > VerifiedSignatures::CAPACITY * 7 / 10, "{kept} of {}", tokens.len());
     }
 }

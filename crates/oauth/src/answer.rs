@@ -127,30 +127,20 @@ pub enum Introspection<'a> {
     },
 }
 
-/// Whom a token is about: a person, or the client itself by the name of its service account.
+/// Whom a token is about: a person, or by a name the client itself or a person whom it knows by a pairwise subject only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum About<'a> {
     /// By the id.
     Person(SubjectId),
-    /// By the name.
-    ServiceAccount(Cow<'a, str>),
-}
-
-impl<'a> About<'a> {
-    /// Whom `claims` are about.
-    pub fn of(claims: &Claims<'a>) -> Self {
-        match claims.subject {
-            Some(subject) => Self::Person(subject.id),
-            None => Self::ServiceAccount(username(claims)),
-        }
-    }
+    /// By the name under which the bearer appears.
+    Named(Cow<'a, str>),
 }
 
 impl Serialize for About<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Person(id) => serializer.collect_str(id),
-            Self::ServiceAccount(name) => serializer.serialize_str(name),
+            Self::Named(name) => serializer.serialize_str(name),
         }
     }
 }

@@ -294,6 +294,15 @@ mod tests {
     }
 
     #[test]
+    fn a_token_that_would_be_too_long_is_for_the_client_to_change_and_other_failures_are_not() {
+        let too_long = OAuthError::from(SealError::Failed(SealFailed::TooLong));
+        assert_eq!(too_long.code(), ErrorCode::InvalidScope);
+        for error in [SealError::NoKey, SealError::Failed(SealFailed::Library)] {
+            assert_eq!(OAuthError::from(error).code(), ErrorCode::ServerError);
+        }
+    }
+
+    #[test]
     fn storage_and_lease_failures_are_503_with_retry_after() {
         for error in [
             OAuthError::from(StoreError::Unavailable("disk full".into())),

@@ -7,12 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use obol_keys::MasterKey;
-use obol_replica::{Boottime, Clock, LeaseOptions, NotConfirmed, NotVerified, OnStale, Replica, Stale};
+use obol_replica::{
+    Boottime, Clock, LeaseOptions, Memory, NotConfirmed, NotVerified, OnStale, Replica, Stale,
+};
 use obol_store::{AddKeyOutcome, Appended, Deny, NewKey, PromoteOutcome, RetireOutcome, Store};
 use obol_store_sqlite::SqliteStore;
 use obol_token::{
-    Asked, Claims, CredentialKind, Denied, Expiry, Position, Refusal, Scratch, Timestamp, TokenId,
-    claimed_key, from_text, to_text,
+    Algorithm, Asked, Claims, CredentialKind, Denied, Expiry, KeyId, KeyKind, Position, Refusal, Scratch,
+    Timestamp, TokenId, claimed_key, claimed_signing_key, from_text, to_text,
 };
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
@@ -93,6 +95,34 @@ async fn what_was_known_to_be_refused_stays_so_and_what_is_not_known_is_not_refu
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_signed_token_is_refused_by_a_stale_node_only_for_keys_that_it_has_heard_of() {
+    let house = House::open(SERVE).await;
+    let (good, of_retired) = (house.signed(1), house.signed(3));
+    house.retire_signing_key_of(&of_retired).await;
+    let (of_next, elsewhere) = (house.signed(2), House::open(SERVE).await.signed(1));
+    let noise = "eyJhbGciOiJub25lIn0.e30.";
+
+    let verdicts = |stale| {
+        let vouched = house.replica.vouch_or_stale().unwrap();
+        assert_eq!(vouched.is_stale(), stale);
+        let of = |token: &str| {
+            let mut scratch = Scratch::default();
+            vouched.verify(token, Asked::Client("fcare"), NOW, &mut scratch).map(|claims| claims.token_id)
+        };
+        assert_eq!(of(&of_next), Ok(TokenId::from_bytes([2; 16])));
+        for retired in [&good, &of_retired] {
+            assert_eq!(of(retired), Err(Refusal::UnknownKey.into()));
+        }
+        assert_eq!(of(noise), Err(Refusal::Malformed.into()));
+        of(&elsewhere)
+    };
+    assert_eq!(verdicts(false), Err(Refusal::UnknownKey.into()), "who vouches knows every key");
+    house.take_database_away();
+    house.clock.set(LEASE);
+    assert_eq!(verdicts(true), Err(Stale.into()), "they may have come since");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_serves_what_is_stale_confirms_nothing_that_it_has_not_read() {
     for (on_stale, confirms) in [(OnStale::Refuse, true), (SERVE, false)] {
         let lease = Duration::from_millis(200);
@@ -114,7 +144,7 @@ async fn a_node_that_has_read_of_a_key_that_it_cannot_unwrap_tells_nothing_stale
     let house = House::open(SERVE).await;
     let elsewhere = tempfile::tempdir().unwrap();
     let (id, wrapped) = master(elsewhere.path()).new_sealing_key().unwrap();
-    let foreign = NewKey { id, kind: obol_token::KeyKind::Sealing, wrapped, created_at: NOW };
+    let foreign = NewKey { id, kind: KeyKind::Sealing, wrapped, created_at: NOW };
     let outcome = house.store.add_key(&foreign).await.unwrap();
     assert!(matches!(outcome, AddKeyOutcome::Waits { .. }), "{outcome:?}");
     house.clock.set(LEASE);
@@ -182,33 +212,53 @@ impl House {
 
     fn sealed(&self, number: u8) -> String {
         let memory = self.replica.vouch().unwrap().memory();
-        let claims = Claims {
-            token_id: TokenId::from_bytes([number; 16]),
-            family: None,
-            client_id: "fcare",
-            subject: None,
-            scopes: "read",
-            audience: None,
-            confirmation: None,
-            issued_at: NOW,
-            expires_at: Expiry::Never,
-            position: memory.applied(),
-        };
-        memory.seal(&claims, [number; 12]).unwrap()
+        memory.seal(&claims(number, memory), [number; 12]).unwrap()
+    }
+
+    fn signed(&self, number: u8) -> String {
+        let memory = self.replica.vouch().unwrap().memory();
+        let said = r#"{"sub":"fcare"}"#;
+        memory.seal_and_sign(&claims(number, memory), said, Algorithm::Es256, [number; 12]).unwrap()
+    }
+
+    /// Another key signs from here on, and the one of this token is retired.
+    async fn retire_signing_key_of(&self, token: &str) {
+        let memory = self.replica.vouch().unwrap().memory();
+        let key = memory.new_signing_key(KeyKind::EcP256, NOW).unwrap();
+        self.replace(key, claimed_signing_key(token).unwrap()).await;
     }
 
     /// Another key seals from here on, and the one of this token is retired.
     async fn replace_key_of(&self, token: &str) {
         let key = self.replica.vouch().unwrap().memory().new_sealing_key(NOW).unwrap();
+        self.replace(key, claimed_key(token).unwrap()).await;
+    }
+
+    async fn replace(&self, key: NewKey, former: KeyId) {
         let added = self.store.add_key(&key).await.unwrap();
         let AddKeyOutcome::Waits { id, appended, .. } = added else { panic!("{added:?}") };
         self.confirm(appended).await;
         let promoted = self.store.promote_key(id, NOW).await.unwrap();
         let PromoteOutcome::Promoted(appended) = promoted else { panic!("{promoted:?}") };
         self.confirm(appended).await;
-        let retired = self.store.retire_key(claimed_key(token).unwrap(), NOW).await.unwrap();
+        let retired = self.store.retire_key(former, NOW).await.unwrap();
         let RetireOutcome::Retired(appended) = retired else { panic!("{retired:?}") };
         self.confirm(appended).await;
+    }
+}
+
+fn claims(number: u8, memory: &Memory) -> Claims<'static> {
+    Claims {
+        token_id: TokenId::from_bytes([number; 16]),
+        family: None,
+        client_id: "fcare",
+        subject: None,
+        scopes: "read",
+        audience: None,
+        confirmation: None,
+        issued_at: NOW,
+        expires_at: Expiry::Never,
+        position: memory.applied(),
     }
 }
 

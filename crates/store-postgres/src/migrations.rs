@@ -117,9 +117,12 @@ fn checksum(migration: &str) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use obol_store::{Change, ChangeLog, Entry, Keys, Promoted, RetireOutcome, WrappedKey};
+    use obol_store::{
+        Change, ChangeLog, ClientSettings, Clients, Entry, Keys, Profile, Promoted, RetireOutcome, Users,
+        WrappedKey,
+    };
     use obol_testkit::Postgres;
-    use obol_token::{KeyId, Position, Timestamp};
+    use obol_token::{ClientId, KeyId, Position, SubjectId, Timestamp};
     use tokio::task::JoinSet;
     use tokio::time::{Duration, Instant};
 
@@ -244,6 +247,24 @@ mod tests {
         assert_eq!(entries, [Entry { position: Position::new(1), change: Change::Key(wrapped) }]);
         let seals = store.retire_key(id, Timestamp::from_secs(10)).await;
         assert_eq!(seals, Ok(RetireOutcome::InUse));
+    }
+
+    #[tokio::test]
+    async fn what_was_there_before_people_signed_in_has_usual_settings_and_an_empty_profile() {
+        let server = Postgres::shared();
+        let url = server.database();
+        let db = connected(&url).await;
+        migrate_through(&db, &super::MIGRATIONS[..3]).await.unwrap();
+        let rows = "INSERT INTO clients VALUES ('c', 'C', NULL, TRUE, '', '', '', '', 0, 0, FALSE, FALSE, 9, NULL); \
+             INSERT INTO users VALUES ('\\x07070707070707070707070707070707', 'alice', NULL, '', TRUE, 9, NULL)";
+        db.run(rows).await.unwrap();
+        let options = PostgresOptions::new(&url);
+        PostgresStore::migrate(&options).await.unwrap();
+        let store = PostgresStore::open(&options).await.unwrap();
+        let client = store.find_client(&ClientId::new("c").unwrap()).await.unwrap().unwrap();
+        assert_eq!(client.settings, ClientSettings::default());
+        let user = store.find_user_by_id(SubjectId::from_bytes([7; 16])).await.unwrap().unwrap();
+        assert_eq!((user.username.as_str(), user.profile), ("alice", Profile::default()));
     }
 
     #[tokio::test]

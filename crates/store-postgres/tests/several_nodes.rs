@@ -6,12 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use obol_store::{
-    AddOutcome, BeginOutcome, ChangeLog, ChangeOutcome, Client, ClientKind, ClientSettings, Clients, Denials,
-    Deny, Families, GrantType, NewFamily, PasswordHash, Profile, User, Users,
+    AddCodeOutcome, AddOutcome, BeginOutcome, BeginSessionOutcome, ChangeLog, ChangeOutcome, Client,
+    ClientKind, ClientSettings, Clients, Codes, Consent, Consents, Denials, Deny, Families, GrantType,
+    NewCode, NewFamily, NewSession, PasswordHash, Profile, RedeemOutcome, Redemption, Sessions, User, Users,
 };
 use obol_store_postgres::{PostgresOptions, PostgresStore};
 use obol_testkit::Postgres;
-use obol_token::{ClientId, Expiry, FamilyId, Lifetime, Position, SecretHash, SubjectId, Timestamp, TokenId};
+use obol_token::{
+    ClientId, Expiry, FamilyId, Lifetime, Position, SecretHash, SessionId, SubjectId, Timestamp, TokenId,
+};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -136,6 +139,90 @@ async fn no_family_begun_on_one_node_outlives_a_disabling_on_another() {
         let enabled = here.set_user_enabled(&alice, true, NOW).await;
         assert!(matches!(enabled, Ok(ChangeOutcome::Changed(_))));
     }
+}
+
+fn session(number: u8) -> NewSession {
+    NewSession {
+        id: SessionId::from_bytes([number; 16]),
+        secret: SecretHash::from_bytes([number; 32]),
+        subject: ALICE,
+        authenticated_at: NOW,
+        methods: "pwd".to_owned(),
+        idle_ends_at: NOW.plus_secs(600),
+        ends_at: NOW.plus_secs(3_600),
+        user_agent: String::new(),
+        source: String::new(),
+        position: Position::new(i64::MAX as u64),
+    }
+}
+
+/// Begins the session and keeps a code that was given in it.
+async fn give_code(store: &PostgresStore, session: &NewSession) -> NewCode {
+    let begun = store.begin_session(session, None).await;
+    assert_eq!(begun, Ok(BeginSessionOutcome::Begun(session.id)));
+    let consent =
+        Consent { subject: ALICE, client_id: client().id, scopes: "read".parse().unwrap(), given_at: NOW };
+    store.give_consent(&consent).await.unwrap();
+    let code = NewCode {
+        hash: session.secret,
+        client_id: client().id,
+        subject: ALICE,
+        session: session.id,
+        details: String::new(),
+        issued_at: NOW,
+        expires_at: NOW.plus_secs(60),
+        position: session.position,
+    };
+    assert_eq!(store.add_code(&code).await, Ok(AddCodeOutcome::Added));
+    code
+}
+
+fn redemption(number: u16, code: &NewCode) -> Redemption {
+    let family = NewFamily { session: Some(code.session), ..family(number, code.position) };
+    Redemption { hash: code.hash, family, grace_secs: 2, now: NOW }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_code_is_redeemed_once_among_nodes() {
+    let server = Postgres::shared();
+    let nodes: [_; 3] = nodes(&server).await;
+    add_alice_and_client(&nodes[0]).await;
+    for round in 1..=5 {
+        let code = give_code(&nodes[0], &session(round)).await;
+        let mut uses = JoinSet::new();
+        for (number, store) in (0..50).zip(nodes.iter().cycle()) {
+            let (store, redemption) = (store.clone(), redemption(100 * u16::from(round) + number, &code));
+            uses.spawn(async move { store.redeem_code(&redemption).await.unwrap() });
+        }
+        let outcomes = uses.join_all().await;
+        let count = |wanted| outcomes.iter().filter(|outcome| **outcome == wanted).count();
+        assert_eq!((count(RedeemOutcome::First(None)), count(RedeemOutcome::Raced)), (1, 49));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_code_redeemed_on_one_node_outlives_the_end_of_its_session_on_another() {
+    let server = Postgres::shared();
+    let [here, there] = nodes(&server).await;
+    add_alice_and_client(&here).await;
+    let (mut first, mut unknown) = (0, 0);
+    for round in 1..=150 {
+        let session = session(round);
+        let code = give_code(&here, &session).await;
+        let redemption = redemption(round.into(), &code);
+        let (ended, redeemed) =
+            tokio::join!(here.end_session(session.id, ALICE, NOW), there.redeem_code(&redemption));
+        assert!(ended.unwrap().is_some());
+        match redeemed.unwrap() {
+            RedeemOutcome::First(None) => first += 1,
+            RedeemOutcome::Unknown => unknown += 1,
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(there.find_session(session.secret, NOW).await, Ok(None));
+        assert_eq!(there.list_families(ALICE, NOW).await, Ok(Vec::new()), "round {round}");
+    }
+    // Both orders must have come up, or nothing was tried.
+    assert!(first > 0 && unknown > 0, "{first} first, {unknown} unknown");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

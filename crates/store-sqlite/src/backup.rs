@@ -164,8 +164,11 @@ impl Aside {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
-    use obol_store::{ChangeLog, NodeId, Nodes};
-    use obol_token::{Denied, Expiry, TokenId};
+    use obol_store::{
+        ChangeLog, Codes, Consent, Consents, NewCode, NewFamily, NewSession, NodeId, Nodes, RedeemOutcome,
+        Redemption, Sessions,
+    };
+    use obol_token::{ClientId, Denied, Expiry, FamilyId, SecretHash, SessionId, SubjectId, TokenId};
 
     use super::*;
 
@@ -206,6 +209,81 @@ mod tests {
         let token = Denied::Token(TokenId::from_bytes([1; 16]));
         assert_eq!(denied, [(token, Position::new(1)), (Denied::Everything, position)]);
         assert!(!restored.join("restore.part").exists());
+    }
+
+    #[tokio::test]
+    async fn no_session_and_no_code_of_a_backup_is_good() {
+        let folder = tempfile::tempdir().unwrap();
+        let (used, restored) = (folder.path().join("used"), folder.path().join("restored"));
+        let backup = folder.path().join("backup");
+        let store = SqliteStore::open(&used).unwrap();
+        let (session, redemption) = give_code(&store).await;
+        assert!(store.find_session(session.secret, NOW).await.unwrap().is_some());
+        SqliteStore::back_up(&used, &backup).unwrap();
+        // It was good where it was made.
+        assert_eq!(store.redeem_code(&redemption).await, Ok(RedeemOutcome::First(None)));
+
+        SqliteStore::put_back(&backup, &restored, NOW).await.unwrap();
+        let store = SqliteStore::open(&restored).unwrap();
+        assert_eq!(store.find_session(session.secret, NOW).await, Ok(None));
+        assert!(store.find_code(redemption.hash).await.unwrap().is_some());
+        assert_eq!(store.redeem_code(&redemption).await, Ok(RedeemOutcome::Gone));
+    }
+
+    /// A person signs in and gives a client a code.
+    async fn give_code(store: &SqliteStore) -> (NewSession, Redemption) {
+        let (subject, position) = (SubjectId::from_bytes([7; 16]), Position::new(1));
+        let client_id = ClientId::new("c").unwrap();
+        let rows = "INSERT INTO clients (id, name, enabled, grants, default_scopes, optional_scopes, redirect_uris, \
+             access_lifetime_secs, refresh_lifetime_secs, may_introspect, single_family, created_at) \
+             VALUES ('c', '', TRUE, '', '', '', '', 0, 0, FALSE, FALSE, 0);
+             INSERT INTO users (id, username, password, enabled, created_at) \
+             VALUES (x'07070707070707070707070707070707', 'alice', '', TRUE, 0)";
+        store.writer.write(None, move |db| db.execute_batch(rows)).await.unwrap();
+        let session = NewSession {
+            id: SessionId::from_bytes([1; 16]),
+            secret: SecretHash::from_bytes([1; 32]),
+            subject,
+            authenticated_at: NOW,
+            methods: String::new(),
+            idle_ends_at: NOW.plus_secs(60),
+            ends_at: NOW.plus_secs(60),
+            user_agent: String::new(),
+            source: String::new(),
+            position,
+        };
+        store.begin_session(&session, None).await.unwrap();
+        let scopes = obol_token::Scopes::default();
+        let consent =
+            Consent { subject, client_id: client_id.clone(), scopes: scopes.clone(), given_at: NOW };
+        store.give_consent(&consent).await.unwrap();
+        let code = NewCode {
+            hash: SecretHash::from_bytes([2; 32]),
+            client_id: client_id.clone(),
+            subject,
+            session: session.id,
+            details: String::new(),
+            issued_at: NOW,
+            expires_at: NOW.plus_secs(60),
+            position,
+        };
+        store.add_code(&code).await.unwrap();
+        let family = NewFamily {
+            id: FamilyId::from_bytes([3; 16]),
+            client_id,
+            subject,
+            scopes,
+            lineage: SecretHash::from_bytes([4; 32]),
+            current: SecretHash::from_bytes([5; 32]),
+            issued_at: NOW,
+            refresh_expires_at: Expiry::Never,
+            access_expires_at: Expiry::Never,
+            single: false,
+            session: Some(session.id),
+            details: String::new(),
+            position,
+        };
+        (session, Redemption { hash: code.hash, family, grace_secs: 0, now: NOW })
     }
 
     #[tokio::test]

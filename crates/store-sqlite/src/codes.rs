@@ -25,7 +25,7 @@ const FIND: &str = "SELECT client_id, subject, session, details, issued_at, expi
 const REDEEM: &str = concat!(
     "UPDATE codes SET family = $1, redeemed_at = $2, leaves_at = $3 WHERE hash = $4 AND client_id = $5 \
      AND subject = $6 AND session = $7 AND family IS NULL AND expires_at > $2 \
-     AND EXISTS (SELECT 1 FROM sessions WHERE sessions.id = $7 AND sessions.subject = $6 AND ",
+     AND EXISTS (SELECT 1 FROM sessions WHERE sessions.id = $7 AND ",
     stands!("$2"),
     ")"
 );

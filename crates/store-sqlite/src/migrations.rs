@@ -99,12 +99,12 @@ fn checksum(migration: &str) -> u32 {
 mod tests {
     use std::path::Path;
 
-    use obol_store::{Change, Promoted};
-    use obol_token::{KeyId, Position, Timestamp};
+    use obol_store::{Change, ClientSettings, Clients, Profile, Promoted, Users};
+    use obol_token::{ClientId, KeyId, Position, SubjectId, Timestamp};
 
     use super::*;
     use crate::connection::open_for_writing;
-    use crate::keys;
+    use crate::{SqliteStore, keys};
 
     fn new_database(folder: &Path) -> Connection {
         let path = folder.join("obol.db");
@@ -203,6 +203,23 @@ mod tests {
         let Change::Key(key) = keys::load_change(&db, id).unwrap() else { panic!("a key") };
         let promoted = Promoted { position: Position::START, at: Timestamp::from_secs(9) };
         assert_eq!((key.promoted, key.wrapped, key.retired_at), (Some(promoted), vec![7], None));
+    }
+
+    #[tokio::test]
+    async fn what_was_there_before_people_signed_in_has_usual_settings_and_an_empty_profile() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = new_database(folder.path());
+        migrate_through(&db, &MIGRATIONS[..4]).unwrap();
+        let rows =
+            "INSERT INTO clients VALUES ('c', 'C', NULL, TRUE, '', '', '', '', 0, 0, FALSE, FALSE, 9, NULL);
+            INSERT INTO users VALUES (x'07070707070707070707070707070707', 'alice', NULL, '', TRUE, 9, NULL)";
+        db.execute_batch(rows).unwrap();
+        drop(db);
+        let store = SqliteStore::open(folder.path()).unwrap();
+        let client = store.find_client(&ClientId::new("c").unwrap()).await.unwrap().unwrap();
+        assert_eq!(client.settings, ClientSettings::default());
+        let user = store.find_user_by_id(SubjectId::from_bytes([7; 16])).await.unwrap().unwrap();
+        assert_eq!((user.username.as_str(), user.profile), ("alice", Profile::default()));
     }
 
     #[test]

@@ -58,13 +58,11 @@ pub enum SealFailed {
 /// How many bytes of what is authenticated beside a seal are its own: prefix, version and key id.
 pub(crate) const ASSOCIATED_BYTES: usize = 4 + HEADER_BYTES;
 
-/// What stood under a seal, and the seal's tag: it is of this and of all that was authenticated beside it.
+/// What stood under a seal, and whose seal that was.
 pub(crate) struct Opened<'a> {
     pub(crate) plain: &'a [u8],
-    pub(crate) tag: [u8; TAG_BYTES],
+    pub(crate) key: KeyId,
 }
-
-pub(crate) const TAG_BYTES: usize = 16;
 
 /// Room for the bytes of one opened token, so that opening allocates nothing.
 pub struct Scratch([u8; MAX_TOKEN_CHARS / 4 * 3]);
@@ -168,11 +166,10 @@ pub(crate) fn open_under<'a>(
     if version != VERSION {
         return Err(Refusal::Malformed);
     }
-    let tag = *sealed.last_chunk().ok_or(Refusal::Malformed)?;
     let own = associated.first_chunk_mut().ok_or(Refusal::Malformed)?;
     *own = self::associated(kind, *header);
-    let plain = keys.open(KeyId::from_bytes(key_id), *nonce, associated, sealed)?;
-    Ok(Opened { plain, tag })
+    let key = KeyId::from_bytes(key_id);
+    Ok(Opened { plain: keys.open(key, *nonce, associated, sealed)?, key })
 }
 
 /// The key with which an access token of either form says that it was sealed; `None` if it is none. Proves nothing.
@@ -210,6 +207,8 @@ fn associated(kind: CredentialKind, header: [u8; HEADER_BYTES]) -> [u8; ASSOCIAT
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::claims::tests::sample;
     use crate::{Sign, Signed};
@@ -273,6 +272,10 @@ pub(crate) mod tests {
                 Ok(signature) if signature == signed.signature => Ok(()),
                 _ => Err(Refusal::Forged),
             }
+        }
+
+        fn recall(&self, _: &str) -> Option<Arc<[u8]>> {
+            None
         }
     }
 
@@ -360,6 +363,10 @@ pub(crate) mod tests {
 
             fn check(&self, _: &Signed<'_>) -> Result<(), Refusal> {
                 panic!("checked")
+            }
+
+            fn recall(&self, _: &str) -> Option<Arc<[u8]>> {
+                panic!("looked for")
             }
         }
         for start in ["oba_", "eyJ.A."] {

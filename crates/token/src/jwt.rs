@@ -3,11 +3,16 @@
 //! `header.payload.signature` in base64url (RFC 7515 §7.1). What counts here is not what the payload says but the sealed claims
 //! in its last member, the same as in an opaque token; what it says is for others. The seal covers header and payload.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::access::{ASSOCIATED_BYTES, TAG_BYTES, claimed_sealing_key as claimed_in, open_under, seal_under};
-use crate::{Algorithm, Claims, CredentialKind, KeyId, MAX_TOKEN_CHARS, OpenSeal, Refusal, Seal, SealFailed};
+use crate::access::{ASSOCIATED_BYTES, claimed_sealing_key as claimed_in, open_under, seal_under};
+use crate::{
+    Algorithm, Claims, ClaimsError, CredentialKind, KeyId, MAX_TOKEN_CHARS, OpenSeal, Refusal, Seal,
+    SealFailed,
+};
 
 /// The key that signs new tokens. `obol-keys` implements it.
 pub trait Sign {
@@ -26,6 +31,10 @@ pub trait CheckSignature {
     /// Whether a key that is in use writes this header, letter for letter. None is ever read.
     fn knows(&self, header: &str) -> bool;
 
+    /// The encoded claims of this very token, if [`Self::check`] has found its signature to fit before, and the key that has
+    /// sealed them is in use still.
+    fn recall(&self, token: &str) -> Option<Arc<[u8]>>;
+
     /// Checks the signature of a token whose seal fits.
     ///
     /// # Errors
@@ -33,17 +42,21 @@ pub trait CheckSignature {
     fn check(&self, signed: &Signed<'_>) -> Result<(), Refusal>;
 }
 
-/// A signature to check.
+/// A signature to check, and what it is about.
 #[derive(Debug, Clone, Copy)]
 pub struct Signed<'a> {
-    /// As it stands in the token.
+    /// The whole token.
+    pub token: &'a str,
+    /// Its header, as it stands there.
     pub header: &'a str,
-    /// What is signed: header and payload as they stand in the token.
+    /// What is signed: header and payload, as they stand there.
     pub message: &'a str,
     /// The signature, decoded.
     pub signature: &'a [u8],
-    /// The tag of the seal, which fits this message and, with all but no chance, no other that was ever sealed here.
-    pub seal: [u8; TAG_BYTES],
+    /// The key that has sealed its claims.
+    pub sealed_with: KeyId,
+    /// Its claims, encoded.
+    pub claims: &'a [u8],
 }
 
 /// The one header of access tokens of this key and algorithm, encoded (RFC 9068 §2.1). `kid` is in base64url.
@@ -82,7 +95,7 @@ pub fn seal_and_sign(
     nonce: [u8; 12],
 ) -> Result<String, SealFailed> {
     let members = said.strip_prefix('{').and_then(|said| said.strip_suffix('}'));
-    let members = members.filter(|members| !members.is_empty()).ok_or(crate::ClaimsError::Malformed)?;
+    let members = members.filter(|members| !members.is_empty()).ok_or(ClaimsError::Malformed)?;
     let mut plain = Vec::with_capacity(160);
     claims.encode(&mut plain)?;
     let header = sign.header();
@@ -115,6 +128,11 @@ pub(crate) fn open_signed<'a>(
     if !keys.knows(header) {
         return Err(claimed_by(header).map_or(Refusal::Malformed, |_| Refusal::UnknownKey));
     }
+    if let Some(claims) = keys.recall(presented) {
+        let recalled = buffer.get_mut(..claims.len()).ok_or(Refusal::Malformed)?;
+        recalled.copy_from_slice(&claims);
+        return Ok(recalled);
+    }
     let mut room = Room::default();
     let Payload { associated, sealed } = room.decode(header, payload).ok_or(Refusal::Malformed)?;
     let opened = open_under(CredentialKind::SignedClaims, sealed, associated, keys, buffer)?;
@@ -122,8 +140,9 @@ pub(crate) fn open_signed<'a>(
     let length =
         URL_SAFE_NO_PAD.decode_slice(signature, &mut signature_bytes).map_err(|_| Refusal::Malformed)?;
     let signature = signature_bytes.get(..length).ok_or(Refusal::Malformed)?;
-    keys.check(&Signed { header, message, signature, seal: opened.tag })?;
-    Ok(opened.plain)
+    let (sealed_with, claims) = (opened.key, opened.plain);
+    keys.check(&Signed { token: presented, header, message, signature, sealed_with, claims })?;
+    Ok(claims)
 }
 
 /// Of an RSA key of 8192 bits, the greatest that can be imported.
@@ -348,7 +367,7 @@ mod tests {
     fn what_is_no_object_with_a_member_or_too_long_is_not_signed() {
         let made = |said: &str| seal_and_sign(&sample(), said, &KEY, &KEY, [7; 12]);
         for said in ["", "{}", "[]", "{\"a\":1", "\"a\":1}"] {
-            assert_eq!(made(said), Err(SealFailed::Claims(crate::ClaimsError::Malformed)), "{said}");
+            assert_eq!(made(said), Err(SealFailed::Claims(ClaimsError::Malformed)), "{said}");
         }
         assert_eq!(made(&format!("{{\"a\":\"{}\"}}", "s".repeat(2_900))), Err(SealFailed::TooLong));
         assert!(made(&format!("{{\"a\":\"{}\"}}", "s".repeat(2_600))).is_ok());

@@ -2,8 +2,8 @@
 
 use obol_keys::PlainSecret;
 use obol_store::{
-    AddOutcome, Appended, ChangeOutcome, Client, ClientKind, ClientSettings, Clients, GrantType, StoreError,
-    SubjectType,
+    AccessTokenFormat, AddOutcome, Appended, ChangeOutcome, Client, ClientKind, ClientSettings, Clients,
+    GrantType, StoreError, SubjectType,
 };
 use obol_token::{ClientId, Lifetime, Scopes, Timestamp};
 
@@ -91,9 +91,9 @@ pub enum ClientSpecError {
     Name,
     /// More scopes than a token can say.
     #[error(
-        "the names of all scopes together have at most {MAX_SCOPE_CHARS} characters; attach fewer or shorter ones"
+        "the names of all scopes together have at most {0} characters at such a client; attach fewer or shorter ones"
     )]
-    Scopes,
+    Scopes(usize),
     /// A refresh token that does not expire.
     #[error("the lifetime of refresh tokens is at least 1 second")]
     RefreshLifetime,
@@ -109,7 +109,13 @@ pub enum ClientSpecError {
 }
 
 /// The most characters of all scopes of a client, so that its tokens stay well under their 4,096.
-const MAX_SCOPE_CHARS: usize = 1_500;
+const fn max_scope_chars(format: AccessTokenFormat) -> usize {
+    match format {
+        AccessTokenFormat::Opaque => 1_500,
+        // It says them twice, once within its seal, and is longer by the rest.
+        AccessTokenFormat::Jwt => 600,
+    }
+}
 
 /// A client just added.
 #[derive(Debug)]
@@ -240,8 +246,9 @@ fn check(spec: &ClientSpec) -> Result<(), ClientSpecError> {
     if spec.name.chars().count() > 200 || spec.name.chars().any(char::is_control) {
         return Err(ClientSpecError::Name);
     }
-    if spec.default_scopes.to_string().len() + spec.optional_scopes.to_string().len() > MAX_SCOPE_CHARS {
-        return Err(ClientSpecError::Scopes);
+    let most = max_scope_chars(spec.settings.access_token_format);
+    if spec.default_scopes.to_string().len() + spec.optional_scopes.to_string().len() > most {
+        return Err(ClientSpecError::Scopes(most));
     }
     match spec.refresh_token_lifetime {
         Lifetime::Never => Err(ClientSpecError::RefreshLifetime),

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod browser;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -170,9 +172,9 @@ impl Rooms {
         let (form, authorization): (&'static str, &'static str) =
             (form.to_owned().leak(), authorization.to_owned().leak());
         let params = Params::from_form(form.as_bytes()).unwrap();
-        let (query, body) = match endpoint.method {
-            obol_oauth::Method::Get => (params, Params::default()),
-            obol_oauth::Method::Post => (Params::default(), params),
+        let (query, body) = match endpoint.methods {
+            [obol_oauth::Method::Get, ..] => (params, Params::default()),
+            _ => (Params::default(), params),
         };
         let request = Box::leak(Box::new(Request {
             endpoint,

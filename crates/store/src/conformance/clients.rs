@@ -1,14 +1,19 @@
 //! Rules of [`crate::Clients`].
 #![allow(missing_docs, reason = "each rule is said by its name")]
 
-use obol_token::{ClientId, Denied, Expiry, Position};
+use std::num::NonZeroU32;
+
+use obol_token::{Algorithm, ClientId, Denied, Expiry, Position};
 use tokio::task::JoinSet;
 
 use super::samples::{
     Fresh, add_client, at, begin, changed, client, client_id, denial, family, hash, is_live, lifetime,
     log_end, people, scopes, told,
 };
-use crate::{AddOutcome, Change, ChangeOutcome, Client, ClientKind, GrantType, Store};
+use crate::{
+    AccessTokenFormat, AddOutcome, ApplicationType, Change, ChangeOutcome, Client, ClientKind,
+    ClientSettings, GrantType, Store, SubjectType,
+};
 
 pub async fn an_added_client_is_found_as_it_was(store: Fresh) {
     let bare = Client {
@@ -28,6 +33,19 @@ pub async fn an_added_client_is_found_as_it_was(store: Fresh) {
         access_token_lifetime: lifetime(i64::from(u32::MAX)),
         may_introspect: true,
         single_family: true,
+        settings: ClientSettings {
+            application_type: ApplicationType::Native,
+            require_pkce: false,
+            ask_consent: false,
+            access_token_format: AccessTokenFormat::Jwt,
+            id_token_signed_response_alg: Algorithm::EdDsa,
+            userinfo_signed_response_alg: Some(Algorithm::Ps256),
+            subject_type: SubjectType::Pairwise,
+            sector_identifier: Some("sector.example".to_owned()),
+            default_max_age_secs: Some(u32::MAX),
+            resources: vec!["https://api.example/a b".to_owned()],
+            family_lifetime_secs: NonZeroU32::new(86_400),
+        },
         created_at: at(-5),
         ..client("rich")
     };

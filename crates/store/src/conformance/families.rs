@@ -1,12 +1,13 @@
 //! Rules of [`crate::Families`]: beginning, finding and leaving. Rotation is in `rotations.rs`.
 #![allow(missing_docs, reason = "each rule is said by its name")]
 
-use obol_token::{Denied, Expiry, SubjectId};
+use obol_token::{Denied, Expiry, SessionId, SubjectId};
 use tokio::task::JoinSet;
 
 use super::samples::{
-    Fresh, REFRESH_SECS, at, begin, changed, client_id, denial, deny, entries, family, hash, is_live,
-    log_end, pass_time, people, rotate, rotation, scopes, serve, stored, until, username,
+    Fresh, REFRESH_SECS, at, begin, changed, client_id, denial, deny, entries, family, family_id, hash,
+    is_live, log_end, pass_time, people, rotate, rotation, scopes, serve, stored, subject_id, until,
+    username,
 };
 use crate::{BeginOutcome, Deny, Family, NewFamily, RotateOutcome, Rotation, Store, StoreError};
 
@@ -14,6 +15,8 @@ pub async fn a_begun_family_is_found(store: Fresh) {
     people(&*store).await;
     let plain = family(1, "fcare", "alice");
     let endless = NewFamily {
+        session: Some(SessionId::from_bytes([7; 16])),
+        details: "{\"resource\":\"https://api.example\"}".to_owned(),
         scopes: scopes(""),
         refresh_expires_at: Expiry::Never,
         access_expires_at: Expiry::Never,
@@ -34,6 +37,27 @@ pub async fn a_begun_family_is_found(store: Fresh) {
             ended: None,
         };
         assert_eq!(stored(&*store, &family).await, expected);
+        assert_eq!(store.find_family_by_id(family.id).await, Ok(Some(expected)));
+    }
+    assert_eq!(store.find_family_by_id(family_id(9)).await, Ok(None));
+}
+
+pub async fn the_families_of_a_person_that_live_are_listed_the_latest_first(store: Fresh) {
+    people(&*store).await;
+    assert_eq!(store.list_families(subject_id("alice"), at(0)).await, Ok(Vec::new()));
+    for (number, issued_at) in [(1, at(20)), (2, at(40)), (3, at(30))] {
+        begin(&*store, &NewFamily { issued_at, ..family(number, "fcare", "alice") }).await;
+    }
+    let (refresh_expires_at, access_expires_at) = (until(100), until(50));
+    begin(&*store, &NewFamily { refresh_expires_at, ..family(4, "gateway", "alice") }).await;
+    begin(&*store, &NewFamily { refresh_expires_at, access_expires_at, ..family(5, "fcare", "alice") }).await;
+    begin(&*store, &family(6, "fcare", "bob")).await;
+    deny(&*store, &Deny::Family(family_id(3)), at(50)).await;
+    for (secs, expected) in [(99, &[2, 1, 4, 5][..]), (100, &[2, 1, 4]), (REFRESH_SECS, &[])] {
+        let listed = store.list_families(subject_id("alice"), at(secs)).await.unwrap();
+        let ids: Vec<_> = listed.iter().map(|family| family.id).collect();
+        let expected: Vec<_> = expected.iter().map(|number| family_id(*number)).collect();
+        assert_eq!(ids, expected, "{secs}");
     }
 }
 

@@ -6,12 +6,18 @@
 
 pub mod change_log;
 pub mod clients;
+pub mod codes;
+pub mod consents;
 pub mod denials;
 pub mod families;
 pub mod keys;
 pub mod nodes;
+pub mod redemptions;
 pub mod rotations;
 mod samples;
+pub mod session_ends;
+pub mod sessions;
+mod sign_ins;
 pub mod users;
 
 pub use crate::conformance_suite as suite;
@@ -72,6 +78,7 @@ macro_rules! conformance_suite {
             }
             families {
                 a_begun_family_is_found
+                the_families_of_a_person_that_live_are_listed_the_latest_first
                 an_unknown_lineage_is_not_found
                 nothing_begins_for_a_client_or_person_who_is_gone
                 nothing_begins_for_a_request_from_before_a_denial
@@ -125,6 +132,79 @@ macro_rules! conformance_suite {
                 what_was_lost_of_a_key_is_put_back
                 kinds_do_not_touch_each_other
             }
+            sessions {
+                a_begun_session_is_found_by_its_secret
+                a_session_ends_at_the_second_of_either_limit
+                use_moves_the_idle_limit_on_and_never_back_or_past_the_end
+                nothing_begins_for_a_person_who_is_gone
+                nothing_begins_for_a_request_from_before_a_denial
+                an_id_or_secret_in_use_begins_nothing
+                whatever_ends_a_person_s_tokens_ends_the_sessions
+                a_disabled_person_has_no_session_whatever_its_position
+                a_renewed_session_keeps_its_id_and_its_old_secret_is_good_for_nothing
+                a_session_of_another_person_is_not_renewed_and_stays
+                a_session_that_does_not_stand_is_not_renewed
+                nothing_is_renewed_for_a_request_from_before_a_denial_or_a_person_who_is_gone
+                a_renewed_session_counts_from_its_new_position
+                the_sessions_of_a_person_are_listed_the_latest_first
+                a_session_leaves_when_it_ends_in_any_case
+                no_session_begun_beside_a_disabling_stands
+            }
+            session_ends {
+                ending_a_session_ends_the_families_that_it_began_and_no_other
+                a_session_is_ended_once_and_by_its_person_alone
+                ending_a_session_that_gave_nothing_appends_nothing
+                ending_a_session_ends_its_unused_codes_and_no_other
+                a_session_that_does_not_stand_can_still_be_ended
+                no_session_of_a_deleted_person_stays
+                of_50_parallel_ends_of_one_session_one_ends_it
+                no_code_redeemed_beside_the_end_of_its_session_gives_a_family_that_lives
+            }
+            codes {
+                an_added_code_is_found
+                nothing_is_added_without_a_session_of_the_person_that_stands
+                nothing_is_added_without_a_consent
+                nothing_is_added_for_a_client_or_person_who_is_gone
+                nothing_is_added_for_a_request_from_before_a_denial
+                a_code_in_use_is_a_conflict
+                deleting_a_person_or_a_client_ends_the_unused_codes
+                a_code_leaves_when_it_expires_or_with_the_first_tokens_it_gave
+                codes_that_leave_do_not_set_swept_through
+            }
+            redemptions {
+                a_redeemed_code_begins_its_family
+                a_single_family_that_a_code_begins_ends_the_others
+                a_code_expires_at_its_second
+                a_second_use_within_grace_changes_nothing
+                a_late_second_use_ends_the_family_and_denies_its_tokens
+                a_code_whose_family_has_ended_is_reused_at_that_end
+                a_code_whose_family_has_left_is_still_known_as_used
+                an_unknown_code_is_unknown
+                to_another_client_a_code_is_unknown_and_stays
+                a_code_begins_no_family_of_another_person_or_session
+                a_code_is_gone_when_its_session_reaches_a_limit
+                a_code_from_before_a_denial_is_gone
+                a_code_that_is_gone_leaves_when_it_expires
+                a_code_of_a_session_that_was_renewed_is_good
+                an_id_or_lineage_in_use_leaves_the_code_unused
+                of_50_parallel_uses_of_one_code_one_is_first_and_a_late_one_ends_its_family
+                of_50_parallel_uses_without_grace_one_is_first_and_the_family_ends
+                no_code_redeemed_beside_a_disabling_gives_a_family_that_lives
+            }
+            consents {
+                a_consent_takes_the_place_of_the_one_before
+                the_consents_of_a_person_are_listed_by_client
+                denying_everything_forgets_what_people_have_allowed
+                giving_a_consent_tells_the_nodes_nothing
+                nothing_is_stored_for_who_is_not_there
+                consents_go_with_the_person_and_with_the_client
+                a_consent_outlives_what_ends_tokens
+                withdrawing_ends_what_the_person_gave_the_client_and_nothing_else
+                a_code_that_was_used_is_known_after_the_consent_is_withdrawn
+                withdrawing_what_gave_nothing_appends_nothing
+                withdrawing_ends_families_also_where_no_consent_is_stored
+                no_code_redeemed_beside_a_withdrawal_gives_a_family_that_lives
+            }
             users {
                 an_added_person_is_found_by_name_and_by_id
                 adding_a_person_tells_the_nodes_nothing
@@ -132,6 +212,7 @@ macro_rules! conformance_suite {
                 the_name_of_a_deleted_person_is_never_given_out_again
                 an_id_in_use_is_a_conflict
                 people_are_listed_by_name
+                a_new_profile_replaces_the_old_and_ends_nothing
                 an_unknown_person_cannot_be_changed
                 disabling_denies_the_tokens_and_ends_the_families
                 enabling_brings_nothing_back
@@ -166,6 +247,11 @@ mod tests {
             ("nodes", include_str!("nodes.rs")),
             ("rotations", include_str!("rotations.rs")),
             ("keys", include_str!("keys.rs")),
+            ("sessions", include_str!("sessions.rs")),
+            ("session_ends", include_str!("session_ends.rs")),
+            ("codes", include_str!("codes.rs")),
+            ("redemptions", include_str!("redemptions.rs")),
+            ("consents", include_str!("consents.rs")),
             ("users", include_str!("users.rs")),
         ];
         for (name, source) in modules {

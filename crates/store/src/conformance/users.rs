@@ -8,10 +8,11 @@ use super::samples::{
     Fresh, add_user, at, begin, changed, denial, entries, family, is_live, log_end, people, subject_id, user,
     username,
 };
-use crate::{AddOutcome, ChangeOutcome, PasswordHash, StoreError, User};
+use crate::{AddOutcome, ChangeOutcome, PasswordHash, Profile, StoreError, User};
 
 pub async fn an_added_person_is_found_by_name_and_by_id(store: Fresh) {
-    let nobody = User { email: None, enabled: false, created_at: at(-5), ..user("nobody") };
+    let profile = serde_json::from_str(r#"{"given_name":"No","groups":["staff"]}"#).unwrap();
+    let nobody = User { email: None, profile, enabled: false, created_at: at(-5), ..user("nobody") };
     for user in [user("alice"), nobody] {
         add_user(&*store, &user).await;
         assert_eq!(store.find_user(&user.username).await, Ok(Some(user.clone())));
@@ -65,6 +66,32 @@ pub async fn people_are_listed_by_name(store: Fresh) {
     assert_eq!(store.list_users().await.unwrap(), ["a@b", "alice", "b.ob", "bob"].map(user));
 }
 
+pub async fn a_new_profile_replaces_the_old_and_ends_nothing(store: Fresh) {
+    people(&*store).await;
+    let (family, alice) = (family(1, "fcare", "alice"), user("alice"));
+    begin(&*store, &family).await;
+    let log = entries(&*store).await;
+    let profiles = [
+        (
+            Some("new@example.com"),
+            r#"{"name":"Älice \u0000 \"A\"","address":{"country":"CH"},"groups":["a","b"]}"#,
+        ),
+        (None, r#"{"email_verified":true,"updated_at":4000000000}"#),
+        (Some("last@example.com"), "{}"),
+    ];
+    for (email, profile) in profiles {
+        let profile: Profile = serde_json::from_str(profile).unwrap();
+        let position = changed(store.set_user_profile(&alice.username, email, &profile).await.unwrap());
+        assert_eq!(position, log_end(&*store).await);
+        let expected = User { email: email.map(str::to_owned), profile, ..alice.clone() };
+        assert_eq!(store.find_user(&alice.username).await, Ok(Some(expected.clone())));
+        assert_eq!(store.find_user_by_id(alice.id).await, Ok(Some(expected)));
+    }
+    assert_eq!(entries(&*store).await, log);
+    assert!(is_live(&*store, &family).await);
+    assert_eq!(store.find_user(&username("bob")).await, Ok(Some(user("bob"))));
+}
+
 pub async fn an_unknown_person_cannot_be_changed(store: Fresh) {
     people(&*store).await;
     let (end, name) = (log_end(&*store).await, username("other"));
@@ -72,6 +99,8 @@ pub async fn an_unknown_person_cannot_be_changed(store: Fresh) {
     assert_eq!(store.set_user_enabled(&name, false, at(1)).await, Ok(ChangeOutcome::Unknown));
     assert_eq!(store.set_user_password(&name, &password, at(1)).await, Ok(ChangeOutcome::Unknown));
     assert_eq!(store.delete_user(&name, at(1)).await, Ok(ChangeOutcome::Unknown));
+    let profile = Profile::default();
+    assert_eq!(store.set_user_profile(&name, None, &profile).await, Ok(ChangeOutcome::Unknown));
     assert_eq!(log_end(&*store).await, end);
 }
 
@@ -133,6 +162,8 @@ pub async fn a_deleted_person_cannot_be_changed(store: Fresh) {
     assert_eq!(store.set_user_enabled(&name, true, at(2)).await, Ok(ChangeOutcome::Unknown));
     assert_eq!(store.set_user_password(&name, &password, at(2)).await, Ok(ChangeOutcome::Unknown));
     assert_eq!(store.delete_user(&name, at(2)).await, Ok(ChangeOutcome::Unknown));
+    let profile = Profile::default();
+    assert_eq!(store.set_user_profile(&name, None, &profile).await, Ok(ChangeOutcome::Unknown));
     assert_eq!(log_end(&*store).await, position);
 }
 

@@ -1,7 +1,7 @@
 //! A client as the command line shows one.
 
 use obol_keys::PlainSecret;
-use obol_store::{Client, ClientKind, ClientSettings};
+use obol_store::{AccessTokenFormat, Client, ClientKind, ClientSettings};
 use obol_token::Scopes;
 use serde::Serialize;
 
@@ -24,6 +24,7 @@ pub(super) struct ClientView {
     optional_scopes: Vec<String>,
     redirect_uris: Vec<String>,
     refresh_token_ttl: u32,
+    #[serde(flatten)]
     settings: ClientSettings,
     single_family: bool,
     #[serde(rename = "type")]
@@ -72,6 +73,8 @@ impl Answer for ClientView {
             ("default scopes", list(&self.default_scopes)),
             ("optional scopes", list(&self.optional_scopes)),
             ("redirect URIs", list(&self.redirect_uris)),
+            ("access tokens are", format_name(self.settings.access_token_format).to_owned()),
+            ("ID tokens signed", format!("with {}", self.settings.id_token_signed_response_alg.name())),
             ("access tokens live", lifetime(self.access_token_ttl)),
             ("refresh tokens live", lifetime(self.refresh_token_ttl)),
             ("may introspect", yes_no(self.introspection)),
@@ -83,6 +86,13 @@ impl Answer for ClientView {
             rows.push(("", "Keep it now: it is not shown again.".to_owned()));
         }
         sheet(rows)
+    }
+}
+
+const fn format_name(format: AccessTokenFormat) -> &'static str {
+    match format {
+        AccessTokenFormat::Opaque => "opaque",
+        AccessTokenFormat::Jwt => "JWT",
     }
 }
 
@@ -156,7 +166,7 @@ mod tests {
     #[test]
     fn a_client_has_the_agreed_keys_and_no_hash() {
         let json = serde_json::to_value(ClientView::new(&client(ClientKind::Public), None)).unwrap();
-        let expected = r#"{"access_token_ttl":3600,"client_id":"fcare","created_at":"2026-11-21T10:00:00Z","default_scopes":["read","write"],"enabled":true,"grants":["password","refresh_token"],"introspection":false,"name":"FortiCare","optional_scopes":[],"redirect_uris":[],"refresh_token_ttl":86400,"single_family":false,"type":"public"}"#;
+        let expected = r#"{"access_token_format":"opaque","access_token_ttl":3600,"application_type":"web","ask_consent":true,"client_id":"fcare","created_at":"2026-11-21T10:00:00Z","default_max_age_secs":null,"default_scopes":["read","write"],"enabled":true,"family_lifetime_secs":null,"grants":["password","refresh_token"],"id_token_signed_response_alg":"ES256","introspection":false,"name":"FortiCare","optional_scopes":[],"redirect_uris":[],"refresh_token_ttl":86400,"require_pkce":true,"resources":[],"sector_identifier":null,"single_family":false,"subject_type":"public","type":"public","userinfo_signed_response_alg":null}"#;
         assert_eq!(json.to_string(), expected);
     }
 

@@ -40,9 +40,9 @@ Example:
   obol keys import signing-key.pem";
 
 const RETIRE_HELP: &str = "\
-Access tokens that the key has sealed are refused everywhere when the command has returned, and a
-signing key is published no more. Refresh tokens stay. `obol keys list` says until when tokens of
-the key may live; before that moment the command asks.
+Access tokens that the key has sealed or signed are refused everywhere when the command has
+returned, and a signing key is published no more. Refresh tokens stay. `obol keys list` says until
+when tokens of the key may live; before that moment the command asks.
 
 Examples:
   obol keys retire 1f8b0c3d

@@ -8,7 +8,7 @@ use obol_store::{AuditEvent, AuditRecord, Code, NewFamily, RedeemOutcome, Redemp
 use obol_token::{Expiry, FamilyId, Scopes, TokenId};
 
 use super::authorization::{CodeDetails, Granted, fits};
-use super::id_token::IdToken;
+use super::id_token::{IdToken, name_of};
 use super::{Feature, Grant, Part, Pending, nothing};
 use crate::client_authentication::AuthenticatedClient;
 use crate::engine::Call;
@@ -152,7 +152,7 @@ impl<'a> Redeeming<'a> {
     ) -> Result<(TokenAnswer, TokenId), OAuthError> {
         let (call, client, granted) = (self.call, self.client, &self.details.granted);
         let now = call.request.arrival.now;
-        let person = Person { subject: self.user.id, username: self.user.username.as_str().to_owned() };
+        let person = Person { subject: self.user.id, username: name_of(call.engine, client, &self.user)? };
         let issue = Issue {
             client,
             person: Some(&person),

@@ -117,6 +117,22 @@ pub(crate) fn subject_of(engine: &Engine, client: &Client, subject: SubjectId) -
     })
 }
 
+/// Whether this client knows people by subjects that no other sector has.
+pub(crate) fn is_pairwise(client: &Client) -> bool {
+    client.settings.subject_type == SubjectType::Pairwise
+}
+
+/// The name under which a person appears in what this client is given: nothing more than `sub` where that is pairwise.
+///
+/// # Errors
+/// 503 without a lease.
+pub(crate) fn name_of(engine: &Engine, client: &Client, user: &User) -> Result<String, OAuthError> {
+    match is_pairwise(client) {
+        true => subject_of(engine, client, user.id),
+        false => Ok(user.username.as_str().to_owned()),
+    }
+}
+
 /// `sub` of an ID token that this installation has signed, expired or not (`id_token_hint`, §3.1.2.1).
 ///
 /// # Errors

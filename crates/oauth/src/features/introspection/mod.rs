@@ -8,6 +8,7 @@ use obol_replica::{NotVerified, Stale};
 use obol_token::{Asked, Claims, Expiry, Scratch};
 use serde_json::{Map, Value, json};
 
+use super::id_token::{is_pairwise, name_of, subject_of};
 use super::{ClientRule, Endpoint, Feature, Method, Part, Pending, Steps};
 use crate::answer::username;
 use crate::client_authentication::AuthenticatedClient;
@@ -72,13 +73,19 @@ fn introspect_access_token<'a>(
         false => Asked::Client(client.id.as_str()),
     };
     match call.vouched.verify(token, asked, call.request.arrival.now, scratch) {
-        Ok(claims) => Ok(active(call.engine, &claims)),
+        Ok(claims) => {
+            let of = call.vouched.memory().client(claims.client_id);
+            let knows_pairwise = of.is_some_and(|client| is_pairwise(&client));
+            Ok(active(call.engine, &claims, knows_pairwise))
+        }
         Err(NotVerified::Refused(_)) => Ok(Introspection::INACTIVE),
         Err(NotVerified::Stale(stale)) => Err(stale),
     }
 }
 
-fn active<'a>(engine: &'a Engine, claims: &Claims<'a>) -> Introspection<'a> {
+/// A client that knows people by pairwise subjects has tokens that name them so.
+fn active<'a>(engine: &'a Engine, claims: &Claims<'a>, knows_pairwise: bool) -> Introspection<'a> {
+    let username = username(claims);
     Introspection::Active {
         active: true,
         aud: claims.audience.map(Into::into),
@@ -88,9 +95,12 @@ fn active<'a>(engine: &'a Engine, claims: &Claims<'a>) -> Introspection<'a> {
         iss: engine.settings.issuer.as_str().into(),
         jti: Some(claims.token_id),
         scope: claims.scopes.into(),
-        sub: About::of(claims),
+        sub: match claims.subject.filter(|_| !knows_pairwise) {
+            Some(subject) => About::Person(subject.id),
+            None => About::Named(username.clone()),
+        },
         token_type: Some("Bearer"),
-        username: username(claims),
+        username,
     }
 }
 
@@ -105,10 +115,9 @@ async fn introspect_refresh_token(
         return Ok(Introspection::INACTIVE);
     };
     let may_know = client.may_introspect || family.client_id == client.id;
-    let client_enabled =
-        call.vouched.memory().client(family.client_id.as_str()).is_some_and(|client| client.enabled);
-    let stands = client_enabled
-        && family.ended.is_none()
+    let of = call.vouched.memory().client(family.client_id.as_str()).filter(|client| client.enabled);
+    let Some(of) = of else { return Ok(Introspection::INACTIVE) };
+    let stands = family.ended.is_none()
         && !family.refresh_expires_at.is_over(now)
         && same_hash(&family.current, &token.hash());
     let user = store.find_user_by_id(family.subject).await?.filter(|user| user.enabled);
@@ -124,9 +133,9 @@ async fn introspect_refresh_token(
         iss: call.engine.settings.issuer.as_str().to_owned().into(),
         jti: None,
         scope: family.scopes.to_string().into(),
-        sub: About::Person(family.subject),
+        sub: About::Named(subject_of(call.engine, &of, family.subject)?.into()),
         token_type: None,
-        username: user.username.as_str().to_owned().into(),
+        username: name_of(call.engine, &of, &user)?.into(),
     })
 }
 

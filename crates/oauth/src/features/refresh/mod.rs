@@ -9,7 +9,7 @@ use obol_token::TokenId;
 use zeroize::Zeroizing;
 
 use super::authorization::Granted;
-use super::id_token::IdToken;
+use super::id_token::{IdToken, name_of};
 use super::{Feature, Grant, Part, Pending, nothing};
 use crate::client_authentication::AuthenticatedClient;
 use crate::engine::Call;
@@ -105,7 +105,7 @@ impl Refreshed<'_> {
         let (call, client, granted) = (self.call, self.client, self.granted);
         let (body, now) = (&call.request.body, call.request.arrival.now);
         let scopes = decide_narrowed(&self.family.scopes, parse_requested(body)?.as_ref())?;
-        let person = Person { subject: self.user.id, username: self.user.username.as_str().to_owned() };
+        let person = Person { subject: self.user.id, username: name_of(call.engine, client, self.user)? };
         let granted_resource = granted.and_then(|granted| granted.resource.as_deref());
         let issue = Issue {
             client,

@@ -1,0 +1,183 @@
+//! Codes: good once, for their time, for who shows what belongs to them.
+
+mod rooms;
+
+use obol_oauth::{Authorized, Decision, ErrorCode};
+use obol_replica::Clock;
+use obol_store::AuditEvent;
+use obol_token::Timestamp;
+use rooms::browser::{Browser, CALLBACK, CHALLENGE, VERIFIER};
+use rooms::{ALICE, Rooms, START_SECS};
+
+async fn open() -> Rooms {
+    let rooms = Rooms::open().await;
+    let mut spec = rooms.spec("people", &["authorization_code", "refresh_token"], None);
+    spec.redirect_uris = vec![CALLBACK.to_owned()];
+    spec.default_scopes = "openid".parse().unwrap();
+    rooms.add(spec).await;
+    rooms
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s_26_a_code_is_good_until_the_second_it_expires() {
+    for (secs, good) in [(0, true), (59, true), (60, false), (61, false)] {
+        let rooms = open().await;
+        let alice = Browser::signed_in(&rooms).await;
+        let code = alice.code("").await;
+        rooms.clock.set_secs_after_start(secs);
+        let redeemed = alice.redeem(&code, VERIFIER).await;
+        match good {
+            true => assert!(rooms.stands_at("people", &redeemed.unwrap().access_token).await, "{secs}"),
+            false => assert_eq!(redeemed.unwrap_err().code(), ErrorCode::InvalidGrant, "{secs}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s_25_a_late_valid_replay_ends_the_family_and_one_at_the_same_time_ends_nothing() {
+    for (secs, ends) in [(0, false), (1, false), (2, true), (59, true), (600, true)] {
+        let rooms = open().await;
+        let alice = Browser::signed_in(&rooms).await;
+        let code = alice.code("").await;
+        let pair = alice.redeem(&code, VERIFIER).await.unwrap();
+        rooms.clock.set_secs_after_start(secs);
+        assert_eq!(alice.redeem(&code, VERIFIER).await.unwrap_err().code(), ErrorCode::InvalidGrant);
+        // Asked as of the beginning, when the token had not expired yet.
+        rooms.clock.set_secs_after_start(secs.min(30));
+        assert_eq!(rooms.stands_at("people", &pair.access_token).await, !ends, "{secs}");
+        assert_eq!(rooms.audit.events().contains(&AuditEvent::CodeReused), ends, "{secs}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s_25_a_replay_that_does_not_show_what_belongs_to_the_code_ends_nothing() {
+    let rooms = open().await;
+    let alice = Browser::signed_in(&rooms).await;
+    let code = alice.code("").await;
+    let pair = alice.redeem(&code, VERIFIER).await.unwrap();
+    rooms.clock.set_secs_after_start(10);
+    let other_verifier = "x".repeat(43);
+    for verifier in [CHALLENGE, &other_verifier, ""] {
+        let refused = alice.redeem(&code, verifier).await.unwrap_err();
+        assert_eq!(refused.code(), ErrorCode::InvalidGrant, "{verifier}");
+        assert!(rooms.stands_at("people", &pair.access_token).await, "{verifier}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_verifier_does_not_use_the_code_up() {
+    let rooms = open().await;
+    let alice = Browser::signed_in(&rooms).await;
+    let code = alice.code("").await;
+    alice.redeem(&code, CHALLENGE).await.unwrap_err();
+    assert!(alice.redeem(&code, VERIFIER).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s_24_of_fifty_uses_at_once_one_succeeds_and_its_tokens_stand() {
+    let rooms = open().await;
+    let alice = Browser::signed_in(&rooms).await;
+    let code = alice.code("").await;
+    let mut answers = Vec::new();
+    std::thread::scope(|scope| {
+        let runtime = tokio::runtime::Handle::current();
+        let (alice, code) = (&alice, &code);
+        let uses: Vec<_> = (0..50)
+            .map(|_| {
+                let runtime = runtime.clone();
+                scope.spawn(move || runtime.block_on(alice.redeem(code, VERIFIER)))
+            })
+            .collect();
+        answers = uses.into_iter().map(|one| one.join().unwrap()).collect();
+    });
+    let (good, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
+    assert_eq!((good.len(), refused.len()), (1, 49));
+    for refusal in refused {
+        assert_eq!(refusal.unwrap_err().code(), ErrorCode::InvalidGrant);
+    }
+    let pair = good.into_iter().next().unwrap().unwrap();
+    assert!(rooms.stands_at("people", &pair.access_token).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn oidc_core_3_1_2_1_max_age_and_prompt_have_their_edges() {
+    let rooms = open().await;
+    let alice = Browser::signed_in(&rooms).await;
+    alice.code("").await;
+    let began = |secs: i64| Timestamp::from_secs(START_SECS + secs);
+    for (more, now_secs, began_secs, signs_in_again) in [
+        ("&max_age=100", 100, 100, false),
+        ("&max_age=100", 101, 101, true),
+        ("&max_age=0", 1, 1, true),
+        ("&max_age=0", 1, 0, false),
+        ("&prompt=login", 50, 50, true),
+        ("&prompt=login", 50, 0, false),
+        ("", 5_000, 5_000, false),
+    ] {
+        rooms.clock.set_secs_after_start(now_secs);
+        let next = alice.ask_since(&Browser::query(more), None, began(began_secs)).await.unwrap();
+        assert_eq!(matches!(next, Authorized::SignIn(_)), signs_in_again, "{more} {now_secs}: {next:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s_71_a_code_dies_with_what_it_came_from() {
+    let rooms = open().await;
+    let now = rooms.clock.wall();
+    let client = "people".parse().unwrap();
+    let username = "alice".parse().unwrap();
+    for cause in ["session", "consent", "password", "person", "client"] {
+        let alice = Browser::signed_in(&rooms).await;
+        let code = alice.code("").await;
+        let other = alice.code("").await;
+        let pair = alice.redeem(&other, VERIFIER).await.unwrap();
+        let store = &rooms.store;
+        let ended = match cause {
+            "session" => store.end_session(alice.person.session, ALICE, now).await.unwrap(),
+            "consent" => store.withdraw_consent(ALICE, &client, now).await.unwrap(),
+            _ => None,
+        };
+        let changed = match cause {
+            "password" => {
+                let hash = obol_store::PasswordHash::from_phc("another");
+                Some(store.set_user_password(&username, &hash, now).await.unwrap())
+            }
+            "person" => Some(store.set_user_enabled(&username, false, now).await.unwrap()),
+            "client" => Some(store.set_client_enabled(&client, false, now).await.unwrap()),
+            _ => None,
+        };
+        let changed = changed.map(|outcome| match outcome {
+            obol_store::ChangeOutcome::Changed(appended) => appended,
+            obol_store::ChangeOutcome::Unknown => panic!("{cause}"),
+        });
+        let _ = rooms.replica.confirm(ended.or(changed).unwrap()).await.unwrap();
+        let refused = alice.redeem(&code, VERIFIER).await.unwrap_err().code();
+        assert!(
+            matches!(refused, ErrorCode::InvalidGrant | ErrorCode::InvalidClient),
+            "{cause}: {refused:?}"
+        );
+        assert!(!rooms.stands_at("people", &pair.access_token).await, "{cause}");
+        // Nor does it come back with what was switched off.
+        let _ = store.set_user_enabled(&username, true, now).await.unwrap();
+        let enabled = store.set_client_enabled(&client, true, now).await.unwrap();
+        let obol_store::ChangeOutcome::Changed(enabled) = enabled else { panic!("{cause}") };
+        let _ = rooms.replica.confirm(enabled).await.unwrap();
+        let refused = alice.redeem(&code, VERIFIER).await.unwrap_err().code();
+        assert_eq!(refused, ErrorCode::InvalidGrant, "{cause}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_who_says_no_is_believed() {
+    let rooms = open().await;
+    let alice = Browser::signed_in(&rooms).await;
+    let answer = alice.answer(&Browser::query(""), Some(Decision::Deny)).await;
+    let expected = vec![("error", "access_denied"), ("state", "xyz"), ("iss", "https://id.example.com")];
+    let said: Vec<_> = answer
+        .params
+        .iter()
+        .filter(|(name, _)| *name != "error_description")
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    assert_eq!(said, expected);
+}
