@@ -120,7 +120,9 @@ fn approval_prompt_auto_skips_what_was_allowed_and_force_always_asks() {
     for (prompt, asks) in [(None, false), (Some("auto"), false), (Some("force"), true)] {
         let request = prompt.map_or(request(&app), |prompt| request(&app).with("approval_prompt", prompt));
         match person.follows(&request) {
-            obol_testkit::Page::Return(answer) => assert!(!asks && !answer.code().is_empty(), "{prompt:?}"),
+            obol_testkit::Arrived::Return(answer) => {
+                assert!(!asks && !answer.code().is_empty(), "{prompt:?}")
+            }
             other => assert!(asks && other.consent().answer.status == 200, "{prompt:?}"),
         }
     }
