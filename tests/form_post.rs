@@ -1,6 +1,6 @@
 //! OAuth 2.0 Form Post Response Mode, and the response modes of OAuth 2.0 Multiple Response Type Encoding Practices.
 
-use obol_testkit::{Arrived, AuthorizationRequest, REDIRECT_URI, obol};
+use obol_testkit::{Arrival, AuthorizationRequest, REDIRECT_URI, obol};
 
 #[test]
 fn form_post_2_the_answer_is_a_form_that_goes_to_the_redirect_uri_and_nothing_of_it_is_in_a_url() {
@@ -45,7 +45,7 @@ fn form_post_2_values_are_escaped_in_the_page() {
     let path = request.with("prompt", "none").path();
     let html = String::from_utf8(server.http().get(&path).send().expect(200).body.to_vec()).unwrap();
     assert!(!html.contains("<script>alert") && !html.contains("<b>"), "{html}");
-    let Arrived::Return(answer) = server.person().opens(&path) else { panic!("{html}") };
+    let Arrival::Return(answer) = server.person().opens(&path) else { panic!("{html}") };
     assert_eq!(answer.get("state"), Some(state));
 }
 

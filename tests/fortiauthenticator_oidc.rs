@@ -120,7 +120,7 @@ fn approval_prompt_auto_skips_what_was_allowed_and_force_always_asks() {
     for (prompt, asks) in [(None, false), (Some("auto"), false), (Some("force"), true)] {
         let request = prompt.map_or(request(&app), |prompt| request(&app).with("approval_prompt", prompt));
         match person.follows(&request) {
-            obol_testkit::Arrived::Return(answer) => {
+            obol_testkit::Arrival::Return(answer) => {
                 assert!(!asks && !answer.code().is_empty(), "{prompt:?}")
             }
             other => assert!(asks && other.consent().answer.status == 200, "{prompt:?}"),

@@ -1,20 +1,19 @@
-//! A person on the way to an application: signs in, allows, and brings the answer back.
+//! A person at a browser, who signs in and answers what the pages ask.
 
-use crate::browser::Form;
-use crate::{ALICE, Answer, AuthorizationRequest, Browser, Http, PASSWORD, Page, Server};
+use crate::html::Form;
+use crate::{ALICE, Answer, AuthorizationRequest, Browser, PASSWORD, Page, Server};
 
 /// A person at a browser.
 #[derive(Clone)]
 pub struct Person {
-    http: Http,
     browser: Browser,
     username: String,
     password: String,
 }
 
-/// Where the browser came to.
+/// What the browser came to.
 #[derive(Debug)]
-pub enum Arrived {
+pub enum Arrival {
     /// Somebody is to sign in.
     SignIn(Page),
     /// The person is asked what the application may.
@@ -45,7 +44,6 @@ impl Server {
     /// Somebody else.
     pub fn person_called(&self, username: &str, password: &str) -> Person {
         Person {
-            http: self.http().clone(),
             browser: Browser::new(self.http()),
             username: username.to_owned(),
             password: password.to_owned(),
@@ -56,91 +54,104 @@ impl Server {
 impl Person {
     /// Follows an application's link.
     #[track_caller]
-    pub fn follows(&mut self, request: &AuthorizationRequest) -> Arrived {
+    pub fn follows(&mut self, request: &AuthorizationRequest) -> Arrival {
         self.opens(&request.path())
-    }
-
-    /// Opens a page of the site.
-    #[track_caller]
-    pub fn opens(&mut self, path: &str) -> Arrived {
-        Arrived::at(self.browser.open(path))
     }
 
     /// Is sent by a form of the application, from another site: no cookies come along (`SameSite=Lax`).
     #[track_caller]
-    pub fn is_posted(&mut self, request: &AuthorizationRequest) -> Arrived {
-        let form = "application/x-www-form-urlencoded";
-        let post = self.http.post(request.endpoint()).header("sec-fetch-site", "cross-site");
-        let answer = post.header("origin", "https://app.example").body(form, request.form()).send();
-        match answer.header("location").filter(|location| location.starts_with('/')) {
-            Some(location) => self.opens(location),
-            None => Arrived::Other(answer),
-        }
+    pub fn is_posted(&mut self, request: &AuthorizationRequest) -> Arrival {
+        Self::arrives(self.browser.is_posted(request.endpoint(), request.form()))
+    }
+
+    /// Opens a page of the site, and follows its redirects.
+    #[track_caller]
+    pub fn opens(&mut self, path: &str) -> Arrival {
+        Self::arrives(self.browser.open(path))
     }
 
     /// Fills in the page of sign-in.
     #[track_caller]
-    pub fn signs_in(&mut self, page: &Page) -> Arrived {
+    pub fn signs_in(&mut self, page: &Page) -> Arrival {
         let (username, password) = (self.username.clone(), self.password.clone());
         self.submits(page, &[("username", &username), ("password", &password)])
     }
 
     /// Allows what a page of consent asks.
     #[track_caller]
-    pub fn allows(&mut self, page: &Page) -> Arrived {
+    pub fn allows(&mut self, page: &Page) -> Arrival {
         self.submits(page, &[("decision", "allow")])
     }
 
     /// Denies it.
     #[track_caller]
-    pub fn denies(&mut self, page: &Page) -> Arrived {
+    pub fn denies(&mut self, page: &Page) -> Arrival {
         self.submits(page, &[("decision", "deny")])
     }
 
     /// Submits the form of a page that has these fields.
     #[track_caller]
-    pub fn submits(&mut self, page: &Page, fields: &[(&str, &str)]) -> Arrived {
-        Arrived::at(self.browser.send(&form_with(page, fields), fields))
+    pub fn submits(&mut self, page: &Page, fields: &[(&str, &str)]) -> Arrival {
+        Self::arrives(self.browser.send(&form_with(page, fields), fields))
     }
 
     /// The same, without going where the answer leads.
     #[track_caller]
     pub fn submits_and_stays(&mut self, page: &Page, fields: &[(&str, &str)]) -> Answer {
-        self.browser.post(&form_with(page, fields), fields, &[("sec-fetch-site", "same-origin")])
+        let from_here = [("origin", "null"), ("sec-fetch-site", "same-origin")];
+        self.browser.post(&form_with(page, fields), fields, &from_here)
+    }
+
+    /// The browser.
+    pub fn browser(&mut self) -> &mut Browser {
+        &mut self.browser
     }
 
     /// Follows the link, signs in and allows, as often as it is asked, until the application has its answer.
     #[track_caller]
     pub fn goes_through(&mut self, request: &AuthorizationRequest) -> Return {
-        let mut arrived = self.follows(request);
+        let mut page = self.follows(request);
         for _ in 0..4 {
-            arrived = match arrived {
-                Arrived::SignIn(page) => self.signs_in(&page),
-                Arrived::Consent(page) => self.allows(&page),
-                Arrived::Return(answer) => return answer,
-                Arrived::Other(answer) => panic!("no way on: {answer:?}"),
+            page = match page {
+                Arrival::SignIn(shown) => self.signs_in(&shown),
+                Arrival::Consent(shown) => self.allows(&shown),
+                Arrival::Return(answer) => return answer,
+                Arrival::Other(answer) => panic!("no way on: {answer:?}"),
             };
         }
-        panic!("asked again and again: {arrived:?}");
+        panic!("asked again and again: {page:?}");
+    }
+
+    fn arrives(page: Page) -> Arrival {
+        if let Some(target) = page.leaves_to() {
+            return Arrival::Return(Return::by_redirect(&target));
+        }
+        let forms = page.forms();
+        if let Some(form) = forms.iter().find(|form| !form.action.starts_with('/')) {
+            let params = form.hidden.clone();
+            return Arrival::Return(Return { uri: form.action.clone(), mode: "form_post", params });
+        }
+        let has = |name: &str| forms.iter().any(|form| form.has(&[name]));
+        match (has("password"), has("decision")) {
+            (true, _) => Arrival::SignIn(page),
+            (_, true) => Arrival::Consent(page),
+            _ => Arrival::Other(page.answer),
+        }
     }
 }
 
-/// Where somebody may go on without a password, that form comes before the one with a name.
 #[track_caller]
 fn form_with(page: &Page, fields: &[(&str, &str)]) -> Form {
-    let is_called = |name: &str| fields.iter().any(|(field, _)| *field == name);
-    let action = if is_called("decision") { "/consent" } else { "/sign-in" };
-    let mut forms = page.forms().into_iter().filter(|form| form.action == action);
-    let found = if is_called("username") { forms.next_back() } else { forms.next() };
-    found.unwrap_or_else(|| panic!("no form to {action}: {page:?}"))
+    let names: Vec<_> = fields.iter().map(|(name, _)| *name).collect();
+    page.forms().into_iter().find(|form| form.has(&names)).expect("the page has such a form")
 }
 
-impl Arrived {
+impl Arrival {
     /// The page of sign-in, which it is.
     #[track_caller]
     pub fn sign_in(self) -> Page {
         match self {
-            Self::SignIn(page) => page,
+            Self::SignIn(shown) => shown,
             other => panic!("not the page of sign-in: {other:?}"),
         }
     }
@@ -149,7 +160,7 @@ impl Arrived {
     #[track_caller]
     pub fn consent(self) -> Page {
         match self {
-            Self::Consent(page) => page,
+            Self::Consent(shown) => shown,
             other => panic!("not the page of consent: {other:?}"),
         }
     }
@@ -169,23 +180,6 @@ impl Arrived {
         match self {
             Self::Other(answer) => answer.expect(status),
             other => panic!("not a page of an error: {other:?}"),
-        }
-    }
-
-    fn at(page: Page) -> Self {
-        if let Some(location) = page.leaves_to() {
-            return Self::Return(Return::by_redirect(&location));
-        }
-        let forms = page.forms();
-        let goes_to = |action: &str| forms.iter().any(|form| form.action == action);
-        match forms.iter().find(|form| !form.action.starts_with('/')) {
-            Some(away) => {
-                let (uri, params) = (away.action.clone(), away.hidden.clone());
-                Self::Return(Return { uri, mode: "form_post", params })
-            }
-            None if goes_to("/consent") => Self::Consent(page),
-            None if goes_to("/sign-in") => Self::SignIn(page),
-            None => Self::Other(page.answer),
         }
     }
 }

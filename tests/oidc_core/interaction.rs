@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use obol_testkit::{ALICE, Arrived, AuthorizationRequest, PASSWORD, obol, wait_until};
+use obol_testkit::{ALICE, Arrival, AuthorizationRequest, PASSWORD, obol, wait_until};
 
 use super::id_token_of;
 
@@ -208,7 +208,7 @@ fn s_34_a_form_that_another_browser_was_given_or_another_site_sends_does_nothing
     let consent = attacker.signs_in(&page).consent();
     for (form, field) in [(&page, ("username", ALICE)), (&consent, ("decision", "allow"))] {
         let fields = [field];
-        let Arrived::Other(answer) = victim.submits(form, &fields) else { panic!("{fields:?}") };
+        let Arrival::Other(answer) = victim.submits(form, &fields) else { panic!("{fields:?}") };
         assert!((400..500).contains(&answer.status), "{answer:?}");
     }
 }

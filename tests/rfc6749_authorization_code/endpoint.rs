@@ -1,6 +1,6 @@
 //! §3.1: the authorization endpoint, the redirection endpoint, and who is never redirected.
 
-use obol_testkit::{Arrived, AuthorizationRequest, Client, ClientSpec, REDIRECT_URI, obol};
+use obol_testkit::{Arrival, AuthorizationRequest, Client, ClientSpec, REDIRECT_URI, obol};
 
 #[test]
 fn rfc6749_3_1_the_endpoint_takes_get_and_post() {
@@ -270,7 +270,7 @@ fn s_18_nothing_of_a_request_comes_back_unescaped() {
         assert!(!String::from_utf8_lossy(&page.body).contains("<script>alert"), "{page:?}");
     }
     for name in ["scope", "prompt", "response_mode", "max_age", "claims", "resource", "id_token_hint"] {
-        let Arrived::Return(answer) = server.person().follows(&request.clone().with(name, evil)) else {
+        let Arrival::Return(answer) = server.person().follows(&request.clone().with(name, evil)) else {
             panic!("{name}")
         };
         assert!(!answer.get("error_description").unwrap().contains('<'), "{answer:?}");
