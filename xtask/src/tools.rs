@@ -13,7 +13,7 @@ pub(crate) struct Tool {
 }
 
 /// What the tests run.
-pub(crate) const FOR_TESTS: [Tool; 3] = [
+pub(crate) const FOR_TESTS: [Tool; 6] = [
     Tool {
         program: "curl",
         debian_package: "curl",
@@ -25,6 +25,13 @@ pub(crate) const FOR_TESTS: [Tool; 3] = [
         needed_for: "the libraries written in C, and the shim that makes disks fail",
     },
     Tool { program: "initdb", debian_package: "postgresql", needed_for: "several nodes on one PostgreSQL" },
+    Tool { program: "chromium", debian_package: "chromium", needed_for: "people who sign in with a browser" },
+    Tool {
+        program: "chromedriver",
+        debian_package: "chromium-driver",
+        needed_for: "people who sign in with a browser",
+    },
+    Tool { program: "npm", debian_package: "npm", needed_for: "the check of the pages' accessibility" },
 ];
 
 /// Whether all tools are there at the end.
