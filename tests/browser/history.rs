@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use obol_testkit::{ALICE, Browser, PASSWORD, ShiftedClock, obol};
+use obol_testkit::{ALICE, Chromium, PASSWORD, ShiftedClock, obol};
 
 use crate::story::{BOB, BOBS_PASSWORD, Story, tell};
 
@@ -50,7 +50,7 @@ fn a_wrong_password_that_is_loaded_anew_is_no_trouble() {
 fn a_page_that_is_too_old_says_so_and_leads_on() {
     let installation = obol!().installation();
     let clock = ShiftedClock::of(&installation);
-    let story = Story::set(&Browser::builder(), clock.shown_to(installation.server()));
+    let story = Story::set(&Chromium::builder(), clock.shown_to(installation.server()));
     story.follow(&[]);
     clock.set_ahead(Duration::from_secs(3_601));
     story.sign_in_as_alice();

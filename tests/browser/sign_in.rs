@@ -1,6 +1,6 @@
 //! At the form of sign-in: wrong passwords, lock-out, twice the same, the keyboard.
 
-use obol_testkit::{ALICE, Browser, PASSWORD};
+use obol_testkit::{ALICE, Chromium, PASSWORD};
 use serde_json::json;
 
 use crate::story::{BOB, BOBS_PASSWORD, Story, tell};
@@ -108,7 +108,7 @@ fn the_keyboard_is_enough_and_shows_where_it_is() {
 
 /// What a person and a screen reader are told.
 #[track_caller]
-fn seen(browser: &Browser) -> (String, String) {
+fn seen(browser: &Chromium) -> (String, String) {
     (browser.title(), browser.text("main"))
 }
 
@@ -134,7 +134,7 @@ fn send_form(story: &Story, typed: &[(&str, &str)]) {
 }
 
 #[track_caller]
-fn expect_visible_focus(browser: &Browser) {
+fn expect_visible_focus(browser: &Chromium) {
     let shown = browser.run(
         "const style = getComputedStyle(document.activeElement);
          const box = document.activeElement.getBoundingClientRect();

@@ -1,7 +1,7 @@
 //! What every story begins with: a server with TLS, people, an application, and somebody at a browser.
 
 use obol_testkit::{
-    ALICE, Answer, Browser, BrowserBuilder, Client, ClientSpec, PASSWORD, RFC_TOKEN, Server, ServerBuilder,
+    ALICE, Answer, Chromium, ChromiumBuilder, Client, ClientSpec, PASSWORD, RFC_TOKEN, Server, ServerBuilder,
     Tokens, obol,
 };
 
@@ -23,19 +23,19 @@ pub(crate) struct Story {
     pub(crate) application: Application,
     /// The application as the server knows it.
     pub(crate) shop: Client,
-    pub(crate) browser: Browser,
+    pub(crate) browser: Chromium,
 }
 
 /// Tells a story; at its end the browser must not have complained of anything, such as a policy that was broken.
 #[track_caller]
 pub(crate) fn tell(story: impl FnOnce(&Story)) {
-    tell_with(&Browser::builder(), |server| server, story);
+    tell_with(&Chromium::builder(), |server| server, story);
 }
 
 /// The same in another browser, or with another server.
 #[track_caller]
 pub(crate) fn tell_with(
-    browser: &BrowserBuilder,
+    browser: &ChromiumBuilder,
     options: impl FnOnce(ServerBuilder) -> ServerBuilder,
     story: impl FnOnce(&Story),
 ) {
@@ -47,7 +47,7 @@ pub(crate) fn tell_with(
 
 impl Story {
     #[track_caller]
-    pub(crate) fn set(browser: &BrowserBuilder, server: ServerBuilder) -> Self {
+    pub(crate) fn set(browser: &ChromiumBuilder, server: ServerBuilder) -> Self {
         let application = Application::start();
         let server = server.alice().user(BOB, BOBS_PASSWORD).tls_self_signed();
         let server = server.option("--display-name", "Styx Ferries");

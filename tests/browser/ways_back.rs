@@ -1,6 +1,6 @@
 //! The way back to the application in each response mode.
 
-use obol_testkit::Browser;
+use obol_testkit::Chromium;
 
 use crate::story::{tell, tell_with};
 
@@ -20,7 +20,7 @@ fn form_post_brings_the_answer_by_itself() {
 #[test]
 fn form_post_without_scripts_takes_one_click() {
     tell_with(
-        &Browser::builder().without_scripts(),
+        &Chromium::builder().without_scripts(),
         |server| server,
         |story| {
             story.follow(&[("response_mode", "form_post")]);

@@ -131,7 +131,8 @@ mod tests {
         for endpoint in FEATURES.iter().flat_map(|feature| feature.endpoints) {
             for path in [endpoint.path.to_owned(), format!("{}/", endpoint.path)] {
                 let found = routes.find(&method_of(endpoint), &path);
-                assert!(matches!(found, Route::Endpoint(e) if e.path == endpoint.path), "{path}");
+                assert_eq!(found.name(), endpoint.path, "{path}");
+                assert_eq!(matches!(found, Route::Page(_)), endpoint.is_page(), "{path}");
                 let other = routes.find(&Method::DELETE, &path);
                 assert!(matches!(other, Route::OtherMethod { .. }), "{path}");
                 assert_eq!(surface_of(&path), endpoint.surface, "{path}");

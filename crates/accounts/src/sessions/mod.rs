@@ -7,6 +7,8 @@
 //!    node has applied that.
 
 mod limits;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@ use obol_oauth::{Authorized, Authorizing, Decision, Params, SignedIn, Surface};
 use obol_token::Timestamp;
 
 use super::reply::redirect;
-use super::ticket::{Purpose, Target, Ticket};
+use super::ticket::{Purpose, Target, Ticket, nobody_yet};
 use super::trouble::Trouble;
 use super::visit::{Visit, ui_locales};
 use crate::intake;
@@ -19,8 +19,8 @@ const MOST_QUERY_BYTES: usize = 5_632;
 pub(super) struct Going {
     pub(super) surface: Surface,
     pub(super) query: String,
-    /// When the person set out.
-    pub(super) began_at: Timestamp,
+    /// Who has signed in from this moment on has signed in for it.
+    pub(super) counts_from: Timestamp,
     /// Whether the person has chosen the account that is signed in.
     pub(super) account_chosen: bool,
     /// What the person has just answered.
@@ -36,7 +36,7 @@ impl Going {
         Some(Self {
             surface: *surface,
             query: query.clone(),
-            began_at: ticket.began_at(),
+            counts_from: ticket.counts_from(),
             account_chosen: false,
             decision: None,
             after_form: true,
@@ -69,9 +69,16 @@ impl Visit<'_> {
             return self.to_next(&self.new_ticket(Purpose::Begin, Target::Client { surface, query }));
         }
         self.speak(&ui_locales(&query));
-        let began_at = self.arrival.now;
-        self.go(&Going { surface, query, began_at, account_chosen: false, decision: None, after_form: false })
-            .await
+        let counts_from = nobody_yet(self.arrival.now);
+        self.go(&Going {
+            surface,
+            query,
+            counts_from,
+            account_chosen: false,
+            decision: None,
+            after_form: false,
+        })
+        .await
     }
 
     /// Goes on with what a ticket carries.
@@ -85,7 +92,7 @@ impl Visit<'_> {
         let chosen = self.session.as_ref().is_some_and(|session| ticket.is_about(session.id));
         self.go(&Going {
             // Anybody can make one that begins: what it says of the time before counts for nothing.
-            began_at: if begins { self.arrival.now } else { going.began_at },
+            counts_from: if begins { nobody_yet(self.arrival.now) } else { going.counts_from },
             account_chosen: chosen && !begins,
             after_form: true,
             ..going
@@ -127,7 +134,7 @@ impl Visit<'_> {
             surface: going.surface,
             params: &params,
             arrival: self.arrival,
-            began_at: going.began_at,
+            began_at: going.counts_from,
             person: person.as_ref(),
             account_chosen: going.account_chosen,
             decision: going.decision,

@@ -78,8 +78,10 @@ impl Visit<'_> {
     pub(super) fn ask_for_consent(&self, going: &Going, asked: ConsentAsked) -> Result<Answer, Trouble> {
         // Without a session nobody can be asked: the engine has none to ask.
         let session = self.session.as_ref().ok_or(Trouble::Unreadable)?;
-        let ticket =
-            self.new_ticket(Purpose::Consent, going.target()).begun(going.began_at).about(session.id);
+        let ticket = self
+            .new_ticket(Purpose::Consent, going.target())
+            .counting_from(going.counts_from)
+            .about(session.id);
         let shown = ConsentPage {
             client_name: asked.client_name,
             username: asked.username,
@@ -102,14 +104,14 @@ impl Visit<'_> {
     pub(super) async fn consent(&mut self) -> Result<Answer, Trouble> {
         let ticket = self.ticket(&[Purpose::Consent])?;
         let going = Going::of(&ticket).ok_or(Trouble::Unreadable)?;
-        let asked_anew = self.new_ticket(Purpose::Continue, going.target()).begun(going.began_at);
         let Some(session) = self.session.as_ref().filter(|session| ticket.is_about(session.id)) else {
-            return self.to_next(&asked_anew);
+            return self.ask_who(&going).await;
         };
         let (id, username) = (session.id, session.username.as_str().to_owned());
         if self.session_of_form().is_err() {
             // The person has signed in again since: the secret is another, the session the same.
-            return self.to_next(&asked_anew.about(id));
+            let anew = self.new_ticket(Purpose::Continue, going.target()).counting_from(going.counts_from);
+            return self.to_next(&anew.about(id));
         }
         let (decision, event) = match self.form.required("decision")? {
             "allow" => (Decision::Allow, AuditEvent::ConsentGiven),

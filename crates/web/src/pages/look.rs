@@ -137,7 +137,9 @@ fn broken(folder: Option<&Path>, error: &Error) -> LookError {
 
 #[cfg(test)]
 mod tests {
-    use super::super::every_page_is_tried_out;
+    use super::super::{
+        ConsentPage, ContinuePage, ErrorPage, FormPostPage, SessionsPage, SignInPage, every_page_is_tried_out,
+    };
     use super::*;
 
     fn folder(name: &str, text: &str) -> tempfile::TempDir {
@@ -155,6 +157,30 @@ mod tests {
     #[test]
     fn ours_are_whole() {
         every_page_is_tried_out(&Look::load(None, "obol", "/tenant").unwrap(), None).unwrap();
+    }
+
+    #[test]
+    fn s_18_hostile_texts_are_shown_and_not_obeyed() {
+        let look = Look::load(None, "<script>alert(0)</script>", "/<script>").unwrap();
+        fn html<P: Shown>(look: &Look) -> Vec<String> {
+            let german = look.messages.choose("de", "");
+            P::samples().iter().map(|sample| look.render(&german, sample).unwrap()).collect()
+        }
+        let pages = [
+            html::<SignInPage>(&look),
+            html::<ConsentPage>(&look),
+            html::<ContinuePage>(&look),
+            html::<FormPostPage>(&look),
+            html::<SessionsPage>(&look),
+            html::<ErrorPage>(&look),
+        ];
+        for html in pages.into_iter().flatten() {
+            let scripts: Vec<_> = html.split("<script").skip(1).collect();
+            assert!(scripts.iter().all(|script| script.starts_with(" src=\"&#x2f;&lt;script&gt;")), "{html}");
+            for text in ["<b>", "<i>", "\"\">", "='", "<a>"] {
+                assert!(!html.contains(text), "{text}: {html}");
+            }
+        }
     }
 
     #[test]

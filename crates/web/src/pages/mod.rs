@@ -22,6 +22,8 @@ mod paths;
 mod reply;
 mod sessions;
 mod sign_in;
+#[cfg(test)]
+mod tests;
 mod ticket;
 mod trouble;
 mod user_agent;

@@ -1,9 +1,11 @@
 //! Pages as answers: their header fields, one policy for each kind.
 
 use http::header::{CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, LOCATION};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::server::{Answer, UsualFields};
+
+static OPENER: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
 /// What of the policy differs between pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +16,9 @@ pub(super) enum Forms<'a> {
         /// The private scheme of an application on the device, if the answer goes there.
         scheme: Option<&'a str>,
     },
+    /// Forms go to this site, and nothing leads elsewhere: a window that another site has opened is cut off from it. On the way
+    /// to a client it stays, for applications that sign in in a window of their own wait for it there.
+    Alone,
     /// One form goes to the application, which may send the browser on to wherever it wants; our script sends it.
     Away,
 }
@@ -24,6 +29,10 @@ pub(super) fn page(status: StatusCode, language: &str, forms: Forms<'_>, html: S
     let policy =
         HeaderValue::try_from(policy(forms)).unwrap_or(HeaderValue::from_static("default-src 'none'"));
     let answer = answer.with(CONTENT_SECURITY_POLICY, policy);
+    let answer = match forms {
+        Forms::Alone => answer.with(OPENER.clone(), HeaderValue::from_static("same-origin")),
+        Forms::Here { .. } | Forms::Away => answer,
+    };
     match HeaderValue::try_from(language) {
         Ok(language) => answer.with(CONTENT_LANGUAGE, language),
         Err(_) => answer,
@@ -45,7 +54,7 @@ fn policy(forms: Forms<'_>) -> String {
     const ALWAYS: &str =
         "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'";
     match forms {
-        Forms::Here { scheme: None } => format!("{ALWAYS}; form-action 'self'"),
+        Forms::Here { scheme: None } | Forms::Alone => format!("{ALWAYS}; form-action 'self'"),
         Forms::Here { scheme: Some(scheme) } => format!("{ALWAYS}; form-action 'self' {scheme}:"),
         Forms::Away => format!("{ALWAYS}; script-src 'self'"),
     }
@@ -54,7 +63,7 @@ fn policy(forms: Forms<'_>) -> String {
 macro_rules! not_kept {
     () => {
         "\r\ncache-control: no-store\r\npragma: no-cache\r\nx-content-type-options: nosniff\r\nreferrer-policy: no-referrer\
-         \r\nx-frame-options: DENY\r\ncross-origin-opener-policy: same-origin\
+         \r\nx-frame-options: DENY\
          \r\ncross-origin-resource-policy: same-origin\
          \r\npermissions-policy: camera=(), geolocation=(), microphone=()"
     };

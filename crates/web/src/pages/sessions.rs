@@ -108,7 +108,7 @@ impl Visit<'_> {
             applications: applications.into_iter().map(|each| self.shown_application(each)).collect(),
             form_token: self.form_token(),
         };
-        self.show(StatusCode::OK, Forms::Here { scheme: None }, &shown)
+        self.show(StatusCode::OK, Forms::Alone, &shown)
     }
 
     /// Ends one session.

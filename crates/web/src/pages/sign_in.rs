@@ -91,7 +91,7 @@ impl Visit<'_> {
     /// # Errors
     /// [`Trouble`]
     pub(super) fn ask_to_sign_in(&self, going: &Going, asked: SignInAsked) -> Result<Answer, Trouble> {
-        let ticket = self.new_ticket(Purpose::SignIn, going.target()).begun(going.began_at);
+        let ticket = self.new_ticket(Purpose::SignIn, going.target());
         let ticket = match (&asked.go_on_as, &self.session) {
             (Some(_), Some(session)) => ticket.about(session.id),
             _ => ticket,
@@ -121,7 +121,7 @@ impl Visit<'_> {
         let position = self.pages.engine.position()?;
         let ticket = self.ticket(&[Purpose::SignIn])?;
         if self.form.optional("go_on")?.is_some() {
-            return self.go_on(&ticket);
+            return self.go_on(&ticket).await;
         }
         let username = self.form.optional("username")?.unwrap_or_default().to_owned();
         let password = self.form.optional("password")?.unwrap_or_default().to_owned();
@@ -149,16 +149,29 @@ impl Visit<'_> {
     }
 
     /// The person goes on under the name that is signed in already, if it is still the one that the page has shown.
-    fn go_on(&self, ticket: &Ticket) -> Result<Answer, Trouble> {
-        match self.session_of_form()? {
-            Some(session) if ticket.is_about(session.id) => {
-                let onward =
-                    self.new_ticket(Purpose::Continue, ticket.target.clone()).begun(ticket.began_at());
+    async fn go_on(&self, ticket: &Ticket) -> Result<Answer, Trouble> {
+        match (self.session_of_form(), Going::of(ticket)) {
+            (Ok(Some(session)), _) if ticket.is_about(session.id) => {
+                let onward = self.new_ticket(Purpose::Continue, ticket.target.clone());
                 self.to_next(&onward.about(session.id))
             }
-            // Signed out, or somebody else by now: the question is put again.
-            _ => self
-                .to_next(&self.new_ticket(Purpose::Continue, ticket.target.clone()).begun(ticket.began_at())),
+            (_, Some(going)) => self.ask_who(&going).await,
+            (_, None) => self.to_sessions(),
+        }
+    }
+
+    /// Not the one is signed in whom the page has named: who goes on is asked anew, and nothing is done in anybody's name.
+    ///
+    /// # Errors
+    /// [`Trouble`]
+    pub(super) async fn ask_who(&self, going: &Going) -> Result<Answer, Trouble> {
+        match self.what_next_for_nobody(going).await? {
+            Authorized::SignIn(asked) => {
+                let go_on_as = self.session.as_ref().map(|session| session.username.as_str().to_owned());
+                self.ask_to_sign_in(going, SignInAsked { go_on_as, ..asked })
+            }
+            Authorized::Answer(answer) => self.onward(answer, true),
+            Authorized::Consent(_) => Err(Trouble::Unreadable),
         }
     }
 
@@ -185,7 +198,7 @@ impl Visit<'_> {
         };
         self.confirm_ended(&begun).await?;
         self.record(AuditRecord { username: Some(username), ..self.audit(AuditEvent::SessionBegun) });
-        let onward = self.new_ticket(Purpose::Continue, ticket.target.clone()).begun(ticket.began_at());
+        let onward = self.new_ticket(Purpose::Continue, ticket.target.clone()).counting_from(sign_in.now);
         let answer = self.to_next(&onward.about(begun.session))?;
         let cookie = self.pages.cookies.set(Cookie::Session, &begun.secret.text());
         let cookie = cookie.ok_or_else(|| OAuthError::new(ErrorCode::ServerError, "The cookie is none."))?;
@@ -257,10 +270,12 @@ impl Visit<'_> {
     }
 
     fn show_form(&self, status: StatusCode, target: &Target, shown: &SignInPage) -> Result<Answer, Trouble> {
-        let scheme = match target {
-            Target::Client { query, .. } => scheme_of_answer(query),
-            Target::Sessions => None,
-        };
-        self.show(status, Forms::Here { scheme: scheme.as_deref() }, shown)
+        match target {
+            Target::Sessions => self.show(status, Forms::Alone, shown),
+            Target::Client { query, .. } => {
+                let scheme = scheme_of_answer(query);
+                self.show(status, Forms::Here { scheme: scheme.as_deref() }, shown)
+            }
+        }
     }
 }

@@ -23,9 +23,9 @@ pub(super) struct Ticket {
     /// Where the person is going.
     #[serde(rename = "t")]
     pub(super) target: Target,
-    /// When the person set out, in seconds since the epoch.
-    #[serde(rename = "b")]
-    began_at: i64,
+    /// Who has signed in from this moment on has signed in for this, in seconds since the epoch.
+    #[serde(rename = "c")]
+    counts_from: i64,
     /// When it was sealed.
     #[serde(rename = "s")]
     sealed_at: i64,
@@ -92,13 +92,19 @@ pub(super) enum Target {
 impl Ticket {
     /// A ticket that is sealed at `now` for this browser; empty for any.
     pub(super) fn new(purpose: Purpose, target: Target, now: Timestamp, browser: &str) -> Self {
-        let now = now.as_secs();
-        Self { purpose, target, began_at: now, sealed_at: now, browser: browser.to_owned(), session: None }
+        Self {
+            purpose,
+            target,
+            counts_from: nobody_yet(now).as_secs(),
+            sealed_at: now.as_secs(),
+            browser: browser.to_owned(),
+            session: None,
+        }
     }
 
-    /// This ticket for somebody who set out at `began_at`.
-    pub(super) fn begun(self, began_at: Timestamp) -> Self {
-        Self { began_at: began_at.as_secs(), ..self }
+    /// This ticket, where a sign-in counts from this moment on.
+    pub(super) fn counting_from(self, moment: Timestamp) -> Self {
+        Self { counts_from: moment.as_secs(), ..self }
     }
 
     /// This ticket about a session.
@@ -106,9 +112,9 @@ impl Ticket {
         Self { session: Some(session.to_string()), ..self }
     }
 
-    /// When the person set out.
-    pub(super) fn began_at(&self) -> Timestamp {
-        Timestamp::from_secs(self.began_at)
+    /// From when on a sign-in counts.
+    pub(super) fn counts_from(&self) -> Timestamp {
+        Timestamp::from_secs(self.counts_from)
     }
 
     /// Whether it is about this session.
@@ -148,6 +154,12 @@ impl Ticket {
     }
 }
 
+/// A moment from which on nobody has signed in yet at `now`: moments are whole seconds, and who signed in a moment ago did it
+/// for something else.
+pub(super) fn nobody_yet(now: Timestamp) -> Timestamp {
+    now.plus_secs(1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,7 +179,7 @@ mod tests {
         let session = SessionId::from_bytes([7; 16]);
         for ticket in [
             ticket(Purpose::Begin),
-            ticket(Purpose::Consent).about(session).begun(NOW.plus_secs(-5)),
+            ticket(Purpose::Consent).about(session).counting_from(NOW.plus_secs(-5)),
             Ticket::new(Purpose::Notice(Notice::Withdrawn), Target::Sessions, NOW, "b"),
         ] {
             assert_eq!(Ticket::decode(&ticket.encode()), Some(ticket));
@@ -184,7 +196,7 @@ mod tests {
             (Purpose::Consent, 3600),
             (Purpose::Notice(Notice::Nothing), 60),
         ] {
-            let ticket = ticket(purpose).begun(NOW.plus_secs(-3000));
+            let ticket = ticket(purpose).counting_from(NOW.plus_secs(-3000));
             for (after, expired) in [(0, false), (valid - 1, false), (valid, true), (valid + 1, true)] {
                 assert_eq!(ticket.has_expired(NOW.plus_secs(after)), expired, "{purpose:?} {after}");
             }

@@ -20,12 +20,12 @@ const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// A browser to be.
 #[derive(Debug, Clone)]
-pub struct BrowserBuilder {
+pub struct ChromiumBuilder {
     language: String,
     scripts: bool,
 }
 
-impl BrowserBuilder {
+impl ChromiumBuilder {
     /// The language that it asks for, e.g. `de`.
     pub fn language(self, language: &str) -> Self {
         Self { language: language.to_owned(), ..self }
@@ -38,7 +38,7 @@ impl BrowserBuilder {
 
     /// Starts it.
     #[track_caller]
-    pub fn open(&self) -> Browser {
+    pub fn open(&self) -> Chromium {
         let mut arguments = vec![
             "--headless=new",
             "--disable-background-networking",
@@ -60,12 +60,12 @@ impl BrowserBuilder {
             "profile.managed_default_content_settings.javascript": scripts,
             "credentials_enable_service": false,
         });
-        Browser { driver: Driver::start(&json!({ "args": arguments, "prefs": preferences })) }
+        Chromium { driver: Driver::start(&json!({ "args": arguments, "prefs": preferences })) }
     }
 }
 
 /// A browser that runs. Its calls fail the test when the browser refuses them.
-pub struct Browser {
+pub struct Chromium {
     driver: Driver,
 }
 
@@ -73,10 +73,10 @@ pub struct Browser {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tab(String);
 
-impl Browser {
+impl Chromium {
     /// A browser of an English-speaking person.
-    pub fn builder() -> BrowserBuilder {
-        BrowserBuilder { language: "en".to_owned(), scripts: true }
+    pub fn builder() -> ChromiumBuilder {
+        ChromiumBuilder { language: "en".to_owned(), scripts: true }
     }
 
     /// Opens a page and waits until it has loaded.
