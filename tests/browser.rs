@@ -4,10 +4,16 @@
 
 #[path = "browser/application.rs"]
 mod application;
+#[path = "browser/axe.rs"]
+mod axe;
+#[path = "browser/every_page.rs"]
+mod every_page;
 #[path = "browser/history.rs"]
 mod history;
 #[path = "browser/other_sites.rs"]
 mod other_sites;
+#[path = "browser/pictures.rs"]
+mod pictures;
 #[path = "browser/sign_in.rs"]
 mod sign_in;
 #[path = "browser/story.rs"]

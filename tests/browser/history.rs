@@ -1,10 +1,8 @@
 //! What people do with a browser besides going on: back, reload, other tabs, coming back late.
 
-use std::time::Duration;
+use obol_testkit::{ALICE, PASSWORD};
 
-use obol_testkit::{ALICE, Chromium, PASSWORD, ShiftedClock, obol};
-
-use crate::story::{BOB, BOBS_PASSWORD, Story, tell};
+use crate::story::{BOB, BOBS_PASSWORD, tell};
 
 #[test]
 fn back_and_reload_lead_on_after_sign_in_and_after_consent() {
@@ -47,25 +45,23 @@ fn a_wrong_password_that_is_loaded_anew_is_no_trouble() {
 }
 
 #[test]
-fn a_page_that_is_too_old_says_so_and_leads_on() {
-    let installation = obol!().installation();
-    let clock = ShiftedClock::of(&installation);
-    let story = Story::set(&Chromium::builder(), clock.shown_to(installation.server()));
-    story.follow(&[]);
-    clock.set_ahead(Duration::from_secs(3_601));
-    story.sign_in_as_alice();
-    assert!(story.browser.text(".lead[role=alert]").contains("too old"));
-    story.browser.click("a.primary");
-    story.sign_in_as_alice();
-    story.browser.await_element("button[value=allow]");
-    clock.set_ahead(Duration::from_secs(2 * 3_601));
-    story.allow();
-    assert!(story.browser.text("main").contains("Start again"), "{}", story.browser.text("main"));
-    assert_eq!(story.application.times(), 0, "nothing was allowed");
-    story.browser.click("a.primary");
-    story.sign_in_as_alice();
-    story.allow();
-    assert!(story.stands(&story.redeem(&story.code(1)).access));
+fn a_page_from_before_the_last_sign_in_says_that_it_is_too_old_and_leads_on() {
+    tell(|story| {
+        let tokens = story.let_in(1);
+        story.see_sessions();
+        let old = story.browser.tab();
+        story.browser.open_tab();
+        story.follow(&[("prompt", "login")]);
+        story.sign_in_as_alice();
+        story.code(2);
+        story.browser.bring_to_front(&old);
+        story.browser.click("form[action='/sessions/end-all'] button");
+        assert!(story.browser.text(".lead[role=alert]").contains("too old"));
+        assert!(story.stands(&tokens.access), "nothing was done");
+        story.browser.click("a.primary");
+        story.browser.click("form[action='/sessions/end-all'] button");
+        story.expect_ended(&tokens);
+    });
 }
 
 #[test]
@@ -101,6 +97,8 @@ fn consent_is_never_given_in_the_name_of_who_signed_in_meanwhile() {
         assert!(story.browser.text("main").contains("signed in as alice"));
         story.allow();
         assert_eq!(story.application.times(), 0, "Bob has allowed nothing");
+        assert_eq!(story.browser.text("button[name=go_on]"), "Go on as bob");
+        story.browser.click("button[name=go_on]");
         assert!(story.browser.text("main").contains("signed in as bob"), "he is asked");
         story.browser.bring_to_front(&other);
         story.allow();

@@ -14,6 +14,9 @@ pub(crate) const BOBS_PASSWORD: &str = "two coins under the tongue";
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
+/// What the application may ask for; the last one has no sentence of ours.
+const SCOPES: [&str; 6] = ["openid", "profile", "email", "phone", "offline_access", "harbour.pilot"];
+
 const STATE: &str = "where the person was & more";
 const NONCE: &str = "n-0S6_WzA2Mj";
 
@@ -47,11 +50,12 @@ pub(crate) fn tell_with(
 
 impl Story {
     #[track_caller]
-    pub(crate) fn set(browser: &ChromiumBuilder, server: ServerBuilder) -> Self {
+    fn set(browser: &ChromiumBuilder, server: ServerBuilder) -> Self {
         let application = Application::start();
         let server = server.alice().user(BOB, BOBS_PASSWORD).tls_self_signed();
         let server = server.option("--display-name", "Styx Ferries");
         let shop = ClientSpec::new("shop", "confidential").option("--name", "Harbour Shop");
+        let shop = SCOPES.iter().fold(shop, |shop, scope| shop.option("--scope", scope));
         let shop = shop.option("--redirect-uri", &application.callback());
         let shop = server.add_client(&shop.grants(&["authorization_code", "refresh_token"]));
         Self { server: server.start(), application, shop, browser: browser.open() }

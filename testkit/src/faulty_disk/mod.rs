@@ -54,7 +54,13 @@ impl FaultyDisk {
     /// A disk below the data folder of this installation; healthy at first. Needs `cc`.
     #[track_caller]
     pub fn below(installation: &Installation) -> Self {
-        let library = compile(installation, "faulty_disk", SHIM);
+        let source = installation.write("faulty_disk.c", SHIM);
+        let library = installation.folder().join("faulty_disk.so");
+        let mut compiler = Command::new("cc");
+        compiler.args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"]).arg(&library).arg(source);
+        let compiled = compiler.args(["-ldl", "-lpthread"]).output();
+        let compiled = compiled.expect("this test compiles C: install the Debian package `gcc`");
+        assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
         let order = installation.folder().join("faulty_disk.order");
         Self { library, below: installation.data(), order, flush_takes: Duration::ZERO }
     }
@@ -97,17 +103,4 @@ impl FaultyDisk {
     pub fn heal(&self) {
         fs::remove_file(&self.order).expect("it was failing");
     }
-}
-
-/// Compiles a library in C that is loaded before a program's own.
-#[track_caller]
-pub(crate) fn compile(installation: &Installation, name: &str, source: &str) -> PathBuf {
-    let source = installation.write(&format!("{name}.c"), source);
-    let library = installation.folder().join(format!("{name}.so"));
-    let mut compiler = Command::new("cc");
-    compiler.args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"]).arg(&library).arg(source);
-    let compiled = compiler.args(["-ldl", "-lpthread"]).output();
-    let compiled = compiled.expect("this test compiles C: install the Debian package `gcc`");
-    assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
-    library
 }
