@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-use obol_testkit::{ALICE, Server, obol, wait_until};
+use obol_testkit::{ALICE, Client, RFC_TOKEN, Server, obol, wait_until};
 
 #[test]
 fn serve_refuses_a_listener_that_is_not_loopback_and_names_the_three_ways() {
@@ -107,6 +107,31 @@ fn serve_dev_prints_curl_lines_that_work_as_printed() {
     assert_eq!(introspected, r#"{"active":false}200"#);
 }
 
+#[test]
+fn serve_dev_prints_a_line_that_starts_the_example_application() {
+    let server = obol!().server().flag("--dev").start();
+    let line = server.stdout().wait_for(Duration::from_secs(20), |line| {
+        line.contains("examples/web-app/Cargo.toml").then(|| line.to_owned())
+    });
+    let line = line.expect("the line is printed");
+    let value = |name: &str| line.split(' ').find_map(|word| word.strip_prefix(name)).unwrap().to_owned();
+    assert_eq!(value("ISSUER="), server.url());
+    let web_app = Client::bare("web-app").with_secret(&value("CLIENT_SECRET="));
+    let fields = [
+        ("grant_type", "authorization_code"),
+        ("code", "none"),
+        ("code_verifier", "a-verifier-of-at-least-forty-three-characters"),
+        ("redirect_uri", "http://127.0.0.1:3000/callback"),
+    ];
+    let answer = server.post_form(RFC_TOKEN, &web_app, &fields).expect(400);
+    assert_eq!(answer.text("error"), "invalid_grant", "only the code is wrong, not the secret: {answer:?}");
+    let query = "response_type=code&client_id=web-app&scope=openid&code_challenge_method=S256\
+                 &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM\
+                 &redirect_uri=http%3A%2F%2F127.0.0.1%3A3000%2Fcallback";
+    let page = server.http().get(&format!("/oauth2/authorize?{query}")).send().expect(200);
+    assert!(String::from_utf8_lossy(&page.body).contains("The example application"), "{page:?}");
+}
+
 /// What is printed to be pasted: from the first line with `curl` on, without the comments.
 fn printed_commands(server: &Server) -> Vec<String> {
     let is_verify = |line: &&String| line.contains("verify_token");
@@ -139,10 +164,10 @@ fn serve_dev_makes_its_clients_and_its_user_once() {
             .map(|client| client["client_id"].as_str().unwrap().to_owned())
             .collect::<Vec<_>>()
     };
-    assert_eq!(ids(&server), ["fcare", "gateway"]);
+    assert_eq!(ids(&server), ["fcare", "gateway", "web-app"]);
     let users = server.run(&["user", "list", "--json"]).exits(0).json();
     assert_eq!(users[0]["username"], ALICE);
     server.stop();
     server.start_again();
-    assert_eq!(ids(&server), ["fcare", "gateway"]);
+    assert_eq!(ids(&server), ["fcare", "gateway", "web-app"]);
 }

@@ -36,6 +36,11 @@ impl Http {
         Self { address, from: None, tls }
     }
 
+    /// Talks to whatever answers there, e.g. an application that uses the server.
+    pub fn at(address: SocketAddr) -> Self {
+        Self::new(address, None)
+    }
+
     /// A GET of `path`, query included.
     pub fn get(&self, path: &str) -> Request {
         self.request(Method::GET, path)

@@ -24,7 +24,8 @@ struct State {
 }
 
 impl Lines {
-    pub(crate) fn of(stream: impl Read + Send + 'static) -> Self {
+    /// The lines of `stream`, from now on.
+    pub fn of(stream: impl Read + Send + 'static) -> Self {
         let lines = Self::default();
         let writer = lines.clone();
         thread::spawn(move || {

@@ -17,7 +17,7 @@ const fn endpoint(method: &'static str, path: &'static str) -> Endpoint {
 }
 
 /// All of them.
-pub(crate) const ENDPOINTS: [Endpoint; 11] = [
+pub(crate) const ENDPOINTS: [Endpoint; 29] = [
     endpoint("POST", "/api/v1/oauth/token"),
     endpoint("GET", "/api/v1/oauth/verify_token"),
     endpoint("POST", "/api/v1/oauth/revoke_token"),
@@ -27,12 +27,42 @@ pub(crate) const ENDPOINTS: [Endpoint; 11] = [
     endpoint("GET", "/oauth2/jwks"),
     endpoint("GET", "/api/v1/oauth/.well-known/keys"),
     endpoint("GET", METADATA),
+    endpoint("GET", "/.well-known/openid-configuration"),
+    endpoint("GET", "/api/v1/oauth/.well-known/openid-configuration"),
+    endpoint("GET", "/api/v1/oauth/.well-known/oauth-authorization-server"),
+    endpoint("GET", "/oauth2/userinfo"),
+    endpoint("POST", "/oauth2/userinfo"),
+    endpoint("GET", "/api/v1/oauth/userinfo"),
+    endpoint("GET", "/oauth2/authorize"),
+    endpoint("POST", "/oauth2/authorize"),
+    endpoint("GET", "/api/v1/oauth/authorize"),
     endpoint("GET", "/healthz"),
     endpoint("GET", "/readyz"),
+    endpoint("POST", "/sign-in"),
+    endpoint("GET", "/continue"),
+    endpoint("POST", "/consent"),
+    endpoint("GET", "/sessions"),
+    endpoint("POST", "/sessions/end"),
+    endpoint("POST", "/sessions/withdraw"),
+    endpoint("POST", "/sessions/end-all"),
+    endpoint("POST", "/sign-out"),
+    endpoint("GET", "/pages"),
 ];
 
-/// Those that no feature has.
-const OUTSIDE_THE_FEATURES: [&str; 2] = ["/healthz", "/readyz"];
+/// Those that no feature has: the probes, and the pages that are not the authorization endpoint.
+const OUTSIDE_THE_FEATURES: [(&str, &str); 11] = [
+    ("/healthz", "GET"),
+    ("/readyz", "GET"),
+    ("/sign-in", "POST"),
+    ("/continue", "GET"),
+    ("/consent", "POST"),
+    ("/sessions", "GET"),
+    ("/sessions/end", "POST"),
+    ("/sessions/withdraw", "POST"),
+    ("/sessions/end-all", "POST"),
+    ("/sign-out", "POST"),
+    ("/pages", "GET"),
+];
 
 #[test]
 fn every_endpoint_of_the_server_is_in_the_list() {
@@ -44,7 +74,7 @@ fn every_endpoint_of_the_server_is_in_the_list() {
         .iter()
         .flat_map(|feature| feature.endpoints)
         .flat_map(|endpoint| endpoint.methods.iter().map(move |method| (endpoint.path, name(method))));
-    let served: BTreeSet<_> = served.chain(OUTSIDE_THE_FEATURES.map(|path| (path, "GET"))).collect();
+    let served: BTreeSet<_> = served.chain(OUTSIDE_THE_FEATURES).collect();
     let listed: BTreeSet<_> = ENDPOINTS.iter().map(|endpoint| (endpoint.path, endpoint.method)).collect();
     assert_eq!(listed, served);
 }

@@ -12,7 +12,7 @@ usage: cargo xtask TASK
   test [ARGS]   build everything and run every test; installs what the tests need, or names it.
                 ARGS go to the test runner (cargo nextest where it is installed, else cargo test);
                 without any, a build with planted bugs shows first that the suite finds each
-  check         what CI checks before the tests: format, lints, fuzz targets, licences and advisories
+  check         what CI checks before the tests: format, lints, fuzz targets, example, licences and advisories
   bench         print start-up time and idle memory of the release build
   chaos --minutes N [--seed S]
                 let faults happen to three nodes and their database under load, and judge every answer;
@@ -21,6 +21,8 @@ usage: cargo xtask TASK
 ";
 
 const FUZZ: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz");
+const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/web-app/Cargo.toml");
+const EXAMPLE_TARGET: &str = "target/examples";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -50,12 +52,15 @@ fn test(arguments: &[String]) -> anyhow::Result<()> {
     tools::ensure_all(&tools::FOR_TESTS)?;
     // First: the build without planted bugs is then the one that stays.
     let planted = if arguments.is_empty() { planted_bugs() } else { Ok(()) };
+    // Before the suite, which starts it: compiling beside other tests would cost them their time.
+    let example =
+        cargo(&["test", "--locked", "--manifest-path", EXAMPLE, "--target-dir", EXAMPLE_TARGET], &[]);
     let tested = match tools::has_subcommand("nextest") {
         true => cargo(&["nextest", "run", "--workspace", "--no-fail-fast"], arguments)
             .and_then(|()| cargo(&["test", "--workspace", "--doc"], &[])),
         false => cargo(&["test", "--workspace", "--no-fail-fast"], arguments),
     };
-    tested.and(planted)
+    tested.and(planted).and(example)
 }
 
 /// Shows that the suite finds the bugs it is there to find, with a build that holds them.
@@ -72,6 +77,11 @@ fn check() -> anyhow::Result<()> {
         &[&fuzz_targets[..], &[&format!("{FUZZ}/Cargo.toml"), "--target-dir", "target/fuzz"]].concat(),
         &[],
     )?;
+    let example = ["--manifest-path", EXAMPLE];
+    cargo(&[&["fmt"][..], &example, &["--check"]].concat(), &[])?;
+    let lints =
+        ["--locked", "--all-targets", "--quiet", "--target-dir", EXAMPLE_TARGET, "--", "-D", "warnings"];
+    cargo(&[&["clippy"][..], &example, &lints].concat(), &[])?;
     if !tools::has_subcommand("deny") {
         eprintln!(
             "xtask: cargo-deny is not installed, so licences, bans and advisories are not checked here"

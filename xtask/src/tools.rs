@@ -8,30 +8,65 @@ use anyhow::bail;
 /// A program that the tests run.
 pub(crate) struct Tool {
     program: &'static str,
+    /// Arguments with which it succeeds if it is whole.
+    probe: &'static [&'static str],
     debian_package: &'static str,
     needed_for: &'static str,
 }
 
+impl Tool {
+    /// On the path, or where Debian keeps the programs of each version of PostgreSQL.
+    fn is_there(&self) -> bool {
+        let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+        let mut places = versions.map(|version| version.path().join("bin").join(self.program));
+        runs(Command::new(self.program).args(self.probe)) || places.any(|place| place.exists())
+    }
+}
+
 /// What the tests run.
-pub(crate) const FOR_TESTS: [Tool; 6] = [
+pub(crate) const FOR_TESTS: [Tool; 7] = [
     Tool {
         program: "curl",
+        probe: &["--version"],
         debian_package: "curl",
         needed_for: "the curl lines of the seed pages and of `obol serve --dev`",
     },
     Tool {
         program: "cc",
+        probe: &["--version"],
         debian_package: "gcc",
         needed_for: "the libraries written in C, and the shim that makes disks fail",
     },
-    Tool { program: "initdb", debian_package: "postgresql", needed_for: "several nodes on one PostgreSQL" },
-    Tool { program: "chromium", debian_package: "chromium", needed_for: "people who sign in with a browser" },
+    Tool {
+        program: "initdb",
+        probe: &["--version"],
+        debian_package: "postgresql",
+        needed_for: "several nodes on one PostgreSQL",
+    },
+    Tool {
+        program: "chromium",
+        probe: &["--version"],
+        debian_package: "chromium",
+        needed_for: "people who sign in with a browser",
+    },
     Tool {
         program: "chromedriver",
+        probe: &["--version"],
         debian_package: "chromium-driver",
         needed_for: "people who sign in with a browser",
     },
-    Tool { program: "npm", debian_package: "npm", needed_for: "the check of the pages' accessibility" },
+    Tool {
+        program: "npm",
+        probe: &["--version"],
+        debian_package: "npm",
+        needed_for: "the check of the pages' accessibility",
+    },
+    Tool {
+        program: "python3",
+        probe: &["-c", "import ensurepip, venv"],
+        debian_package: "python3-venv",
+        needed_for: "an application on PyPI's Authlib",
+    },
 ];
 
 /// Whether all tools are there at the end.
@@ -39,12 +74,12 @@ pub(crate) const FOR_TESTS: [Tool; 6] = [
 /// # Errors
 /// The exact command that installs what is missing, when this could not.
 pub(crate) fn ensure_all(tools: &[Tool]) -> anyhow::Result<()> {
-    for tool in tools.iter().filter(|tool| !is_there(tool.program)) {
+    for tool in tools.iter().filter(|tool| !tool.is_there()) {
         eprintln!("xtask: {} is missing (for {}); installing it", tool.program, tool.needed_for);
         let quiet = |command: &mut Command| command.status().is_ok_and(|status| status.success());
         let _updated = quiet(Command::new("apt-get").args(["update", "-qq"]));
         quiet(Command::new("apt-get").args(["install", "-y", "-qq", tool.debian_package]));
-        if !is_there(tool.program) {
+        if !tool.is_there() {
             bail!(
                 "`{}` is needed for {}, and could not be installed; on Debian: apt-get install {}",
                 tool.program,
@@ -59,13 +94,6 @@ pub(crate) fn ensure_all(tools: &[Tool]) -> anyhow::Result<()> {
 /// Whether `cargo NAME` works.
 pub(crate) fn has_subcommand(name: &str) -> bool {
     runs(Command::new("cargo").args([name, "--version"]))
-}
-
-/// On the path, or where Debian keeps the programs of each version of PostgreSQL.
-fn is_there(program: &str) -> bool {
-    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let mut places = versions.map(|version| version.path().join("bin").join(program));
-    runs(Command::new(program).arg("--version")) || places.any(|place| place.exists())
 }
 
 fn runs(command: &mut Command) -> bool {

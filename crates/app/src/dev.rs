@@ -1,4 +1,4 @@
-//! What `serve --dev` makes to try the server with: two clients, a person, and curl lines ready to paste.
+//! What `serve --dev` makes to try the server with: three clients, a person, and lines ready to paste.
 
 use anyhow::{Context, bail};
 use obol_accounts::administration::{
@@ -13,39 +13,50 @@ use crate::wiring::Server;
 
 const PUBLIC_CLIENT: &str = "fcare";
 const GATEWAY: &str = "gateway";
+/// The application in `examples/web-app`.
+const WEB_APP: &str = "web-app";
+/// Where that answers unless it is told otherwise.
+const WEB_APP_URL: &str = "http://127.0.0.1:3000";
 const PERSON: &str = "alice";
 
-/// By which clients made here are known again: their name.
+/// By which clients made here are known again: how their names end.
 const MADE_HERE: &str = "made by serve --dev";
 /// By which the person made here is known again: an address that cannot exist (RFC 2606).
 const EMAIL: &str = "alice@serve-dev.invalid";
 
 /// The secrets made for this run.
 struct Secrets {
-    gateway: String,
+    gateway: PlainSecret,
+    web_app: PlainSecret,
     password: PlainPassword,
 }
 
-/// Makes the clients `fcare` and `gateway` and the person `alice`, with fresh secrets, and returns what to show.
+/// Makes the clients `fcare`, `gateway` and `web-app` and the person `alice`, with fresh secrets, and returns what to show.
 ///
 /// # Errors
 /// When storage refuses, or something of these names is there that was not made here.
 pub(crate) async fn prepare(server: &Server, now: Timestamp) -> anyhow::Result<String> {
     refuse_strangers(server).await?;
     ensure_client(server, spec(PUBLIC_CLIENT, &["password", "refresh_token"], None)?, now).await?;
-    let secret = Some(ChosenSecret::Generate);
-    let gateway = ensure_client(server, spec(GATEWAY, &["client_credentials"], secret)?, now).await?;
-    let gateway =
-        gateway.context("the client `gateway` has no secret; delete the data folder to begin anew")?;
+    let secret = || Some(ChosenSecret::Generate);
+    let gateway = ensure_client(server, spec(GATEWAY, &["client_credentials"], secret())?, now).await?;
+    let web_app = spec(WEB_APP, &["authorization_code", "refresh_token"], secret())?;
+    let web_app = ensure_client(server, application(web_app), now).await?;
     let password = ensure_person(server, now).await?;
-    Ok(curl_lines(&server.url, &Secrets { gateway: gateway.reveal().to_owned(), password }))
+    let has_none = |id| format!("the client `{id}` has no secret; delete the data folder to begin anew");
+    let secrets = Secrets {
+        gateway: gateway.with_context(|| has_none(GATEWAY))?,
+        web_app: web_app.with_context(|| has_none(WEB_APP))?,
+        password,
+    };
+    Ok(lines_to_paste(&server.url, &secrets))
 }
 
 /// Nothing of these names may be somebody's: its secrets would be replaced and its tokens ended.
 async fn refuse_strangers(server: &Server) -> anyhow::Result<()> {
-    for id in [PUBLIC_CLIENT, GATEWAY] {
+    for id in [PUBLIC_CLIENT, GATEWAY, WEB_APP] {
         let client = server.store.find_client(&id.parse()?).await?;
-        if client.is_some_and(|client| client.name != MADE_HERE) {
+        if client.is_some_and(|client| !client.name.ends_with(MADE_HERE)) {
             bail!(
                 "there is a client `{id}` that --dev did not make; give --dev a folder of its own (--data DIR)"
             );
@@ -75,6 +86,16 @@ fn spec(id: &str, grants: &[&str], secret: Option<ChosenSecret>) -> anyhow::Resu
         single_family: false,
         settings: ClientSettings::default(),
     })
+}
+
+/// What people see of the client on the pages, and where they go back to.
+fn application(client: ClientSpec) -> ClientSpec {
+    ClientSpec {
+        name: format!("The example application, {MADE_HERE}"),
+        redirect_uris: vec![format!("{WEB_APP_URL}/callback")],
+        may_introspect: false,
+        ..client
+    }
 }
 
 /// Adds the client, or enables it and gives it a new secret when it is there.
@@ -135,13 +156,18 @@ fn copy(password: &PlainPassword) -> anyhow::Result<PlainPassword> {
     Ok(PlainPassword::new(password.danger_text().to_owned())?)
 }
 
-fn curl_lines(url: &str, secrets: &Secrets) -> String {
+fn lines_to_paste(url: &str, secrets: &Secrets) -> String {
     let curl = if url.starts_with("https:") { "curl -sk" } else { "curl -s" };
     let api = format!("{url}/api/v1/oauth");
-    let (password, gateway) = (secrets.password.danger_text(), &secrets.gateway);
+    let password = secrets.password.danger_text();
+    let (gateway, web_app) = (secrets.gateway.reveal(), secrets.web_app.reveal());
     format!(
         r#"# For trying out only: the user {PERSON} (password {password}), the public client {PUBLIC_CLIENT},
-# and the confidential client {GATEWAY} (secret {gateway}). All secrets are new at every start with --dev.
+# and the confidential clients {GATEWAY} (secret {gateway}) and {WEB_APP}. All secrets are new at
+# every start with --dev.
+
+# An application that lets people sign in: start it, open {WEB_APP_URL}, sign in as {PERSON}.
+ISSUER={url} CLIENT_SECRET={web_app} cargo run --manifest-path examples/web-app/Cargo.toml
 
 # 1. A token for {PERSON}.
 TOKEN=$({curl} {api}/token/ -H 'Content-Type: application/json' -d '{{"grant_type": "password", "client_id": "{PUBLIC_CLIENT}", "username": "{PERSON}", "password": "{password}"}}' | sed 's/.*"access_token":"\([^"]*\)".*/\1/'); echo "$TOKEN"

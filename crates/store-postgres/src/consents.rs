@@ -21,8 +21,10 @@ const LIST: &str =
 const WITHDRAW: &str = "DELETE FROM consents WHERE subject = $1 AND client_id = $2";
 const WITHDRAW_OF_SUBJECT: &str = "DELETE FROM consents WHERE subject = $1";
 const WITHDRAW_OF_CLIENT: &str = "DELETE FROM consents WHERE client_id = $1";
+const WITHDRAW_ALL: &str = "DELETE FROM consents";
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[GIVE, FIND, LIST, WITHDRAW, WITHDRAW_OF_SUBJECT, WITHDRAW_OF_CLIENT];
+pub(crate) const STATEMENTS: &[&str] =
+    &[GIVE, FIND, LIST, WITHDRAW, WITHDRAW_OF_SUBJECT, WITHDRAW_OF_CLIENT, WITHDRAW_ALL];
 
 #[async_trait]
 impl Consents for PostgresStore {
@@ -73,6 +75,11 @@ pub(crate) async fn withdraw_of_subject(db: &Connection, subject: SubjectId) -> 
 /// Forgets what a client that is deleted was allowed.
 pub(crate) async fn withdraw_of_client(db: &Connection, client_id: &ClientId) -> Result<()> {
     db.execute(WITHDRAW_OF_CLIENT, &[&client_id.as_str()]).await.map(drop)
+}
+
+/// Forgets all: a backup that was put back does not know which were withdrawn since.
+pub(crate) async fn withdraw_all(db: &Connection) -> Result<()> {
+    db.execute(WITHDRAW_ALL, &[]).await.map(drop)
 }
 
 async fn give(db: &Connection, consent: &Consent) -> Result<()> {

@@ -8,7 +8,7 @@ use crate::change_log::{Thing, append, find};
 use crate::connection::{Connection, Values};
 use crate::error::Result;
 use crate::log_head::LogHead;
-use crate::{PostgresStore, columns, families, sweep};
+use crate::{PostgresStore, columns, consents, families, sweep};
 
 const END_OF_SUBJECT: &str = "UPDATE families SET ended = $1 WHERE subject = $2 AND ended IS NULL";
 const END_OF_CLIENT: &str = "UPDATE families SET ended = $1 WHERE client_id = $2 AND ended IS NULL";
@@ -91,6 +91,7 @@ pub(crate) async fn deny_client(db: &Connection, id: &ClientId) -> Result<Append
 /// positions leap, because a log that was replaced by a backup may have given some that this one knows nothing of.
 async fn deny_everything(db: &Connection) -> Result<Appended> {
     sweep::forget(db).await?;
+    consents::withdraw_all(db).await?;
     LogHead::leap(db).await?;
     let denial = append(db, &Thing::Denied(&Denied::Everything), Expiry::Never).await?;
     db.execute(END_ALL, &[&columns::from_position(denial.position())]).await?;

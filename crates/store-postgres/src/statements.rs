@@ -127,12 +127,13 @@ fn parameters_are_first_used_in_ascending_order() {
 
 /// Statements about all clients, people, families or nodes, which read the table and say so in their name; and counts for
 /// people, who can wait.
-const WHOLE_TABLES: [&str; 8] = [
+const WHOLE_TABLES: [&str; 9] = [
     "OR leaves_at IS NULL) AND id = $2",
     "OR leaves_at IS NULL) AND subject = $2",
     "OR leaves_at IS NULL) AND client_id = $2",
     "SELECT COUNT(*) FROM families WHERE ended IS NULL AND (leaves_at > $1 OR leaves_at IS NULL)",
     "UPDATE families SET ended = $1 WHERE ended IS NULL",
+    "DELETE FROM consents",
     "FROM clients WHERE deleted_at IS NULL ORDER BY id",
     "FROM users WHERE deleted_at IS NULL ORDER BY username",
     "SELECT id, applied, lease_ms, renewals FROM nodes",

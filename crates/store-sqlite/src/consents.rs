@@ -19,8 +19,10 @@ const LIST: &str =
 const WITHDRAW: &str = "DELETE FROM consents WHERE subject = $1 AND client_id = $2";
 const WITHDRAW_OF_SUBJECT: &str = "DELETE FROM consents WHERE subject = $1";
 const WITHDRAW_OF_CLIENT: &str = "DELETE FROM consents WHERE client_id = $1";
+const WITHDRAW_ALL: &str = "DELETE FROM consents";
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[GIVE, FIND, LIST, WITHDRAW, WITHDRAW_OF_SUBJECT, WITHDRAW_OF_CLIENT];
+pub(crate) const STATEMENTS: &[&str] =
+    &[GIVE, FIND, LIST, WITHDRAW, WITHDRAW_OF_SUBJECT, WITHDRAW_OF_CLIENT, WITHDRAW_ALL];
 
 #[async_trait]
 impl Consents for SqliteStore {
@@ -68,6 +70,11 @@ pub(crate) fn withdraw_of_subject(db: &Connection, subject: SubjectId) -> Result
 /// Forgets what a client that is deleted was allowed.
 pub(crate) fn withdraw_of_client(db: &Connection, client_id: &ClientId) -> Result<()> {
     db.prepare_cached(WITHDRAW_OF_CLIENT)?.execute([client_id.as_str()]).map(drop)
+}
+
+/// Forgets all: a backup that was put back does not know which were withdrawn since.
+pub(crate) fn withdraw_all(db: &Connection) -> Result<()> {
+    db.prepare_cached(WITHDRAW_ALL)?.execute([]).map(drop)
 }
 
 fn give(db: &Connection, consent: &Consent) -> Result<()> {

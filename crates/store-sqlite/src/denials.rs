@@ -7,7 +7,7 @@ use rusqlite::{Connection, Params, Result};
 
 use crate::change_log::{Thing, append, find};
 use crate::log_head::LogHead;
-use crate::{SqliteStore, columns, families, sweep};
+use crate::{SqliteStore, columns, consents, families, sweep};
 
 const END_OF_SUBJECT: &str = "UPDATE families SET ended = $1 WHERE subject = $2 AND ended IS NULL";
 const END_OF_CLIENT: &str = "UPDATE families SET ended = $1 WHERE client_id = $2 AND ended IS NULL";
@@ -78,6 +78,7 @@ pub(crate) fn deny_client(db: &Connection, id: &ClientId) -> Result<Appended> {
 /// positions leap, because a log that was replaced by a backup may have given some that this one knows nothing of.
 fn deny_everything(db: &Connection) -> Result<Appended> {
     sweep::forget(db)?;
+    consents::withdraw_all(db)?;
     LogHead::leap(db)?;
     let denial = append(db, &Thing::Denied(&Denied::Everything), Expiry::Never)?;
     db.prepare_cached(END_ALL)?.execute([columns::from_position(denial.position())])?;

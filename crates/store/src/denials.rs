@@ -22,7 +22,8 @@ pub enum Deny {
     Subject(SubjectId),
     /// All that a client was given.
     Client(ClientId),
-    /// All tokens of the installation.
+    /// All tokens of the installation. What people have allowed is forgotten as well: a backup that is put back does not know which
+    /// consents were withdrawn since.
     Everything,
 }
 

@@ -26,8 +26,8 @@ Examples:
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) options: ServerOptions,
-    /// For trying out: make the public client fcare, the confidential client gateway and the user alice, with fresh
-    /// secrets, and print curl lines ready to paste.
+    /// For trying out: make the public client fcare, the confidential clients gateway and web-app and the user alice, with fresh
+    /// secrets, and print lines ready to paste.
     #[arg(long)]
     pub(crate) dev: bool,
 }

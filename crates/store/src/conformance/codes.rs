@@ -7,8 +7,8 @@ use super::samples::{
     Fresh, at, changed, client_id, deny, hash, log_end, pass_time, people, serve, subject_id, until, username,
 };
 use super::sign_ins::{
-    add_code, code, consent, people_who_consent, redeem, redemption, session, session_id, sign_in,
-    stored_code,
+    add_code, all_consent, code, consent, people_who_consent, redeem, redemption, session, session_id,
+    sign_in, stored_code,
 };
 use crate::{
     AddCodeOutcome, Code, Deny, NewCode, NewFamily, NewSession, RedeemOutcome, Redemption, Store, StoreError,
@@ -100,6 +100,7 @@ pub async fn nothing_is_added_for_a_request_from_before_a_denial(store: Fresh) {
     for (number, covering) in (1..).zip(covering) {
         let before = log_end(&*store).await;
         let after = deny(&*store, &covering, at(1)).await;
+        all_consent(&*store).await;
         refuses(&*store, &NewCode { position: before, ..code(number, "fcare", &session) }).await;
         add_code(&*store, &NewCode { position: after, ..code(number, "fcare", &session) }).await;
     }

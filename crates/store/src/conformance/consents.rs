@@ -76,7 +76,6 @@ pub async fn a_consent_outlives_what_ends_tokens(store: Fresh) {
     changed(store.set_client_enabled(&given.client_id, false, at(1)).await.unwrap());
     let password = PasswordHash::from_phc("$argon2id$new");
     changed(store.set_user_password(&name, &password, at(1)).await.unwrap());
-    deny(&*store, &Deny::Everything, at(1)).await;
     pass_time(&*store, at(100 * REFRESH_SECS)).await;
     assert_eq!(find(&*store, &given).await, Some(given));
 }
@@ -190,4 +189,15 @@ pub async fn no_code_redeemed_beside_a_withdrawal_gives_a_family_that_lives(stor
 
 async fn find(store: &dyn Store, consent: &Consent) -> Option<Consent> {
     store.find_consent(consent.subject, &consent.client_id).await.unwrap()
+}
+
+pub async fn denying_everything_forgets_what_people_have_allowed(store: Fresh) {
+    people(&*store).await;
+    for (person, client) in [("alice", "fcare"), ("bob", "gateway")] {
+        store.give_consent(&consent(person, client)).await.unwrap();
+    }
+    let _ = store.deny(&Deny::Everything, at(5)).await.unwrap();
+    for person in ["alice", "bob"] {
+        assert_eq!(store.list_consents(subject_id(person)).await, Ok(Vec::new()));
+    }
 }

@@ -9,8 +9,8 @@ use super::samples::{
     rotate, rotation, serve, stored, subject_id, until, username,
 };
 use super::sign_ins::{
-    add_code, code, in_session, people_who_consent, redeem, redemption, session, session_id, sign_in,
-    stored_code,
+    add_code, all_consent, code, in_session, people_who_consent, redeem, redemption, session, session_id,
+    sign_in, stored_code,
 };
 use crate::{
     Appended, Deny, Family, NewCode, NewFamily, NewSession, RedeemOutcome, Redemption, RotateOutcome,
@@ -217,6 +217,7 @@ pub async fn a_code_is_gone_when_its_session_reaches_a_limit(store: Fresh) {
 pub async fn a_code_from_before_a_denial_is_gone(store: Fresh) {
     people_who_consent(&*store).await;
     for number in 1..=5 {
+        all_consent(&*store).await;
         let code = given(&*store, number).await;
         let (fcare, alice) = (client_id("fcare"), username("alice"));
         match number {
