@@ -66,7 +66,7 @@ fn pages_of_signing_in(story: &Story, look: &mut impl FnMut(&'static str)) {
     story.follow(&[("scope", "openid profile email phone offline_access harbour.pilot")]);
     look("consent");
     story.allow();
-    story.code(1);
+    story.redeem(&story.code(1));
     story.follow(&[("prompt", "select_account")]);
     look("go-on-as");
     // Its script would send the form before anybody sees the page.
@@ -104,18 +104,19 @@ fn pages_of_sessions(story: &Story, look: &mut impl FnMut(&'static str)) {
 /// Alice uses more applications, with more browsers.
 fn enter_with_other_browsers(story: &Story) {
     const BROWSERS: [&str; 3] = [
+        "Ferryman/1.0",
         "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) \
          Version/18.5 Mobile/15E148 Safari/604.1",
         "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:143.0) Gecko/20100101 Firefox/143.0",
-        "Ferryman/1.0",
     ];
     let callback = story.application.callback();
     let lookout =
         ClientSpec::new("lookout", "public").option("--name", "Lookout for ships and their passengers");
     let lookout =
         lookout.grants(&["authorization_code", "refresh_token"]).option("--redirect-uri", &callback);
-    story.server.add_client(&lookout);
+    let lookout = story.server.add_client(&lookout);
     for user_agent in BROWSERS {
+        let before = story.application.times();
         story.browser.forget_cookies();
         story.browser.devtools("Emulation.setUserAgentOverride", &json!({ "userAgent": user_agent }));
         story.follow(&[
@@ -125,8 +126,7 @@ fn enter_with_other_browsers(story: &Story) {
         ]);
         story.sign_in(ALICE, PASSWORD);
         story.allow();
-        let code = story.code(story.application.times().max(2));
-        assert!(!code.is_empty());
+        story.ask_with(&lookout, &story.code(before + 1)).expect(200);
     }
 }
 

@@ -97,7 +97,7 @@ fn consent_is_never_given_in_the_name_of_who_signed_in_meanwhile() {
         assert!(story.browser.text("main").contains("signed in as alice"));
         story.allow();
         assert_eq!(story.application.times(), 0, "Bob has allowed nothing");
-        assert_eq!(story.browser.text("button[name=go_on]"), "Go on as bob");
+        assert_eq!(story.browser.text("button[name=go_on]"), "Continue as bob");
         story.browser.click("button[name=go_on]");
         assert!(story.browser.text("main").contains("signed in as bob"), "he is asked");
         story.browser.bring_to_front(&other);

@@ -122,8 +122,8 @@ impl Story {
         params.get("code").unwrap_or_else(|| panic!("no code: {params:?}")).clone()
     }
 
-    /// What the token endpoint says to a code.
-    pub(crate) fn ask_with(&self, code: &str) -> Answer {
+    /// What the token endpoint says to a client with a code.
+    pub(crate) fn ask_with(&self, client: &Client, code: &str) -> Answer {
         let callback = self.application.callback();
         let fields = [
             ("grant_type", "authorization_code"),
@@ -131,13 +131,13 @@ impl Story {
             ("redirect_uri", &callback),
             ("code_verifier", VERIFIER),
         ];
-        self.server.post_form(RFC_TOKEN, &self.shop, &fields)
+        self.server.post_form(RFC_TOKEN, client, &fields)
     }
 
     /// The tokens for a code.
     #[track_caller]
     pub(crate) fn redeem(&self, code: &str) -> Tokens {
-        Tokens::of(self.ask_with(code))
+        Tokens::of(self.ask_with(&self.shop, code))
     }
 
     /// The whole way of Alice to the application for the `nth` time, consent included; what she gave it.
