@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::html::{Form, between, forms, refresh_target, unescaped};
 use crate::{Answer, Http};
 
 /// How many redirects are followed.
@@ -23,15 +24,6 @@ pub struct Page {
     /// Where it is: path and query on the server.
     pub at: String,
     html: String,
-}
-
-/// A form of a page, with what stands in its hidden fields.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Form {
-    /// Where it goes.
-    pub action: String,
-    /// Its hidden fields.
-    pub hidden: Vec<(String, String)>,
 }
 
 impl Browser {
@@ -60,6 +52,18 @@ impl Browser {
     pub fn send(&mut self, form: &Form, fields: &[(&str, &str)]) -> Page {
         let answer = self.post(form, fields, &[("origin", "null"), ("sec-fetch-site", "same-origin")]);
         self.follow(answer, &form.action)
+    }
+
+    /// Is sent by a form of another site: no cookies come along (`SameSite=Lax`) until the server sends it on.
+    #[track_caller]
+    pub fn is_posted(&mut self, path: &str, form: String) -> Page {
+        let request = self.http.post(path).header("sec-fetch-site", "cross-site");
+        let request = request.header("origin", "https://app.example");
+        let held = std::mem::take(&mut self.cookies);
+        let answer = self.exchange(request.body("application/x-www-form-urlencoded", form));
+        // What was set just now counts.
+        self.cookies = held.into_iter().chain(std::mem::take(&mut self.cookies)).collect();
+        self.follow(answer, path)
     }
 
     /// Sends a form with these headers, and follows nothing.
@@ -156,27 +160,12 @@ impl Page {
 
     /// All its forms.
     pub fn forms(&self) -> Vec<Form> {
-        self.html
-            .split("<form ")
-            .skip(1)
-            .map(|text| {
-                let text = text.split("</form>").next().unwrap_or_default();
-                let hidden = text.split("<input type=\"hidden\" ").skip(1).map(|input| {
-                    let attribute = |name| attribute(input, name).expect("a hidden field has name and value");
-                    (attribute("name"), attribute("value"))
-                });
-                Form {
-                    action: attribute(text, "action").expect("a form has an action"),
-                    hidden: hidden.collect(),
-                }
-            })
-            .collect()
+        forms(&self.html)
     }
 
     /// Where the browser leaves the server to: by a redirect, or by a page that goes on.
     pub fn leaves_to(&self) -> Option<String> {
-        let refresh = || between(&self.html, "http-equiv=\"refresh\" content=\"0; url=", "\"").map(unescaped);
-        self.answer.header("location").map(str::to_owned).or_else(refresh)
+        self.answer.header("location").map(str::to_owned).or_else(|| refresh_target(&self.html))
     }
 
     /// A parameter of the address to which the browser leaves.
@@ -186,21 +175,6 @@ impl Page {
         let mut pairs = form_urlencoded::parse(query.as_bytes());
         pairs.find(|(found, _)| found == name).map(|(_, value)| value.into_owned())
     }
-}
-
-fn attribute(text: &str, name: &str) -> Option<String> {
-    between(text, &format!("{name}=\""), "\"").map(unescaped)
-}
-
-fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
-    let (_, rest) = text.split_once(before)?;
-    rest.split_once(after).map(|(found, _)| found)
-}
-
-fn unescaped(text: &str) -> String {
-    [("&#x2f;", "/"), ("&#x27;", "'"), ("&quot;", "\""), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")]
-        .iter()
-        .fold(text.to_owned(), |text, (escaped, plain)| text.replace(escaped, plain))
 }
 
 #[cfg(test)]
@@ -217,17 +191,6 @@ mod tests {
             took: Duration::ZERO,
         };
         Page { answer, at: "/".to_owned(), html: html.to_owned() }
-    }
-
-    #[test]
-    fn forms_are_read_with_their_hidden_fields() {
-        let page = page(
-            "<form method=\"post\" action=\"&#x2f;a\"><input type=\"hidden\" name=\"x\" value=\"&amp;lt;&quot;\">\
-             <input name=\"y\"></form><form action=\"/b\"></form>",
-        );
-        let hidden = vec![("x".to_owned(), "&lt;\"".to_owned())];
-        assert_eq!(page.form("/a"), Form { action: "/a".to_owned(), hidden });
-        assert_eq!(page.forms().len(), 2);
     }
 
     #[test]

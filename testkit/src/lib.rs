@@ -4,6 +4,7 @@
 //! a test asks it to send, and reads what came back.
 
 mod answer;
+mod application;
 mod at_once;
 mod attempt;
 mod audit;
@@ -19,9 +20,12 @@ mod faulty_disk;
 mod fortiauthenticator;
 mod history;
 mod house;
+mod html;
 mod http;
 mod installation;
+mod jwt;
 mod lines;
+mod person;
 mod pieces;
 mod postgres;
 mod program;
@@ -38,11 +42,14 @@ mod unanswered;
 mod vouched;
 
 pub use answer::Answer;
+pub use application::{
+    AUTHORIZE, AuthorizationRequest, CHALLENGE, FORTI_AUTHORIZE, REDIRECT_URI, USERINFO, VERIFIER,
+};
 pub use at_once::at_once;
 pub use attempt::{Attempt, Attempted, Refused};
 pub use audit::AuditLine;
 pub use await_condition::{median, wait_until, wait_until_as_fast};
-pub use browser::{Browser, Form, Page};
+pub use browser::{Browser, Page};
 pub use chance::{Chance, run_size};
 pub use chromium::{Chromium, ChromiumBuilder, Tab};
 pub use clients::{Client, ClientSpec};
@@ -51,9 +58,12 @@ pub use faulty_disk::{Fault, FaultyDisk};
 pub use fortiauthenticator::{REVOKE, TOKEN, VERIFY};
 pub use history::History;
 pub use house::House;
+pub use html::Form;
 pub use http::{BodyType, Http, Request};
 pub use installation::Installation;
+pub use jwt::{JWKS, Jwt, half_sha256, s256};
 pub use lines::Lines;
+pub use person::{Arrival, Person, Return};
 pub use pieces::{Heard, Then};
 pub use postgres::{Postgres, PostgresBuilder};
 pub use program::{Program, Ran};

@@ -28,7 +28,7 @@ fn any_request() -> impl Strategy<Value = (Vec<u8>, prop::sample::Index)> {
     let method = prop_oneof![6 => Just(None), 1 => "[!-~]{1,10}".prop_map(Some)];
     let target_end = prop_oneof![
         8 => Just(Vec::new()),
-        4 => "/?[?](&?(client_id|token|x|%[0-9a-f]{2}|[!-~]{0,8})=?[!-~]{0,12}){0,6}".prop_map(String::into_bytes),
+        4 => "/?[?](&?(client_id|redirect_uri|scope|prompt|claims|ticket|token|x|%[0-9a-f]{2}|[!-~]{0,8})=?[!-~]{0,12}){0,6}".prop_map(String::into_bytes),
         1 => prop::collection::vec(any::<u8>(), 0..40),
     ];
     let headers = prop::collection::vec(any_header(), 0..4);

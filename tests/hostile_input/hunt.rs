@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use base64::Engine;
-use obol_testkit::{Client, Heard, House, Server, Then, obol};
+use obol_testkit::{Client, ClientSpec, Heard, House, Server, Then, obol};
 
 use crate::endpoints::Endpoint;
 
@@ -39,6 +39,8 @@ impl Hunt {
     pub(crate) fn start() -> Self {
         // Longer than a busy machine stands still: a 503 would be true, and is not what is hunted.
         let House { server, gateway, .. } = obol!().house_with(|server| server.option("--lease-ms", "30000"));
+        // So that what the corpus asks of the authorization endpoint is read to its end.
+        server.add_client(&ClientSpec::application("app"));
         let token = server.token_by_client_credentials(&gateway).access;
         Self { server, gateway, token, seen: Mutex::default() }
     }

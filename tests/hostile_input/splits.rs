@@ -111,20 +111,27 @@ fn pieces<'a>(bytes: &'a [u8], chance: &mut Chance) -> Vec<&'a [u8]> {
 fn essence(heard: &Heard) -> (Option<u16>, String) {
     let text = String::from_utf8_lossy(&heard.bytes);
     let differs = ["date: ", "x-request-id: ", "set-cookie: "];
+    let request_id = text.lines().find_map(|line| line.strip_prefix("x-request-id: "));
     let kept: Vec<_> =
         text.lines().filter(|line| !differs.iter().any(|name| line.starts_with(name))).collect();
-    let mut kept = kept.join("\n");
-    // A page names its request.
-    if let Some(id) = text.lines().find_map(|line| line.strip_prefix("x-request-id: ")) {
-        kept = kept.replace(id.trim_end(), "");
-    }
-    // In what `/readyz` says, the lease runs; a ticket is sealed with a nonce.
-    for before in ["\"lease_left_ms\":", "obt_"] {
-        if let Some(at) = kept.find(before).map(|at| at + before.len()) {
-            let letter = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-".contains(byte);
-            let letters = kept[at..].bytes().take_while(letter).count();
-            kept.replace_range(at..at + letters, "");
-        }
+    // Pages of errors say it, and tickets are sealed anew each time.
+    let mut kept = without_tickets(&kept.join("\n").replace(request_id.unwrap_or("none"), ""));
+    // In what `/readyz` says, the lease runs.
+    if let Some(at) = kept.find(LEASE_LEFT).map(|at| at + LEASE_LEFT.len()) {
+        let digits = kept[at..].bytes().take_while(u8::is_ascii_digit).count();
+        kept.replace_range(at..at + digits, "");
     }
     (heard.status, kept)
 }
+
+fn without_tickets(text: &str) -> String {
+    let sealed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
+    let cut = |part: &str| part[part.bytes().take_while(sealed).count()..].to_owned();
+    let mut parts = text.split(TICKET);
+    let first = parts.next().unwrap_or_default().to_owned();
+    std::iter::once(first).chain(parts.map(cut)).collect()
+}
+
+const LEASE_LEFT: &str = "\"lease_left_ms\":";
+
+const TICKET: &str = "obt_";

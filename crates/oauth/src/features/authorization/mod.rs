@@ -187,7 +187,7 @@ impl Going<'_> {
                 self.audit(AuditEvent::CodeIssued, Ok(()));
                 let mut params = vec![("code", code.text())];
                 // FortiAuthenticator says it on the way back; RFC 6749 §4.1.2 has no such parameter.
-                if self.asked.surface == Surface::FortiAuthenticator {
+                if self.asked.surface == Surface::FortiAuthenticator && !request.scopes.is_empty() {
                     params.push(("scope", request.scopes.to_string()));
                 }
                 Ok(Authorized::Answer(way_back.answer(params)))

@@ -33,6 +33,8 @@ struct TokenBody<'a> {
     id_token: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<&'a str>,
+    // RFC 6749 §3.3: a scope is never an empty text.
+    #[serde(skip_serializing_if = "str::is_empty")]
     scope: &'a str,
     token_type: &'static str,
 }
