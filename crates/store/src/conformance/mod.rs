@@ -54,6 +54,7 @@ macro_rules! conformance_suite {
                 whoever_knows_of_the_denial_knows_that_the_client_is_gone
                 disabling_twice_is_changed_twice
                 enabling_brings_nothing_back
+                what_may_change_of_a_client_is_replaced_and_told_and_nothing_else
                 a_new_secret_replaces_the_old
                 a_public_client_has_no_secret_to_replace
                 deleting_denies_the_tokens_and_ends_the_families
