@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use obol_testkit::{
-    Answer, AuthorizationRequest, Client, ClientSpec, REDIRECT_URI, Server, VERIFIER, obol, wait_until,
+    Answer, AuthorizationRequest, Client, ClientSpec, REDIRECT_URI, Server, VERIFIER, at_once, obol,
+    wait_until,
 };
 
 fn code(server: &Server, app: &Client) -> String {
@@ -118,6 +119,20 @@ fn rfc6749_4_1_2_s_24_s_25_a_code_works_once_and_a_valid_replay_ends_what_it_gav
     replayed_late(&server, &app, &code, &tokens.access);
     server.rfc_refresh(&app, tokens.refresh()).expect_error(400, "invalid_grant");
     assert!(!server.is_active(&app, &tokens.access));
+}
+
+#[test]
+fn s_24_of_50_uses_at_once_one_succeeds_and_what_it_gave_stands() {
+    let (server, app) = obol!().application();
+    let code = code(&server, &app);
+    let answers = at_once(50, |_| server.redeem(&app, &code));
+    let (good, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 200);
+    assert_eq!(good.len(), 1, "{good:?}");
+    for answer in refused {
+        answer.expect_error(400, "invalid_grant");
+    }
+    server.userinfo(&good[0].text("access_token")).expect(200);
+    server.rfc_refresh(&app, &good[0].text("refresh_token")).expect(200);
 }
 
 #[test]
