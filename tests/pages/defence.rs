@@ -113,7 +113,7 @@ fn s_34_a_consent_counts_for_the_person_on_the_page_only() {
     browser.send(&page.form("/consent"), &[("decision", "allow")]);
 
     let page = browser.send(&alices, &[("decision", "allow")]).expect(200);
-    assert!(page.leaves_to().is_none() && page.says("Go on as bob"), "{page:?}");
+    assert!(page.leaves_to().is_none() && page.says("Continue as bob"), "{page:?}");
     let page = browser.send(&page.forms()[0], &[("go_on", "yes")]);
     assert!(page.left_with("code").is_some(), "bob says so himself: {page:?}");
 

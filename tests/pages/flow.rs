@@ -16,10 +16,10 @@ fn a_person_signs_in_allows_and_goes_back_with_a_code() {
         "Example Shop",
         "signed in as alice",
         "read your profile",
-        "read what is yours",
+        "read your data",
         "lasts 1 h",
-        "go to app.example",
-        "without you until you end it",
+        "taken to app.example",
+        "without asking you, until you end it",
     ] {
         assert!(page.says(text), "{text}: {page:?}");
     }
@@ -175,7 +175,7 @@ fn oidc_core_3_1_2_1_select_account_lets_the_person_go_on_or_be_another() {
     let site = Site::open();
     let mut browser = site.signed_in(ALICE);
     let page = browser.open(&request("quiet", "&prompt=select_account")).expect(200);
-    assert!(page.says("Go on as alice"));
+    assert!(page.says("Continue as alice"));
     let [go_on, other] = <[_; 2]>::try_from(page.forms()).unwrap();
     let gone_on = browser.clone().send(&go_on, &[("go_on", "yes")]);
     assert!(gone_on.left_with("code").is_some(), "{gone_on:?}");
@@ -184,7 +184,7 @@ fn oidc_core_3_1_2_1_select_account_lets_the_person_go_on_or_be_another() {
     assert!(as_bob.left_with("code").is_some(), "{as_bob:?}");
     assert!(browser.open("/sessions").says("Signed in as bob"));
     let stale = browser.send(&go_on, &[("go_on", "yes")]);
-    assert!(stale.says("Go on as bob") && stale.leaves_to().is_none(), "it is asked anew: {stale:?}");
+    assert!(stale.says("Continue as bob") && stale.leaves_to().is_none(), "it is asked anew: {stale:?}");
 }
 
 #[test]

@@ -21,12 +21,7 @@ fn what_is_signed_in_where_and_what_is_allowed_is_shown() {
 
     let mut here = site.signed_in(ALICE);
     let page = here.open("/sessions").expect(200);
-    for text in [
-        "Firefox on Linux",
-        "this browser",
-        "Applications in this session: Example Shop",
-        "read your profile",
-    ] {
+    for text in ["Firefox on Linux", "this browser", "Applications: Example Shop", "read your profile"] {
         assert!(page.says(text), "{text}: {page:?}");
     }
     assert_eq!(page.forms().iter().filter(|form| form.action == "/sessions/end").count(), 1, "the other one");
@@ -70,7 +65,7 @@ fn nobody_ends_a_session_of_somebody_else() {
     let mut form = bob.open("/sessions").form("/sign-out");
     form.action = "/sessions/end".to_owned();
     let page = bob.send(&form, &[("session", &session)]).expect(200);
-    assert!(page.says("That had ended before."), "{page:?}");
+    assert!(page.says("That had already ended."), "{page:?}");
     assert!(alice.open("/sessions").says("Firefox on Linux"));
 }
 
@@ -105,13 +100,13 @@ fn a_consent_that_is_taken_back_ends_the_clients_access_and_is_asked_for_again()
         |form: &&obol_testkit::Form| form.hidden.contains(&("client_id".to_owned(), "web".to_owned()));
     let form = forms.iter().find(of_web).expect("it can be taken back");
     let page = browser.send(form, &[]).expect(200);
-    assert!(page.says("not allowed any more"), "{page:?}");
+    assert!(page.says("no longer allowed"), "{page:?}");
     assert!(!site.server.stands(&site.web, &tokens.text("access_token")));
     assert!(!site.refreshes(&site.web, &tokens.text("refresh_token")));
     site.exchange(&site.web, &held).expect_error(400, "invalid_grant");
     assert_eq!(browser.open(&request("web", "")).heading(), "Allow access?");
     assert!(site.server.stands(&site.quiet, &quiet.0), "another client's access stays");
-    assert!(browser.send(form, &[]).says("That had ended before."), "sent twice");
+    assert!(browser.send(form, &[]).says("That had already ended."), "sent twice");
 }
 
 #[test]

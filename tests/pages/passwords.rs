@@ -71,7 +71,7 @@ fn what_is_not_filled_in_is_asked_for() {
     let page = browser.open(&request("web", ""));
     for fields in [&[("username", ALICE)][..], &[("password", "x")], &[("username", ""), ("password", "x")]] {
         let page = browser.send(&page.form("/sign-in"), fields).expect(400);
-        assert!(page.says("Type your username and your password."), "{page:?}");
+        assert!(page.says("Enter your username and password."), "{page:?}");
     }
 }
 

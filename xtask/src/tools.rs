@@ -24,7 +24,7 @@ impl Tool {
 }
 
 /// What the tests run.
-pub(crate) const FOR_TESTS: [Tool; 4] = [
+pub(crate) const FOR_TESTS: [Tool; 7] = [
     Tool {
         program: "curl",
         probe: &["--version"],
@@ -42,6 +42,24 @@ pub(crate) const FOR_TESTS: [Tool; 4] = [
         probe: &["--version"],
         debian_package: "postgresql",
         needed_for: "several nodes on one PostgreSQL",
+    },
+    Tool {
+        program: "chromium",
+        probe: &["--version"],
+        debian_package: "chromium",
+        needed_for: "people who sign in with a browser",
+    },
+    Tool {
+        program: "chromedriver",
+        probe: &["--version"],
+        debian_package: "chromium-driver",
+        needed_for: "people who sign in with a browser",
+    },
+    Tool {
+        program: "npm",
+        probe: &["--version"],
+        debian_package: "npm",
+        needed_for: "the check of the pages' accessibility",
     },
     Tool {
         program: "python3",

@@ -268,7 +268,7 @@ async fn when_too_many_sign_in_the_form_comes_again_with_503() {
     for got in busy {
         assert!(got.fields.contains_key(RETRY_AFTER));
         assert!(
-            got.html.contains("Too many people sign in") && got.html.contains("value=\"alice\""),
+            got.html.contains("Too many people are signing in") && got.html.contains("value=\"alice\""),
             "{}",
             got.html
         );
