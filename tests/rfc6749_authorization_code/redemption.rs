@@ -174,6 +174,24 @@ fn rfc6749_4_1_3_a_code_given_at_one_surface_is_good_at_the_other() {
 }
 
 #[test]
+fn rfc6749_4_1_2_1_a_store_that_takes_nothing_is_told_as_such_and_uses_nothing_up() {
+    let server = obol!().server().alice().storage_can_fail();
+    let app = server.add_client(&ClientSpec::application("app"));
+    let server = server.start();
+    let mut person = server.person();
+    let request = AuthorizationRequest::of(&app);
+    let code = person.goes_through(&request).code().to_owned();
+    server.refuse_writes();
+    let answer = server.redeem(&app, &code).expect_error(503, "temporarily_unavailable");
+    assert!(answer.header("retry-after").is_some(), "{answer:?}");
+    // RFC 6749 §4.1.2.1: a 503 cannot be brought by a redirect.
+    assert_eq!(person.follows(&request).returns().error(), "temporarily_unavailable");
+    server.allow_writes();
+    server.tokens_for(&app, &code);
+    person.follows(&request).returns().code();
+}
+
+#[test]
 fn rfc6749_3_3_where_no_scope_is_asked_for_and_none_is_given_always_none_is_said() {
     let (server, app) = obol!().application();
     let request = AuthorizationRequest::of(&app).without("scope");
