@@ -13,52 +13,80 @@ mod tokens;
 use std::time::{Duration, Instant};
 
 use obol_testkit::{
-    Answer, AuthorizationRequest, Client, ClientSpec, Jwt, Person, REDIRECT_URI, RFC_TOKEN, Return, Server,
-    half_sha256, obol, wait_until,
+    Answer, AuthorizationRequest, Client, ClientSpec, Jwt, PASSWORD, Person, REDIRECT_URI, RFC_TOKEN, Return,
+    Server, half_sha256, obol, wait_until,
 };
 use serde_json::Value;
 
-/// What the modules talk to, in one of the two modes.
-struct Plan {
-    server: Server,
+/// What the modules of a plan talk to.
+struct Plan<'a> {
+    server: &'a Server,
     /// `client` of the configuration.
-    client: Client,
+    client: &'a Client,
     /// `client2`.
-    second: Client,
+    second: &'a Client,
     /// `client_secret_post`.
-    posting: Client,
+    posting: &'a Client,
     mode: &'static str,
+    /// Each plan has a person, for whom nothing is allowed yet.
+    username: &'static str,
 }
 
+/// All that can be told of a person.
+const CLAIMS: [&str; 16] = [
+    "name=Alice Adams",
+    "given_name=Alice",
+    "family_name=Adams",
+    "middle_name=Amy",
+    "nickname=Ally",
+    "profile=https://a/",
+    "picture=https://a/",
+    "website=https://a/",
+    "gender=female",
+    "birthdate=1990-02-28",
+    "zoneinfo=UTC",
+    "locale=en",
+    "phone_number=+1 2",
+    "phone_number_verified=true",
+    "email_verified=true",
+    "address={\"formatted\":\"1 High St\"}",
+];
+
 /// Runs a module in both plans.
-fn in_both_plans(module: impl Fn(&Plan)) {
-    for mode in ["query", "form_post"] {
-        let server = obol!().server().alice();
-        let client = |id: &str| {
-            server.add_client(
-                &ClientSpec::application(id).flag("--pkce-optional").option("--id-token-alg", "RS256"),
-            )
-        };
-        let (client, second, posting) = (client("one"), client("two"), client("posting"));
-        let server = server.start();
-        let set =
-            ["name=Alice Adams", "given_name=Alice", "family_name=Adams", "middle_name=Amy", "nickname=Ally"];
-        let more =
-            ["profile=https://a/", "picture=https://a/", "website=https://a/", "gender=female", "locale=en"];
-        let rest =
-            ["birthdate=1990-02-28", "zoneinfo=UTC", "phone_number=+1 2", "phone_number_verified=true"];
-        let last = ["email_verified=true", "address={\"formatted\":\"1 High St\"}"];
-        let mut line = vec!["user", "set", "alice", "--email", "alice@example.org"];
-        line.extend(set.iter().chain(&more).chain(&rest).chain(&last).flat_map(|claim| ["--claim", claim]));
+fn in_both_plans(module: impl Fn(&Plan<'_>)) {
+    let plans = [("query", "alice"), ("form_post", "bob")];
+    let server = obol!().server().user("alice", PASSWORD).user("bob", PASSWORD);
+    let client = |id: &str| {
+        server.add_client(
+            &ClientSpec::application(id).flag("--pkce-optional").option("--id-token-alg", "RS256"),
+        )
+    };
+    let (client, second, posting) = (client("one"), client("two"), client("posting"));
+    let server = server.start();
+    for (mode, username) in plans {
+        let mut line = vec!["user", "set", username, "--email", "alice@example.org"];
+        line.extend(CLAIMS.iter().flat_map(|claim| ["--claim", claim]));
         server.run(&line).exits(0);
-        module(&Plan { server, client, second, posting, mode });
+        module(&Plan {
+            server: &server,
+            client: &client,
+            second: &second,
+            posting: &posting,
+            mode,
+            username,
+        });
     }
 }
 
-impl Plan {
+impl Plan<'_> {
+    /// The person, at a browser that was never here.
+    fn person(&self) -> Person {
+        self.server.person_called(self.username, PASSWORD)
+    }
+
     /// The request that most modules send: with state and nonce, without PKCE.
     fn request(&self) -> AuthorizationRequest {
-        self.request_of(&self.client)
+        self.request_of(self.client)
     }
 
     fn request_of(&self, client: &Client) -> AuthorizationRequest {
@@ -94,7 +122,7 @@ impl Plan {
     #[track_caller]
     fn flow(&self, person: &mut Person, request: &AuthorizationRequest) -> Done {
         let answer = person.goes_through(request);
-        self.completed(&self.client, &answer)
+        self.completed(self.client, &answer)
     }
 
     /// What every module looks at once the browser came back.
@@ -109,7 +137,7 @@ impl Plan {
     fn done(&self, client: &Client, code: String, given: Answer) -> Done {
         assert!(given.integer("expires_in") > 0);
         let access = given.text("access_token");
-        let id_token = Jwt::verified(&given.text("id_token"), &self.server);
+        let id_token = Jwt::verified(&given.text("id_token"), self.server);
         let claims = &id_token.claims;
         assert_eq!((&claims["iss"], &claims["aud"]), (&self.server.url().into(), &client.id.as_str().into()));
         assert_eq!(id_token.header["alg"], "RS256");
@@ -127,7 +155,7 @@ impl Plan {
     /// The client's credentials in the body.
     fn redeem_by_post(&self, code: &str) -> Answer {
         let fields = [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", REDIRECT_URI)];
-        self.server.post_form(RFC_TOKEN, &self.posting, &fields)
+        self.server.post_form(RFC_TOKEN, self.posting, &fields)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::in_both_plans;
 #[test]
 fn oidcc_server() {
     in_both_plans(|plan| {
-        let done = plan.flow(&mut plan.server.person(), &plan.request());
+        let done = plan.flow(&mut plan.person(), &plan.request());
         assert_eq!(done.id_token.claims["nonce"], "a nonce");
         let known =
             ["acr", "amr", "at_hash", "aud", "auth_time", "azp", "exp", "iat", "iss", "nonce", "sid", "sub"];
@@ -18,14 +18,14 @@ fn oidcc_server() {
 #[test]
 fn oidcc_ensure_request_without_nonce_succeeds_for_code_flow() {
     in_both_plans(|plan| {
-        let done = plan.flow(&mut plan.server.person(), &plan.request().without("nonce"));
+        let done = plan.flow(&mut plan.person(), &plan.request().without("nonce"));
         assert_eq!(done.id_token.claims.get("nonce"), None);
     });
 }
 
 fn scope_is_worth(scope: &str, claims: &[&str]) {
     in_both_plans(|plan| {
-        let done = plan.flow(&mut plan.server.person(), &plan.request().with("scope", scope));
+        let done = plan.flow(&mut plan.person(), &plan.request().with("scope", scope));
         for claim in claims {
             assert!(done.userinfo.get(claim).is_some(), "{claim}: {}", done.userinfo);
         }
@@ -80,14 +80,14 @@ fn oidcc_scope_all() {
 fn oidcc_alternate_happy_flow() {
     in_both_plans(|plan| {
         let request = plan.request().with("scope", "email openid").reversed();
-        let done = plan.flow(&mut plan.server.person(), &request);
+        let done = plan.flow(&mut plan.person(), &request);
         assert_eq!(done.userinfo["email"], "alice@example.org");
     });
 }
 
 fn succeeds_with(name: &str, value: &str) {
     in_both_plans(|plan| {
-        plan.flow(&mut plan.server.person(), &plan.request().with(name, value));
+        plan.flow(&mut plan.person(), &plan.request().with(name, value));
     });
 }
 
@@ -127,7 +127,7 @@ fn oidcc_ensure_request_with_acr_values_succeeds() {
         let document = plan.server.http().get("/.well-known/openid-configuration").send().expect(200).json();
         let offered: Vec<_> = document["acr_values_supported"].as_array().unwrap().iter().collect();
         let values = offered.iter().map(|value| value.as_str().unwrap()).collect::<Vec<_>>().join(" ");
-        let done = plan.flow(&mut plan.server.person(), &plan.request().with("acr_values", &values));
+        let done = plan.flow(&mut plan.person(), &plan.request().with("acr_values", &values));
         assert!(offered.contains(&&done.id_token.claims["acr"]), "without it the module warns");
     });
 }
@@ -136,7 +136,7 @@ fn oidcc_ensure_request_with_acr_values_succeeds() {
 fn oidcc_claims_essential() {
     in_both_plans(|plan| {
         let request = plan.request().with("claims", r#"{"userinfo":{"name":{"essential":true}}}"#);
-        let done = plan.flow(&mut plan.server.person(), &request);
+        let done = plan.flow(&mut plan.person(), &request);
         assert_eq!(done.userinfo["name"], "Alice Adams");
         assert_eq!(done.id_token.claims.get("name"), None);
     });
@@ -145,11 +145,11 @@ fn oidcc_claims_essential() {
 #[test]
 fn oidcc_ensure_post_request_succeeds() {
     in_both_plans(|plan| {
-        let mut person = plan.server.person();
+        let mut person = plan.person();
         let page = person.is_posted(&plan.request()).sign_in();
         let page = person.signs_in(&page).consent();
         let answer = person.allows(&page).returns();
-        plan.completed(&plan.client, &answer);
+        plan.completed(plan.client, &answer);
     });
 }
 
@@ -157,9 +157,9 @@ fn oidcc_ensure_post_request_succeeds() {
 fn oidcc_ensure_request_with_valid_pkce_succeeds() {
     in_both_plans(|plan| {
         let request = plan.request().with("code_challenge", CHALLENGE).with("code_challenge_method", "S256");
-        let code = plan.server.person().goes_through(&request).code().to_owned();
-        plan.redeem(&plan.client, &code).expect_error(400, "invalid_grant");
-        let given = plan.server.redeem(&plan.client, &code).expect(200);
-        plan.done(&plan.client, code, given);
+        let code = plan.person().goes_through(&request).code().to_owned();
+        plan.redeem(plan.client, &code).expect_error(400, "invalid_grant");
+        let given = plan.server.redeem(plan.client, &code).expect(200);
+        plan.done(plan.client, code, given);
     });
 }

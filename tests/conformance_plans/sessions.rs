@@ -8,12 +8,12 @@ fn auth_time(done: &Done) -> i64 {
 
 /// The second request, which must not show a page.
 #[track_caller]
-fn without_a_page(plan: &Plan, first: impl FnOnce(&Done) -> obol_testkit::AuthorizationRequest) {
-    let mut person = plan.server.person();
+fn without_a_page(plan: &Plan<'_>, first: impl FnOnce(&Done) -> obol_testkit::AuthorizationRequest) {
+    let mut person = plan.person();
     let one = plan.flow(&mut person, &plan.request().with("max_age", "15000"));
     until_later();
     let answer = person.follows(&first(&one)).returns();
-    let two = plan.completed(&plan.client, &answer);
+    let two = plan.completed(plan.client, &answer);
     assert_eq!(auth_time(&one), auth_time(&two));
     assert_eq!(one.id_token.claims["sub"], two.id_token.claims["sub"]);
 }
@@ -39,13 +39,13 @@ fn oidcc_max_age_10000() {
 
 /// The second request, at which somebody must sign in again.
 #[track_caller]
-fn with_a_second_sign_in(plan: &Plan, name: &str, value: &str) {
-    let mut person = plan.server.person();
+fn with_a_second_sign_in(plan: &Plan<'_>, name: &str, value: &str) {
+    let mut person = plan.person();
     let one = plan.flow(&mut person, &plan.request());
     until_later();
     let page = person.follows(&plan.request().with(name, value)).sign_in();
     let answer = person.signs_in(&page).returns();
-    let two = plan.completed(&plan.client, &answer);
+    let two = plan.completed(plan.client, &answer);
     assert!(auth_time(&two) > auth_time(&one));
     assert_eq!(one.id_token.claims["sub"], two.id_token.claims["sub"]);
 }

@@ -9,7 +9,7 @@ use crate::in_both_plans;
 #[test]
 fn oidcc_userinfo_get() {
     in_both_plans(|plan| {
-        let done = plan.flow(&mut plan.server.person(), &plan.request());
+        let done = plan.flow(&mut plan.person(), &plan.request());
         let answer = plan.server.userinfo(&done.access).expect(200);
         assert!(answer.header("content-type").unwrap().starts_with("application/json"));
         assert_eq!(answer.json(), done.userinfo);
@@ -19,7 +19,7 @@ fn oidcc_userinfo_get() {
 #[test]
 fn oidcc_userinfo_post_header() {
     in_both_plans(|plan| {
-        let done = plan.flow(&mut plan.server.person(), &plan.request());
+        let done = plan.flow(&mut plan.person(), &plan.request());
         let bare = plan.server.http().post(USERINFO).bearer(&done.access).send().expect(200);
         let form = plan.server.http().post(USERINFO).bearer(&done.access).form(&[]).send().expect(200);
         assert_eq!((bare.json(), form.json()), (done.userinfo.clone(), done.userinfo));
@@ -29,7 +29,7 @@ fn oidcc_userinfo_post_header() {
 #[test]
 fn oidcc_userinfo_post_body() {
     in_both_plans(|plan| {
-        let done = plan.flow(&mut plan.server.person(), &plan.request());
+        let done = plan.flow(&mut plan.person(), &plan.request());
         let answer = plan.server.http().post(USERINFO).form(&[("access_token", &done.access)]).send();
         assert_eq!(answer.expect(200).json(), done.userinfo);
     });
@@ -38,8 +38,8 @@ fn oidcc_userinfo_post_body() {
 #[test]
 fn oidcc_codereuse() {
     in_both_plans(|plan| {
-        let done = plan.flow(&mut plan.server.person(), &plan.request());
-        plan.redeem(&plan.client, &done.code).expect_error(400, "invalid_grant");
+        let done = plan.flow(&mut plan.person(), &plan.request());
+        plan.redeem(plan.client, &done.code).expect_error(400, "invalid_grant");
     });
 }
 
@@ -47,9 +47,9 @@ fn oidcc_codereuse() {
 #[test]
 fn oidcc_codereuse_30seconds() {
     in_both_plans(|plan| {
-        let done = plan.flow(&mut plan.server.person(), &plan.request());
+        let done = plan.flow(&mut plan.person(), &plan.request());
         wait_until("the first access token is revoked", Duration::from_secs(10), || {
-            plan.redeem(&plan.client, &done.code).expect_error(400, "invalid_grant");
+            plan.redeem(plan.client, &done.code).expect_error(400, "invalid_grant");
             (plan.server.userinfo(&done.access).status == 401).then_some(())
         });
     });
@@ -58,10 +58,10 @@ fn oidcc_codereuse_30seconds() {
 #[test]
 fn oidcc_server_client_secret_post() {
     in_both_plans(|plan| {
-        let answer = plan.server.person().goes_through(&plan.request_of(&plan.posting));
+        let answer = plan.person().goes_through(&plan.request_of(plan.posting));
         let code = plan.checked(&answer).to_owned();
         let given = plan.redeem_by_post(&code).expect(200);
-        plan.done(&plan.posting, code, given);
+        plan.done(plan.posting, code, given);
     });
 }
 
@@ -71,8 +71,8 @@ fn oidcc_refresh_token() {
         let document = plan.server.http().get("/.well-known/openid-configuration").send().expect(200).json();
         assert!(document["grant_types_supported"].as_array().unwrap().contains(&"refresh_token".into()));
         let mut last = String::new();
-        for (client, scope) in [(&plan.client, Some("openid")), (&plan.second, None)] {
-            let answer = plan.server.person().goes_through(&plan.request_of(client));
+        for (client, scope) in [(plan.client, Some("openid")), (plan.second, None)] {
+            let answer = plan.person().goes_through(&plan.request_of(client));
             let first = plan.completed(client, &answer);
             let refresh = first.refresh.expect("without one the module skips itself");
             let may = |byte: u8| matches!(byte, 0x20..=0x7e);
@@ -82,13 +82,13 @@ fn oidcc_refresh_token() {
             let request = plan.server.http().post(RFC_TOKEN).basic(&client.id, client.own_secret());
             let given = request.form(&fields).send().expect(200);
             assert_ne!(given.text("access_token"), first.access);
-            let second = Jwt::verified(&given.text("id_token"), &plan.server).claims;
+            let second = Jwt::verified(&given.text("id_token"), plan.server).claims;
             for same in ["iss", "sub", "aud", "azp", "auth_time"] {
                 assert_eq!(second[same], first.id_token.claims[same], "{same}");
             }
             plan.server.userinfo(&given.text("access_token")).expect(200);
             last = given.text("refresh_token");
         }
-        plan.server.rfc_refresh(&plan.client, &last).expect_error(400, "invalid_grant");
+        plan.server.rfc_refresh(plan.client, &last).expect_error(400, "invalid_grant");
     });
 }
