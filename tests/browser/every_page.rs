@@ -140,10 +140,8 @@ fn look_at(browser: &Chromium, page: &str, language: &str) {
             let widths = browser.run("return [document.documentElement.scrollWidth, innerWidth]");
             assert_eq!(widths, json!([width, width]), "{page} needs no scrolling sideways");
             pictures::take(browser, page, language, width, scheme);
-            if width == pictures::WIDTHS[0] {
-                let violations = axe::violations(browser);
-                assert!(violations.is_empty(), "{page}, {scheme}: {}", violations.join("\n"));
-            }
+            let violations = axe::violations(browser);
+            assert!(violations.is_empty(), "{page}, {width} px, {scheme}: {}", violations.join("\n"));
         }
     }
     browser.devtools("Emulation.clearDeviceMetricsOverride", &json!({}));
