@@ -180,4 +180,6 @@ fn a_broken_page_of_an_operator_stops_the_start_with_file_and_line() {
     let refused = installation.run(&["serve", "--listen", "127.0.0.1:0", "--templates", &folder]).exits(1);
     assert!(refused.stderr.starts_with("error: "), "{refused:?}");
     assert!(refused.stderr.contains("consent.html line 2: "), "{refused:?}");
+    let checked = installation.run(&["config", "check", "--templates", &folder]).exits(1);
+    assert!(checked.stderr.contains("consent.html line 2: "), "{checked:?}");
 }

@@ -8,6 +8,7 @@ use obol_oauth::administration::KeySchedule;
 use obol_replica::{Clock, LeaseOptions, Memory, OnStale, Revoked, SystemClock, confirm_from_outside};
 use obol_store::{Appended, Audit, AuditEvent, AuditRecord, Store};
 use obol_token::Timestamp;
+use obol_web::PageSettings;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::audit_trail::{AuditTrail, Rotation};
@@ -149,6 +150,11 @@ pub(crate) fn lease(settings: &Settings) -> LeaseOptions {
         renew_every: Duration::from_millis(settings.lease_renewal_ms.into()),
         on_stale: on_stale(settings),
     }
+}
+
+/// What the settings say of the pages.
+pub(crate) fn page_settings(settings: &Settings) -> PageSettings {
+    PageSettings { display_name: settings.display_name.clone(), templates: settings.templates.clone() }
 }
 
 /// When signing keys change.

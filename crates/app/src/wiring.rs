@@ -14,12 +14,12 @@ use obol_store::{Audit, AuditRecord, Store, Users};
 use obol_web::server::{
     Entrance, Listener, ListenerOptions, TlsIdentity, decide_exposure, raise_descriptor_limit,
 };
-use obol_web::{Door, OpenDoor, PageSettings, Pages};
+use obol_web::{Door, OpenDoor, Pages};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::audit_trail::AuditTrail;
 use crate::config::Settings;
-use crate::installation::{key_schedule, lease, rotation};
+use crate::installation::{key_schedule, lease, page_settings, rotation};
 use crate::key_keeper::keep_signing_keys;
 use crate::running_server::RunningServer;
 use crate::storage;
@@ -143,9 +143,7 @@ fn door(settings: &Settings, engine: Arc<Engine>, store: &Arc<dyn Store>) -> any
     let passwords = Arc::new(passwords);
     let limits = SessionLimits { idle_mins: settings.session_idle_mins, hours: settings.session_hours };
     let desk = SessionDesk::new(Arc::clone(store), limits);
-    let shown =
-        PageSettings { display_name: settings.display_name.clone(), templates: settings.templates.clone() };
-    let pages = Pages::open(Arc::clone(&engine), Arc::clone(&passwords), desk, &shown)?;
+    let pages = Pages::open(Arc::clone(&engine), Arc::clone(&passwords), desk, &page_settings(settings))?;
     Ok(Door::new(engine, passwords, pages).open())
 }
 

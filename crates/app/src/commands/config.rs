@@ -10,6 +10,7 @@ use crate::config::{
     ConfigError, Configuration, Given, SETTINGS, ServerOptions, Setting, Settings, mistyped_variables, sample,
 };
 use crate::failure::{End, Failure};
+use crate::installation::page_settings;
 use crate::output::{Answer, Output, table};
 use crate::printable::printable;
 
@@ -56,6 +57,7 @@ pub(crate) fn run(
             match Configuration::load(&given, file) {
                 Ok(configuration) => {
                     check_entrance(&configuration.settings)?;
+                    page_settings(&configuration.settings).check().map_err(Failure::refused)?;
                     output.show(&Checked::new(&configuration))?;
                 }
                 Err(error) => {

@@ -61,6 +61,23 @@ pub struct PageSettings {
     pub templates: Option<PathBuf>,
 }
 
+impl PageSettings {
+    /// Tries every page out, as [`Pages::open`] does.
+    ///
+    /// # Errors
+    /// [`LookError`], naming file and line.
+    pub fn check(&self) -> Result<(), LookError> {
+        self.look("").map(drop)
+    }
+
+    fn look(&self, base: &str) -> Result<Look, LookError> {
+        let folder = self.templates.as_deref();
+        let look = Look::load(folder, &self.display_name, base)?;
+        every_page_is_tried_out(&look, folder)?;
+        Ok(look)
+    }
+}
+
 /// All pages.
 pub struct Pages {
     engine: Arc<Engine>,
@@ -87,9 +104,7 @@ impl Pages {
     ) -> Result<Self, LookError> {
         let issuer = engine.issuer();
         let (cookies, base, origin) = (Cookies::of(issuer), issuer.path().to_owned(), origin_of(issuer));
-        let folder = settings.templates.as_deref();
-        let look = Look::load(folder, &settings.display_name, &base)?;
-        every_page_is_tried_out(&look, folder)?;
+        let look = settings.look(&base)?;
         Ok(Self { engine, passwords, desk, look, cookies, base, origin })
     }
 

@@ -124,11 +124,11 @@ impl Visit<'_> {
             return self.go_on(&ticket).await;
         }
         let username = self.form.optional("username")?.unwrap_or_default().to_owned();
-        let password = self.form.optional("password")?.unwrap_or_default().to_owned();
-        if username.is_empty() || password.is_empty() {
-            return self.ask_again(&ticket, username, Problem::Missing).await;
-        }
-        let checked = match PlainPassword::new(password) {
+        let password = match self.form.optional("password")? {
+            Some(password) if !username.is_empty() => PlainPassword::new(password.to_owned()),
+            _ => return self.ask_again(&ticket, username, Problem::Missing).await,
+        };
+        let checked = match password {
             Ok(password) => {
                 let since_boot = self.arrival.since_boot;
                 self.pages.passwords.check_password(&username, password, None, since_boot).await
