@@ -19,7 +19,7 @@ const EMAIL: &str = "alice@example.com";
 fn the_example_application_signs_in_refreshes_and_revokes_while_the_signing_key_changes() {
     for algorithm in ["ES256", "RS256", "PS256", "EdDSA"] {
         let server = house();
-        let application = Application::example(&server, "app");
+        let application = Application::example(server.url(), "app");
         let signed_in = journey(&server, &application, algorithm);
         signed_in.sign_out(&server, &application);
     }
@@ -29,7 +29,7 @@ fn the_example_application_signs_in_refreshes_and_revokes_while_the_signing_key_
 fn an_application_on_authlib_signs_in_refreshes_and_revokes_while_the_signing_key_changes() {
     for algorithm in ["ES256", "RS256"] {
         let server = house();
-        let application = Application::authlib(&server, "app");
+        let application = Application::authlib(server.url(), "app");
         let signed_in = journey(&server, &application, algorithm);
         let shown = |page: &Page, name| page.fact(name);
         assert_eq!(shown(&signed_in.page, "algorithm"), algorithm);
@@ -44,9 +44,18 @@ fn an_application_on_authlib_signs_in_refreshes_and_revokes_while_the_signing_ke
 }
 
 #[test]
+fn an_application_that_is_told_the_issuer_of_fortiauthenticator_signs_in_and_refreshes() {
+    let server = house();
+    let application = Application::authlib(&format!("{}/api/v1/oauth", server.url()), "app");
+    // The discovery document of that dialect has no revocation endpoint.
+    let signed_in = journey(&server, &application, "RS256");
+    assert!(server.stands(&signed_in.client, &signed_in.page.fact("access_token")));
+}
+
+#[test]
 fn the_example_application_notices_that_the_server_ended_a_sign_in() {
     let server = house();
-    let application = Application::example(&server, "app");
+    let application = Application::example(server.url(), "app");
     let mut signed_in = journey(&server, &application, "ES256");
     server.run(&["revoke", "--user", ALICE, "--yes"]).exits(0);
     let told = signed_in.browser.open(&application.url);
@@ -57,7 +66,7 @@ fn the_example_application_notices_that_the_server_ended_a_sign_in() {
 #[test]
 fn the_example_application_takes_no_answer_that_this_browser_did_not_ask_for() {
     let server = house();
-    let application = Application::example(&server, "app");
+    let application = Application::example(server.url(), "app");
     register(&server, &application, "ES256");
     let callback = format!("{}/callback", application.url);
     let mut attacker = Browser::default();

@@ -239,7 +239,7 @@ fn an_unknown_grant_is_400_unsupported_grant_type() {
     let House { server, fcare, gateway } = obol!().house();
     for_each_shape(|shape| {
         for client in [&fcare, &gateway] {
-            for grant in ["unheard_of", "PASSWORD", "authorization_code", "implicit"] {
+            for grant in ["unheard_of", "PASSWORD", "device_code", "implicit"] {
                 let fields = client.fields(&[
                     ("grant_type", grant),
                     ("code", "x"),

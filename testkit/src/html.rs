@@ -19,7 +19,7 @@ impl Form {
 }
 
 /// The forms of a page, in order.
-pub(crate) fn forms(html: &str) -> Vec<Form> {
+pub fn forms(html: &str) -> Vec<Form> {
     let mut forms = Vec::new();
     let mut open: Option<Form> = None;
     for tag in html.split('<').skip(1) {
@@ -44,14 +44,14 @@ pub(crate) fn forms(html: &str) -> Vec<Form> {
 }
 
 /// Where a page goes on by itself.
-pub(crate) fn refresh_target(html: &str) -> Option<String> {
+pub fn refresh_target(html: &str) -> Option<String> {
     let tag = html.split('<').find(|tag| tag.starts_with("meta http-equiv=\"refresh\""))?;
     let content = attribute(tag.split('>').next()?, "content")?;
     content.split_once("url=").map(|(_, url)| url.to_owned())
 }
 
 /// What stands between these, the first time.
-pub(crate) fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
+pub fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
     let (_, rest) = text.split_once(before)?;
     rest.split_once(after).map(|(found, _)| found)
 }
@@ -62,7 +62,8 @@ fn attribute(tag: &str, name: &str) -> Option<String> {
     Some(unescaped(value))
 }
 
-pub(crate) fn unescaped(text: &str) -> String {
+/// A text without the escapes that our templates write.
+pub fn unescaped(text: &str) -> String {
     let known =
         [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#x27;", "'"), ("&#39;", "'"), ("&#x2f;", "/")];
     let text = known.iter().fold(text.to_owned(), |text, (escaped, plain)| text.replace(escaped, plain));

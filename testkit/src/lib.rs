@@ -58,7 +58,7 @@ pub use faulty_disk::{Fault, FaultyDisk};
 pub use fortiauthenticator::{REVOKE, TOKEN, VERIFY};
 pub use history::History;
 pub use house::House;
-pub use html::Form;
+pub use html::{Form, between, forms, refresh_target, unescaped};
 pub use http::{BodyType, Http, Request};
 pub use installation::Installation;
 pub use jwt::{JWKS, Jwt, half_sha256, s256};

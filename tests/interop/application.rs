@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use obol_testkit::{Lines, Server};
+use obol_testkit::Lines;
 
 /// What the applications present: they start before the server knows them, since only then their port is known.
 pub(crate) const SECRET: &str = "known-to-the-application-and-the-server";
@@ -23,7 +23,7 @@ pub(crate) struct Application {
 impl Application {
     /// `examples/web-app`, built from what is checked in.
     #[track_caller]
-    pub(crate) fn example(server: &Server, client_id: &str) -> Self {
+    pub(crate) fn example(issuer: &str, client_id: &str) -> Self {
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("examples");
         let mut build = Command::new(env!("CARGO"));
         build.args(["build", "--quiet", "--locked", "--manifest-path"]);
@@ -32,20 +32,20 @@ impl Application {
             build,
             "the example needs its dependencies from crates.io: run `cargo fetch` in examples/web-app",
         );
-        Self::start(Command::new(target.join("debug/obol-example-web-app")), server, client_id)
+        Self::start(Command::new(target.join("debug/obol-example-web-app")), issuer, client_id)
     }
 
     /// `tests/interop/authlib_app.py` on the Authlib that `requirements.txt` pins.
     #[track_caller]
-    pub(crate) fn authlib(server: &Server, client_id: &str) -> Self {
+    pub(crate) fn authlib(issuer: &str, client_id: &str) -> Self {
         let mut command = Command::new(python_with_authlib());
         command.args(["-I", "-B"]).arg(format!("{ROOT}/tests/interop/authlib_app.py"));
-        Self::start(command, server, client_id)
+        Self::start(command, issuer, client_id)
     }
 
     #[track_caller]
-    fn start(mut command: Command, server: &Server, client_id: &str) -> Self {
-        command.env_clear().env("LISTEN", "127.0.0.1:0").env("ISSUER", server.url());
+    fn start(mut command: Command, issuer: &str, client_id: &str) -> Self {
+        command.env_clear().env("LISTEN", "127.0.0.1:0").env("ISSUER", issuer);
         command.env("CLIENT_ID", client_id).env("CLIENT_SECRET", SECRET);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));

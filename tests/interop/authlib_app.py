@@ -42,7 +42,8 @@ def home():
     assert about["sub"] == claims["sub"], "userinfo is another person's"
     facts = {
         "sub": claims["sub"],
-        "username": about["preferred_username"],
+        # FortiAuthenticator calls it `username`.
+        "username": about.get("preferred_username") or about["username"],
         "email": about["email"],
         "issued": claims["iat"],
         "key": header(token["id_token"])["kid"],

@@ -1,9 +1,9 @@
-//! A browser without scripts: follows redirects, keeps cookies, fills in forms. Enough for every page of the server.
+//! A browser without scripts that goes from site to site, unlike the one of the kit: from the application to the server and back.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use obol_testkit::{Answer, Http, Request};
+use obol_testkit::{Answer, Form, Http, Request, between, forms, refresh_target, unescaped};
 
 /// Cookies by name. Like a real browser it tells hosts apart, not ports; here there is one host.
 #[derive(Default)]
@@ -94,8 +94,7 @@ impl Page {
 
     /// What stands in `<dd id="…">`, if it is there.
     pub(crate) fn find(&self, id: &str) -> Option<String> {
-        let (_, rest) = self.html.split_once(&format!("<dd id=\"{id}\">"))?;
-        rest.split_once("</dd>").map(|(text, _)| unescaped(text))
+        between(&self.html, &format!("<dd id=\"{id}\">"), "</dd>").map(unescaped)
     }
 
     /// The same, where it has to be.
@@ -111,47 +110,13 @@ impl Page {
     }
 }
 
-struct Form {
-    action: String,
-    hidden: Vec<(String, String)>,
-}
-
-fn forms(html: &str) -> Vec<Form> {
-    let mut forms: Vec<Form> = Vec::new();
-    for tag in html.split('<') {
-        if tag.starts_with("form ") {
-            forms.push(Form { action: attribute(tag, "action").unwrap_or_default(), hidden: Vec::new() });
-        } else if tag.starts_with("input ") && attribute(tag, "type").is_some_and(|kind| kind == "hidden") {
-            let field = attribute(tag, "name").zip(attribute(tag, "value"));
-            if let Some(form) = forms.last_mut() {
-                form.hidden.extend(field);
-            }
-        }
-    }
-    forms
-}
-
-fn attribute(tag: &str, name: &str) -> Option<String> {
-    let (_, rest) = tag.split_once(&format!(" {name}=\""))?;
-    rest.split_once('"').map(|(value, _)| unescaped(value))
-}
-
-fn unescaped(text: &str) -> String {
-    let escapes =
-        [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#x27;", "'"), ("&#39;", "'"), ("&#x2f;", "/")];
-    let plain = escapes.iter().fold(text.to_owned(), |text, (escape, sign)| text.replace(escape, sign));
-    plain.replace("&amp;", "&")
-}
-
 /// Where the browser goes by itself: a redirect after which it asks by GET, or a page that goes on.
 fn onward(url: &str, answer: &Answer) -> Option<String> {
     if let (301..=303, Some(location)) = (answer.status, answer.header("location")) {
         return Some(absolute(url, location));
     }
     let html = String::from_utf8_lossy(&answer.body);
-    let tag = html.split('<').find(|tag| tag.starts_with("meta http-equiv=\"refresh\""))?;
-    let content = attribute(tag, "content")?;
-    content.split_once("url=").map(|(_, location)| absolute(url, location))
+    refresh_target(&html).map(|location| absolute(url, &location))
 }
 
 fn absolute(base: &str, location: &str) -> String {

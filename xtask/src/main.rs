@@ -22,7 +22,7 @@ usage: cargo xtask TASK
 
 const FUZZ: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz");
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/web-app/Cargo.toml");
-const EXAMPLE_TARGET: &str = "target/examples";
+const EXAMPLE_TARGET: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/examples");
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);

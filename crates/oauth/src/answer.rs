@@ -97,7 +97,7 @@ pub enum Introspection<'a> {
         active: bool,
         /// The resource for which it is meant; absent when it was not restricted to one.
         #[serde(skip_serializing_if = "Option::is_none")]
-        aud: Option<Cow<'a, str>>,
+        aud: Option<&'a str>,
         /// The client to which it was issued.
         client_id: Cow<'a, str>,
         /// When it expires, in seconds since the epoch; absent when it does not.

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use obol_keys::{AccessTokenKeys, KeyRing, MasterKey, SigningKey, SigningRing, VerifiedSignatures};
 use obol_token::{
     Algorithm, Asked, Claims, DenyList, Expiry, KeyKind, Position, Refusal, Scratch, Subject, SubjectId,
-    Timestamp, TokenId, seal_and_sign, verify,
+    Timestamp, TokenId, seal, seal_and_sign, verify,
 };
 
 pub(crate) const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
@@ -58,6 +58,10 @@ impl House {
         let signer = signing.current(algorithm).unwrap().access_token_signer(algorithm).unwrap();
         let sealing = self.sealing.current().unwrap();
         seal_and_sign(&claims, &said(number), sealing, &signer, [nonce; 12]).unwrap()
+    }
+
+    pub(crate) fn issue_opaque(&self) -> String {
+        seal(&claims(1), self.sealing.current().unwrap(), [7; 12]).unwrap()
     }
 
     pub(crate) fn genuine(&self, algorithm: Algorithm) -> &str {

@@ -88,7 +88,7 @@ fn active<'a>(engine: &'a Engine, claims: &Claims<'a>, knows_pairwise: bool) -> 
     let username = username(claims);
     Introspection::Active {
         active: true,
-        aud: claims.audience.map(Into::into),
+        aud: claims.audience,
         client_id: claims.client_id.into(),
         exp: seconds(claims.expires_at),
         iat: claims.issued_at.as_secs(),
