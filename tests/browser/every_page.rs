@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::story::{BOB, BOBS_PASSWORD, Story, tell_in};
 use crate::{axe, pictures};
 
-const PAGES: [&str; 13] = [
+const PAGES: [&str; 14] = [
     "sign-in",
     "sign-in-refused",
     "sign-in-missing",
@@ -18,6 +18,7 @@ const PAGES: [&str; 13] = [
     "sessions",
     "sessions-notice",
     "sessions-empty",
+    "sign-out",
     "signed-out",
     "continue",
 ];
@@ -95,6 +96,8 @@ fn pages_of_sessions(story: &Story, look: &mut impl FnMut(&'static str)) {
     story.see_sessions();
     story.sign_in(BOB, BOBS_PASSWORD);
     look("sessions-empty");
+    story.browser.go(&story.page("/oauth2/logout?client_id=shop"));
+    look("sign-out");
     story.browser.click("form[action='/sign-out'] button");
     look("signed-out");
 }

@@ -17,7 +17,7 @@ const fn endpoint(method: &'static str, path: &'static str) -> Endpoint {
 }
 
 /// All of them.
-pub(crate) const ENDPOINTS: [Endpoint; 29] = [
+pub(crate) const ENDPOINTS: [Endpoint; 31] = [
     endpoint("POST", "/api/v1/oauth/token"),
     endpoint("GET", "/api/v1/oauth/verify_token"),
     endpoint("POST", "/api/v1/oauth/revoke_token"),
@@ -33,6 +33,8 @@ pub(crate) const ENDPOINTS: [Endpoint; 29] = [
     endpoint("POST", "/oauth2/introspect"),
     endpoint("GET", "/oauth2/userinfo"),
     endpoint("POST", "/oauth2/userinfo"),
+    endpoint("GET", "/oauth2/logout"),
+    endpoint("POST", "/oauth2/logout"),
     endpoint("GET", "/oauth2/jwks"),
     endpoint("GET", METADATA),
     endpoint("GET", "/.well-known/openid-configuration"),

@@ -111,6 +111,7 @@ impl AuthorizationAnswer {
             form.extend_pairs(&self.params).finish()
         };
         match self.mode {
+            _ if self.params.is_empty() => self.redirect_uri.clone(),
             ResponseMode::FormPost => self.redirect_uri.clone(),
             ResponseMode::Fragment => format!("{}#{}", self.redirect_uri, encoded()),
             // RFC 6749 §3.1.2: a query of the redirect URI stays.
@@ -133,6 +134,17 @@ pub struct SignInAsked {
     pub ui_locales: Vec<String>,
     /// The name of who is signed in and may go on without a password, where an account is to be chosen.
     pub go_on_as: Option<String>,
+}
+
+/// What a request to sign out comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignOutAsked {
+    /// Whether the person must be asked before the session ends.
+    pub ask: bool,
+    /// Which client asks for it, by its name for people, if one is named.
+    pub client_name: Option<String>,
+    /// Where the browser goes afterwards, if it goes back to the client.
+    pub onward: Option<AuthorizationAnswer>,
 }
 
 /// What the page of consent needs to know.

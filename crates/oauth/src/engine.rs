@@ -18,10 +18,12 @@ use obol_store::{Audit, AuditEvent, AuditRecord, ClientKind, Store};
 use obol_token::{Position, Scopes, Scratch, SubjectId};
 
 use crate::client_authentication::{AuthenticatedClient, ClientAuthentication};
-use crate::features::{Borne, ClientRule, Part, Steps, Waiting, authorization, password, verification};
+use crate::features::{
+    Borne, ClientRule, Part, Steps, Waiting, authorization, end_session, password, verification,
+};
 use crate::{
     Answer, Arrival, Authorization, Authorized, Authorizing, Challenge, ErrorCode, Issuer, OAuthError,
-    Request, RequestId, Surface, Verification,
+    Params, Request, RequestId, SignOutAsked, SignedIn, Surface, Verification,
 };
 
 /// Settings of the protocol.
@@ -171,7 +173,7 @@ impl Engine {
             Steps::Document(document) => Ok(Answer::Document(document(self))),
             Steps::Asked(handle) => self.asking_call(request).and_then(|call| handle(&call, scratch)),
             Steps::Borne(handle) => return Begun::Borne(*handle),
-            Steps::Page => Err(OAuthError::new(
+            Steps::Page(_) => Err(OAuthError::new(
                 ErrorCode::ServerError,
                 "This endpoint is for browsers: the pages answer it.",
             )),
@@ -234,6 +236,18 @@ impl Engine {
     /// [`OAuthError`], to be shown on a page and never sent to the client's redirect URI.
     pub async fn authorize(&self, request: &Authorizing<'_>) -> Result<Authorized, OAuthError> {
         authorization::authorize(self, request).await
+    }
+
+    /// What a request to sign out comes to (OpenID Connect RP-Initiated Logout §2), for who is signed in.
+    ///
+    /// # Errors
+    /// [`OAuthError`], to be shown on a page. Nothing is to be ended then.
+    pub fn sign_out(
+        &self,
+        params: &Params<'_>,
+        person: Option<&SignedIn>,
+    ) -> Result<SignOutAsked, OAuthError> {
+        end_session::decide(self, params, person)
     }
 
     /// `plain` sealed for the nodes of this installation: what a page gives to the browser to bring back.

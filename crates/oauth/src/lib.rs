@@ -29,11 +29,12 @@ pub use answer::{
 pub use applications::Application;
 pub use authorization::{Authorization, BasicCredentials};
 pub use browser::{
-    AuthorizationAnswer, Authorized, Authorizing, ConsentAsked, Decision, ResponseMode, SignInAsked, SignedIn,
+    AuthorizationAnswer, Authorized, Authorizing, ConsentAsked, Decision, ResponseMode, SignInAsked,
+    SignOutAsked, SignedIn,
 };
 pub use engine::{Engine, Outcome, PasswordNeeded, Person, PersonRefused, Settings};
 pub use error::{Challenge, ErrorCode, OAuthError, Wire};
 pub use features::authorization::RedirectUriError;
-pub use features::{Endpoint, FEATURES, Feature, Grant, Method, grant_types};
+pub use features::{Endpoint, FEATURES, Feature, Grant, Method, PageKind, grant_types};
 pub use params::{MalformedParams, Params};
 pub use request::{Arrival, Issuer, IssuerError, Request, RequestId, Surface};

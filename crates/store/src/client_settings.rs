@@ -30,6 +30,8 @@ pub struct ClientSettings {
     pub sector_identifier: Option<String>,
     /// `default_max_age`: how old a sign-in may be, in seconds.
     pub default_max_age_secs: Option<u32>,
+    /// `post_logout_redirect_uris`: where a browser may be sent after signing out (OpenID Connect RP-Initiated Logout §3.1).
+    pub post_logout_redirect_uris: Vec<String>,
     /// The resources for which it may ask tokens (RFC 8707); absolute URIs without fragment.
     pub resources: Vec<String>,
     /// After so many seconds from its beginning a family ends, however often it was refreshed; `None` for no such end.
@@ -55,6 +57,7 @@ impl Default for ClientSettings {
             subject_type: SubjectType::Public,
             sector_identifier: None,
             default_max_age_secs: None,
+            post_logout_redirect_uris: Vec::new(),
             resources: Vec::new(),
             family_lifetime_secs: None,
         }

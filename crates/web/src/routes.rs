@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use http::Method;
-use obol_oauth::{Endpoint, FEATURES, Issuer, Surface};
+use obol_oauth::{Endpoint, FEATURES, Issuer, PageKind, Surface};
 
 use crate::pages::Page;
 
@@ -68,9 +68,10 @@ impl Routes {
         let path = path.strip_suffix('/').unwrap_or(path);
         let (route, takes, allow) = match self.endpoints.get(path) {
             Some(endpoint) => {
-                let route = match endpoint.is_page() {
-                    true => Route::Page(Page::Authorize(endpoint.surface)),
-                    false => Route::Endpoint(endpoint),
+                let route = match endpoint.page() {
+                    Some(PageKind::Authorize) => Route::Page(Page::Authorize(endpoint.surface)),
+                    Some(PageKind::SignOut) => Route::Page(Page::LogOut),
+                    None => Route::Endpoint(endpoint),
                 };
                 match endpoint.methods {
                     [obol_oauth::Method::Get] => (route, &[Method::GET][..], "GET"),
@@ -132,7 +133,7 @@ mod tests {
             for path in [endpoint.path.to_owned(), format!("{}/", endpoint.path)] {
                 let found = routes.find(&method_of(endpoint), &path);
                 assert_eq!(found.name(), endpoint.path, "{path}");
-                assert_eq!(matches!(found, Route::Page(_)), endpoint.is_page(), "{path}");
+                assert_eq!(matches!(found, Route::Page(_)), endpoint.page().is_some(), "{path}");
                 let other = routes.find(&Method::DELETE, &path);
                 assert!(matches!(other, Route::OtherMethod { .. }), "{path}");
                 assert_eq!(surface_of(&path), endpoint.surface, "{path}");

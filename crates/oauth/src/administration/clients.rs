@@ -290,7 +290,7 @@ fn check(spec: &ClientSpec) -> Result<(), ClientSpecError> {
     if let Some(scope) = spec.default_scopes.iter().find(|scope| spec.optional_scopes.contains(scope)) {
         return Err(ClientSpecError::ScopeTwice(scope.as_str().to_owned()));
     }
-    for uri in &spec.redirect_uris {
+    for uri in spec.redirect_uris.iter().chain(&spec.settings.post_logout_redirect_uris) {
         check_redirect_uri(uri).map_err(|error| ClientSpecError::RedirectUri(uri.clone(), error))?;
     }
     check_sign_in(spec)?;

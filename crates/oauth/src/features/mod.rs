@@ -4,6 +4,7 @@ pub(crate) mod authorization;
 mod authorization_code;
 mod client_credentials;
 mod discovery;
+pub(crate) mod end_session;
 pub(crate) mod id_token;
 mod introspection;
 mod key_set;
@@ -27,7 +28,7 @@ use crate::engine::Call;
 use crate::{Answer, Engine, OAuthError, Outcome, Request, Surface};
 
 /// Everything that the server can do. Routes, grants and the discovery document are derived from it.
-pub static FEATURES: [Feature; 14] = [
+pub static FEATURES: [Feature; 15] = [
     authorization::FEATURE,
     token_endpoint::FEATURE,
     authorization_code::FEATURE,
@@ -39,6 +40,7 @@ pub static FEATURES: [Feature; 14] = [
     verification::FEATURE,
     id_token::FEATURE,
     userinfo::FEATURE,
+    end_session::FEATURE,
     key_set::FEATURE,
     metadata::FEATURE,
     discovery::FEATURE,
@@ -71,10 +73,22 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Whether a browser comes here, which the pages answer, with what [`Engine::authorize`] says.
-    pub fn is_page(&self) -> bool {
-        matches!(self.steps, Steps::Page)
+    /// For what a browser comes here, if one does: then the pages answer, with what the engine says.
+    pub fn page(&self) -> Option<PageKind> {
+        match self.steps {
+            Steps::Page(kind) => Some(kind),
+            _ => None,
+        }
     }
+}
+
+/// For what a browser comes to an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PageKind {
+    /// To bring a client a code: [`Engine::authorize`].
+    Authorize,
+    /// To sign out: [`Engine::sign_out`].
+    SignOut,
 }
 
 /// HTTP methods in use.
@@ -96,7 +110,7 @@ pub(crate) enum Steps {
     /// Vouch, request: whoever bears an access token, answered after a look at what is stored.
     Borne(Borne),
     /// A browser's: the pages take the request through the engine, see [`crate::Authorizing`].
-    Page,
+    Page(PageKind),
     /// Vouch, client, request, and what follows.
     Authenticated {
         /// How the client must show itself.

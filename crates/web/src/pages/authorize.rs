@@ -87,6 +87,10 @@ impl Visit<'_> {
     /// [`Trouble`]
     pub(super) async fn go_on_by_ticket(&mut self) -> Result<Answer, Trouble> {
         let ticket = self.ticket(&[Purpose::Begin, Purpose::Continue])?;
+        if let Target::SignOut { query } = &ticket.target {
+            // The same as if it had come by a link; after a form of the client, so that no redirect of ours is held against it.
+            return self.log_out_asked(query, true).await;
+        }
         let Some(going) = Going::of(&ticket) else { return self.to_sessions() };
         let begins = ticket.purpose == Purpose::Begin;
         let chosen = self.session.as_ref().is_some_and(|session| ticket.is_about(session.id));

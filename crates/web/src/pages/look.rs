@@ -12,7 +12,7 @@ use super::assets::{Assets, LOGO, SCRIPT, STYLE};
 use super::messages::{Catalog, Messages};
 
 /// Our templates.
-const OURS: [(&str, &str); 7] = [
+const OURS: [(&str, &str); 8] = [
     ("base.html", include_str!("templates/base.html")),
     ("sign_in.html", include_str!("templates/sign_in.html")),
     ("consent.html", include_str!("templates/consent.html")),
@@ -20,6 +20,7 @@ const OURS: [(&str, &str); 7] = [
     ("form_post.html", include_str!("templates/form_post.html")),
     ("error.html", include_str!("templates/error.html")),
     ("sessions.html", include_str!("templates/sessions.html")),
+    ("sign_out.html", include_str!("templates/sign_out.html")),
 ];
 
 /// What a template is told. It stands under `page` there.

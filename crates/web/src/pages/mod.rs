@@ -15,6 +15,7 @@ mod authorize;
 mod consent;
 mod cookies;
 mod locale;
+mod log_out;
 mod look;
 mod messages;
 mod onward;
@@ -43,6 +44,7 @@ pub(crate) use self::paths::Page;
 
 use self::consent::ConsentPage;
 use self::cookies::Cookies;
+use self::log_out::SignOutPage;
 use self::look::Look;
 use self::onward::{ContinuePage, FormPostPage};
 use self::sessions::SessionsPage;
@@ -139,7 +141,7 @@ impl Pages {
             return Ok(Read::Answered(self.look.assets.answer(request.path).ok_or_else(nothing)?));
         }
         // Any site may send a browser with a request of its client.
-        let foreign = matches!(page, Page::Authorize(_));
+        let foreign = matches!(page, Page::Authorize(_) | Page::LogOut);
         Ok(Read::Visit(Box::new(Visit::read(self, request, arrival, foreign).await?)))
     }
 
@@ -152,6 +154,7 @@ impl Pages {
     fn url_of(&self, target: &Target) -> String {
         match target {
             Target::Sessions => self.url("/sessions"),
+            Target::SignOut { query } => self.url(&format!("{}?{query}", Page::LogOut.name())),
             Target::Client { surface, query } => {
                 self.url(&format!("{}?{query}", Page::Authorize(*surface).name()))
             }
@@ -173,11 +176,10 @@ enum Read<'a> {
 impl Visit<'_> {
     async fn answer(&mut self, page: Page, request: &Whole<'_, HeaderMap>) -> Result<Answer, Trouble> {
         let posted = *request.method == Method::POST;
+        let sent = if posted { request.body } else { request.query.unwrap_or_default().as_bytes() };
         match page {
-            Page::Authorize(surface) => {
-                let sent = if posted { request.body } else { request.query.unwrap_or_default().as_bytes() };
-                self.authorize(surface, request.method, sent).await
-            }
+            Page::Authorize(surface) => self.authorize(surface, request.method, sent).await,
+            Page::LogOut => self.log_out(request.method, sent).await,
             Page::Continue => self.go_on_by_ticket().await,
             Page::Sessions => self.sessions().await,
             Page::SignIn if posted => self.sign_in().await,
@@ -214,6 +216,7 @@ fn every_page_is_tried_out(look: &Look, folder: Option<&Path>) -> Result<(), Loo
     look.try_out::<ContinuePage>(folder)?;
     look.try_out::<FormPostPage>(folder)?;
     look.try_out::<SessionsPage>(folder)?;
+    look.try_out::<SignOutPage>(folder)?;
     look.try_out::<ErrorPage>(folder)
 }
 

@@ -122,7 +122,7 @@ pub(super) fn scheme_of_answer(query: &str) -> Option<String> {
     private_scheme(params.optional("redirect_uri").ok().flatten()?).map(ToOwned::to_owned)
 }
 
-fn private_scheme(uri: &str) -> Option<&str> {
+pub(super) fn private_scheme(uri: &str) -> Option<&str> {
     let (scheme, _) = uri.split_once(':')?;
     let letters = |byte: u8| byte.is_ascii_alphanumeric() || b"+.-".contains(&byte);
     let is_scheme =

@@ -7,6 +7,8 @@ use obol_oauth::Surface;
 pub(crate) enum Page {
     /// The authorization endpoint of a surface (RFC 6749 §3.1).
     Authorize(Surface),
+    /// The end session endpoint (OpenID Connect RP-Initiated Logout §2).
+    LogOut,
     /// The form of sign-in goes here.
     SignIn,
     /// An authorization request goes on here.
@@ -60,6 +62,7 @@ impl Page {
         match self {
             Self::Authorize(Surface::Rfc) => "/oauth2/authorize",
             Self::Authorize(Surface::FortiAuthenticator) => "/api/v1/oauth/authorize",
+            Self::LogOut => "/oauth2/logout",
             Self::Asset => Self::ASSETS,
             _ => Self::AT.iter().find(|(_, page)| *page == self).map_or("", |(at, _)| at),
         }

@@ -128,7 +128,11 @@ impl Visit<'_> {
     ///
     /// # Errors
     /// [`Trouble`]
-    pub(super) async fn sign_out(&self) -> Result<Answer, Trouble> {
+    pub(super) async fn sign_out(&mut self) -> Result<Answer, Trouble> {
+        if self.form.optional("ticket")?.is_some() {
+            let ticket = self.ticket(&[Purpose::SignOut])?;
+            return self.log_out_by_form(&ticket).await;
+        }
         let Some(session) = self.session_of_form()? else { return self.to_sessions() };
         self.end(session, session.id, Notice::SignedOut).await
     }
@@ -168,13 +172,26 @@ impl Visit<'_> {
         redirect(StatusCode::SEE_OTHER, &self.pages.url("/sessions")).ok_or(Trouble::Unreadable)
     }
 
-    async fn end(&self, session: &Session, id: SessionId, notice: Notice) -> Result<Answer, Trouble> {
+    /// Ends the session of this browser.
+    ///
+    /// # Errors
+    /// [`Trouble`]
+    pub(super) async fn end_here(&self, session: &Session) -> Result<(), Trouble> {
+        self.end_quietly(session, session.id).await.map(drop)
+    }
+
+    /// Ends a session of this person; says whether there was one.
+    async fn end_quietly(&self, session: &Session, id: SessionId) -> Result<bool, Trouble> {
         let (desk, now) = (&self.pages.desk, self.arrival.now);
         let ended = desk.end(id, session.subject, now).await.map_err(OAuthError::from)?;
-        match self.confirmed(ended).await? {
-            Some(position) => self.record_of(session, self.audit(AuditEvent::SessionEnded), position),
-            None if id == session.id => {}
-            None => return self.to_notice(Notice::Nothing),
+        let Some(position) = self.confirmed(ended).await? else { return Ok(false) };
+        self.record_of(session, self.audit(AuditEvent::SessionEnded), position);
+        Ok(true)
+    }
+
+    async fn end(&self, session: &Session, id: SessionId, notice: Notice) -> Result<Answer, Trouble> {
+        if !self.end_quietly(session, id).await? && id != session.id {
+            return self.to_notice(Notice::Nothing);
         }
         let answer = self.to_notice(notice)?;
         if id == session.id { self.forgetting(answer) } else { Ok(answer) }
@@ -192,14 +209,14 @@ impl Visit<'_> {
         self.record(AuditRecord { username, position: Some(position), ..record });
     }
 
-    fn forgetting(&self, answer: Answer) -> Result<Answer, Trouble> {
+    pub(super) fn forgetting(&self, answer: Answer) -> Result<Answer, Trouble> {
         Ok(match self.pages.cookies.forget(Cookie::Session) {
             Some(cookie) => answer.with(SET_COOKIE, cookie),
             None => answer,
         })
     }
 
-    fn to_notice(&self, notice: Notice) -> Result<Answer, Trouble> {
+    pub(super) fn to_notice(&self, notice: Notice) -> Result<Answer, Trouble> {
         let ticket = self.new_ticket(Purpose::Notice(notice), Target::Sessions);
         let ticket = self.pages.engine.seal_ticket(ticket.encode())?;
         let location = self.pages.url(&format!("/sessions?ticket={ticket}"));

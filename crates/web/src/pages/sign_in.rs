@@ -271,7 +271,7 @@ impl Visit<'_> {
 
     fn show_form(&self, status: StatusCode, target: &Target, shown: &SignInPage) -> Result<Answer, Trouble> {
         match target {
-            Target::Sessions => self.show(status, Forms::Alone, shown),
+            Target::Sessions | Target::SignOut { .. } => self.show(status, Forms::Alone, shown),
             Target::Client { query, .. } => {
                 let scheme = scheme_of_answer(query);
                 self.show(status, Forms::Here { scheme: scheme.as_deref() }, shown)

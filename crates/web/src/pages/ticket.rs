@@ -48,6 +48,8 @@ pub(super) enum Purpose {
     Continue,
     /// To answer for the person of its session.
     Consent,
+    /// To sign the person of its session out.
+    SignOut,
     /// To be told that something was done.
     Notice(Notice),
 }
@@ -87,6 +89,11 @@ pub(super) enum Target {
     },
     /// To the person's own sessions.
     Sessions,
+    /// Away, with this request to sign out.
+    SignOut {
+        /// Its parameters, form-encoded.
+        query: String,
+    },
 }
 
 impl Ticket {

@@ -29,6 +29,9 @@ pub(crate) struct SetArgs {
     /// Address to which a browser may be sent back, in place of those before; may be named several times.
     #[arg(long = "redirect-uri", value_name = "U")]
     redirect_uris: Vec<String>,
+    /// Address to which a browser may be sent after signing out, in place of those before; may be named several times.
+    #[arg(long = "post-logout-redirect-uri", value_name = "U")]
+    post_logout_redirect_uris: Vec<String>,
     /// Resource for which it may ask tokens, in place of those before; may be named several times.
     #[arg(long = "resource", value_name = "URI")]
     resources: Vec<String>,
@@ -100,6 +103,7 @@ impl Change {
         replace(&mut spec.access_token_lifetime, given.access_token_ttl.map(Lifetime::from_setting_secs));
         replace(&mut spec.refresh_token_lifetime, given.refresh_token_ttl.map(Lifetime::from_setting_secs));
         let settings = &mut spec.settings;
+        replace(&mut settings.post_logout_redirect_uris, named(given.post_logout_redirect_uris));
         replace(&mut settings.resources, named(given.resources));
         replace(&mut settings.access_token_format, given.access_token_format.map(AccessTokenFormat::from));
         replace(&mut settings.id_token_signed_response_alg, given.id_token_alg);

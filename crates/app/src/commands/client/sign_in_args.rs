@@ -22,6 +22,9 @@ pub(super) struct SignInArgs {
     /// Let people into this confidential client without asking them what it may. Not given: they are asked once.
     #[arg(long)]
     skip_consent: bool,
+    /// Address to which a browser may be sent after signing out; may be named several times. Not given: none.
+    #[arg(long = "post-logout-redirect-uri", value_name = "U")]
+    post_logout_redirect_uris: Vec<String>,
     /// Signature of its userinfo: ES256, RS256, PS256 or EdDSA. Not given: plain JSON.
     #[arg(long, value_name = "ALG", value_parser = algorithm)]
     userinfo_alg: Option<Algorithm>,
@@ -71,6 +74,7 @@ impl SignInArgs {
             },
             sector_identifier: self.sector,
             default_max_age_secs: self.default_max_age,
+            post_logout_redirect_uris: self.post_logout_redirect_uris,
             resources: self.resources,
             family_lifetime_secs: self.family_ttl,
             ..settings

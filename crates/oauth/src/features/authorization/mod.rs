@@ -28,7 +28,7 @@ pub(crate) use self::request::{is_resource, parse_resource};
 use self::redirect_uri::is_claimed;
 use self::request::{AuthorizationRequest, Return};
 use self::rules::{Next, Situation, decide_next};
-use super::{Endpoint, Feature, Method, Steps};
+use super::{Endpoint, Feature, Method, PageKind, Steps};
 use crate::features::id_token;
 use crate::issue::decide_refreshable;
 use crate::{
@@ -45,13 +45,13 @@ pub(super) const FEATURE: Feature = Feature {
             surface: Surface::Rfc,
             methods: &[Method::Get, Method::Post],
             path: PATH,
-            steps: Steps::Page,
+            steps: Steps::Page(PageKind::Authorize),
         },
         Endpoint {
             surface: Surface::FortiAuthenticator,
             methods: &[Method::Get],
             path: FORTI_PATH,
-            steps: Steps::Page,
+            steps: Steps::Page(PageKind::Authorize),
         },
     ],
     grants: &[],

@@ -108,7 +108,7 @@ impl AuthorizationRequest {
             return Err(OAuthError::new(ErrorCode::UnmetAuthenticationRequirements, sentence));
         }
         let hinted = match params.optional("id_token_hint")? {
-            Some(hint) => Some(id_token::subject_of_hint(engine, hint)?),
+            Some(hint) => Some(id_token::read_hint(engine, hint)?.subject),
             None => None,
         };
         Ok(Self {

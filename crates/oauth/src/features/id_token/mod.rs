@@ -2,6 +2,7 @@
 
 use obol_store::{Client, SubjectType, User};
 use obol_token::{Algorithm, Scopes, SessionId, SubjectId, Timestamp};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::authorization::{Granted, destination_of};
@@ -133,15 +134,24 @@ pub(crate) fn name_of(engine: &Engine, client: &Client, user: &User) -> Result<S
     }
 }
 
-/// `sub` of an ID token that this installation has signed, expired or not (`id_token_hint`, §3.1.2.1).
+/// What an ID token says of whom it is about, and for whom it was made.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Hint {
+    /// By what that client knows the person.
+    #[serde(rename = "sub")]
+    pub(crate) subject: String,
+    /// The client.
+    #[serde(rename = "azp")]
+    pub(crate) client_id: String,
+}
+
+/// An ID token that this installation has signed, expired or not (`id_token_hint`, §3.1.2.1).
 ///
 /// # Errors
 /// `invalid_request` for any other text.
-pub(super) fn subject_of_hint(engine: &Engine, hint: &str) -> Result<String, OAuthError> {
+pub(crate) fn read_hint(engine: &Engine, hint: &str) -> Result<Hint, OAuthError> {
     let payload = engine.replica.vouch()?.memory().signing_keys().open_compact(TYP, hint);
-    let claims = payload.and_then(|payload| serde_json::from_slice::<Value>(&payload).ok());
-    let subject = claims.as_ref().and_then(|claims| claims["sub"].as_str());
-    subject.map(str::to_owned).ok_or_else(|| {
+    payload.and_then(|payload| serde_json::from_slice(&payload).ok()).ok_or_else(|| {
         let sentence = "`id_token_hint` is not an ID token of this server, or of a key that is retired.";
         OAuthError::new(ErrorCode::InvalidRequest, sentence)
     })
