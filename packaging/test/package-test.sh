@@ -18,11 +18,26 @@ cp "$3" "$root/package-test/before.deb"
 cp "$here/steps.sh" "$here/../nginx/obol.conf" "$root/package-test/"
 
 # Its own processes, mounts, cgroups and network; all of them end with the process that unshare waits for.
-unshare --mount --pid --fork --kill-child --uts --ipc --cgroup --net "$here/boot.sh" "$root" &
+if [ -e /sys/fs/cgroup/cgroup.controllers ]; then hierarchies=/sys/fs/cgroup; else
+    hierarchies="/sys/fs/cgroup/systemd /sys/fs/cgroup/unified"
+fi
+for hierarchy in $hierarchies; do mkdir -p "$hierarchy/package-test"; done
+(
+    me=$(exec sh -c 'echo $PPID')
+    for hierarchy in $hierarchies; do echo "$me" > "$hierarchy/package-test/cgroup.procs"; done
+    exec unshare --mount --pid --fork --kill-child --uts --ipc --cgroup --net "$here/boot.sh" "$root"
+) &
 outside=$!
 finish() {
     kill -9 "$outside" 2> /dev/null || true
     wait "$outside" 2> /dev/null || true
+    # Its cgroups are empty as soon as the last process is gone.
+    for try in 1 2 3 4 5; do
+        for hierarchy in $hierarchies; do
+            find "$hierarchy/package-test" -depth -type d -exec rmdir {} + 2> /dev/null || true
+        done
+        sleep 0.2
+    done
     rm -rf --one-file-system "$root"
 }
 trap finish EXIT
