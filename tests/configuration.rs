@@ -1,5 +1,7 @@
 //! Configuration: where values come from, what is said of wrong ones; help, completions and wrong usage.
 
+use std::fs;
+
 use obol_testkit::{METADATA, Server, obol};
 
 #[test]
@@ -78,6 +80,21 @@ fn completions_are_written_for_the_usual_shells() {
         assert!(installation.run(&["completions", shell]).exits(0).stdout.contains("obol"), "{shell}");
     }
     installation.run(&["completions", "nonesuch"]).exits(2);
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let installation = obol!().installation();
+    let folder = installation.folder().join("man1");
+    let written = installation.run(&["manual", folder.to_str().unwrap(), "--json"]).exits(0);
+    assert_eq!(written.json()["folder"], folder.to_str().unwrap());
+    for (page, said) in [("obol.1", "Exit codes"), ("obol-serve.1", "refresh"), ("obol-keys-rotate.1", "key")]
+    {
+        let text = fs::read_to_string(folder.join(page)).unwrap();
+        assert!(text.contains(".TH") && text.contains(said), "{page}");
+    }
+    let file = installation.write("a-file", "");
+    assert!(installation.run(&["manual", &file]).exits(1).stderr.contains("a-file"));
 }
 
 #[test]

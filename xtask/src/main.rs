@@ -1,5 +1,6 @@
 //! The project's own tasks: `cargo xtask test` and what it is made of.
 
+mod package;
 mod tools;
 
 use std::process::{Command, ExitCode};
@@ -17,6 +18,12 @@ usage: cargo xtask TASK
   chaos --minutes N [--seed S]
                 let faults happen to three nodes and their database under load, and judge every answer;
                 exit code 1 on a breach. The same seed draws the same faults
+  package [--profile NAME]
+                build the Debian package (needs cargo-deb), and say where it is
+  package-test [--before FILE] [--profile NAME]
+                install it in a Debian of its own with systemd as process 1, upgrade to it, use it, remove it; as root.
+                FILE: a package or a program of the version before
+  chart-test    render the Helm chart and look at what comes out (docs/deploy-kubernetes.md)
   fuzz SECS     run each fuzz target for so many seconds (needs cargo-fuzz)
 ";
 
@@ -33,6 +40,9 @@ fn main() -> ExitCode {
         "check" => check(),
         "bench" => bench(),
         "chaos" => chaos(&rest),
+        "package" => package::package(&rest),
+        "package-test" => package::package_test(&rest),
+        "chart-test" => package::chart_test(),
         "fuzz" => fuzz(&rest),
         _ => {
             eprint!("{USAGE}");
@@ -121,7 +131,7 @@ fn fuzz(arguments: &[String]) -> anyhow::Result<()> {
         let mut command = Command::new("cargo");
         command.args(["fuzz", "run", "--fuzz-dir", FUZZ, target, &found, &seeds, "--"]);
         command.arg(format!("-max_total_time={secs}")).env("RUSTC_BOOTSTRAP", "1");
-        run(command)?;
+        run(&mut command)?;
     }
     Ok(())
 }
@@ -129,10 +139,10 @@ fn fuzz(arguments: &[String]) -> anyhow::Result<()> {
 fn cargo(arguments: &[&str], more: &[String]) -> anyhow::Result<()> {
     let mut command = Command::new("cargo");
     command.args(arguments).args(more);
-    run(command)
+    run(&mut command)
 }
 
-fn run(mut command: Command) -> anyhow::Result<()> {
+fn run(command: &mut Command) -> anyhow::Result<()> {
     eprintln!("xtask: {command:?}");
     let status = command.status().with_context(|| format!("{command:?} could not be started"))?;
     if !status.success() {

@@ -69,6 +69,56 @@ pub(crate) const FOR_TESTS: [Tool; 7] = [
     },
 ];
 
+/// What the test of the Debian package runs.
+pub(crate) const FOR_PACKAGE_TEST: [Tool; 3] = [
+    Tool {
+        program: "mmdebstrap",
+        probe: &["--version"],
+        debian_package: "mmdebstrap",
+        needed_for: "a Debian to install the package in",
+    },
+    Tool {
+        program: "dpkg-deb",
+        probe: &["--version"],
+        debian_package: "dpkg",
+        needed_for: "the package of the version before",
+    },
+    Tool {
+        program: "nsenter",
+        probe: &["--version"],
+        debian_package: "util-linux",
+        needed_for: "a process 1 of its own",
+    },
+];
+
+/// What renders the Helm chart, where helm itself is not at hand.
+pub(crate) const FOR_CHART_TEST: [Tool; 4] = [
+    Tool {
+        program: "go",
+        probe: &["version"],
+        debian_package: "golang-go",
+        needed_for: "templates of the Helm chart",
+    },
+    Tool {
+        program: "ls",
+        probe: &["/usr/share/gocode/src/github.com/Masterminds/sprig"],
+        debian_package: "golang-github-masterminds-sprig-dev",
+        needed_for: "the functions that they call",
+    },
+    Tool {
+        program: "ls",
+        probe: &["/usr/share/gocode/src/sigs.k8s.io/yaml"],
+        debian_package: "golang-k8s-sigs-yaml-dev",
+        needed_for: "their values",
+    },
+    Tool {
+        program: "python3",
+        probe: &["-c", "import yaml"],
+        debian_package: "python3-yaml",
+        needed_for: "looking at what comes out",
+    },
+];
+
 /// Whether all tools are there at the end.
 ///
 /// # Errors

@@ -12,6 +12,7 @@ use crate::commands::config::ConfigCommand;
 use crate::commands::doctor::DoctorArgs;
 use crate::commands::drain::DrainArgs;
 use crate::commands::keys::KeysCommand;
+use crate::commands::manual::ManualArgs;
 use crate::commands::migrate::MigrateArgs;
 use crate::commands::nodes::NodesCommand;
 use crate::commands::revoke::RevokeArgs;
@@ -95,6 +96,8 @@ pub(crate) enum Command {
     Config(ConfigCommand),
     /// Print what makes a shell complete the options of obol.
     Completions(CompletionsArgs),
+    /// Write the manual pages of obol and of each of its commands.
+    Manual(ManualArgs),
 }
 
 #[cfg(test)]

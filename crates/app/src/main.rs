@@ -14,6 +14,7 @@ mod logging;
 mod output;
 mod printable;
 mod running_server;
+mod service_manager;
 mod storage;
 mod typed;
 mod wiring;

@@ -22,6 +22,7 @@ use crate::config::Settings;
 use crate::installation::{key_schedule, lease, page_settings, rotation};
 use crate::key_keeper::keep_signing_keys;
 use crate::running_server::RunningServer;
+use crate::service_manager;
 use crate::storage;
 
 /// From SIGTERM until accepted requests are cut: the rest of 10 s is for what must still be written.
@@ -95,11 +96,13 @@ impl Server {
     pub(crate) async fn serve(self) -> anyhow::Result<()> {
         let shutdown = stop(Arc::clone(&self.replica), self.stop_delay)?;
         // Also without a certificate: by default the signal would end the process.
-        tokio::spawn(reload_certificate(self.tls, signal(SignalKind::hangup())?));
+        tokio::spawn(reload_certificate(self.tls, signal(SignalKind::hangup())?, self.url.clone()));
         let (replica, store, audit) = (self.replica.clone(), self.store.clone(), self.audit.clone());
         tokio::spawn(keep_signing_keys(replica, store, audit, self.key_schedule));
         let running = RunningServer::note(&self.data)?;
         tracing::info!(url = self.url, position = self.replica.applied().number(), "listening");
+        service_manager::say_ready(&self.url);
+        tokio::spawn(service_manager::feed_watchdog());
         let end = self.listener.serve(self.door, shutdown).await;
         if let Err(error) = self.replica.leave().await {
             tracing::warn!(%error, "could not say that this node has stopped; its lease ends by itself");
@@ -181,6 +184,7 @@ fn stop(replica: Arc<Replica>, delay: Duration) -> anyhow::Result<impl Future<Ou
     };
     Ok(async move {
         told().await;
+        service_manager::say_stopping(delay);
         replica.drain();
         if !delay.is_zero() {
             tracing::info!(delay_ms = delay.as_millis(), "about to stop: not ready any more");
@@ -192,16 +196,27 @@ fn stop(replica: Arc<Replica>, delay: Duration) -> anyhow::Result<impl Future<Ou
 }
 
 /// Reads the certificate again on SIGHUP, and once a minute in case nobody says so.
-async fn reload_certificate(tls: Option<Arc<TlsIdentity>>, mut hangup: Signal) {
+async fn reload_certificate(tls: Option<Arc<TlsIdentity>>, mut hangup: Signal, url: String) {
     loop {
-        let _ = tokio::time::timeout(Duration::from_secs(60), hangup.recv()).await;
-        let Some(tls) = &tls else { continue };
-        let reading = Arc::clone(tls);
-        match tokio::task::spawn_blocking(move || reading.reload()).await {
-            Ok(Ok(true)) => tracing::info!(file = %tls.cert_file().display(), "took the new certificate"),
-            Ok(Ok(false)) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "the certificate in use stays"),
-            Err(error) => tracing::error!(%error, "the certificate could not be read again"),
+        let told = tokio::time::timeout(Duration::from_secs(60), hangup.recv()).await.is_ok();
+        if told {
+            service_manager::say_reloading();
         }
+        if let Some(tls) = &tls {
+            reload(tls).await;
+        }
+        if told {
+            service_manager::say_ready(&url);
+        }
+    }
+}
+
+async fn reload(tls: &Arc<TlsIdentity>) {
+    let reading = Arc::clone(tls);
+    match tokio::task::spawn_blocking(move || reading.reload()).await {
+        Ok(Ok(true)) => tracing::info!(file = %tls.cert_file().display(), "took the new certificate"),
+        Ok(Ok(false)) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "the certificate in use stays"),
+        Err(error) => tracing::error!(%error, "the certificate could not be read again"),
     }
 }

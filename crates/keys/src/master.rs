@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::hmac::{self, HMAC_SHA256};
@@ -36,7 +36,7 @@ pub enum MasterKeyError {
         /// What the system said.
         cause: io::Error,
     },
-    /// Others than its owner may read the file.
+    /// Others than its owner may read the file; of a file of root's, others than its group.
     #[error("the master key {} can be read by others; run `chmod 600` on it", .0.display())]
     Exposed(PathBuf),
     /// The file does not hold a master key.
@@ -86,7 +86,8 @@ impl MasterKey {
     /// [`MasterKeyError`]
     pub fn load(path: &Path) -> Result<Self, MasterKeyError> {
         let failed = |cause| MasterKeyError::File { doing: "read", path: path.to_owned(), cause };
-        if fs::metadata(path).map_err(failed)?.permissions().mode() & 0o077 != 0 {
+        let file = fs::metadata(path).map_err(failed)?;
+        if is_exposed(file.mode(), file.uid()) {
             return Err(MasterKeyError::Exposed(path.to_owned()));
         }
         let text = Zeroizing::new(fs::read_to_string(path).map_err(failed)?);
@@ -254,8 +255,16 @@ fn create_file(path: &Path) -> io::Result<()> {
     fs::File::open(folder)?.sync_all()
 }
 
+/// Root may hand its file to the server's group to read: systemd's credentials and Kubernetes' secrets come that way.
+fn is_exposed(mode: u32, owner: u32) -> bool {
+    let others = if owner == 0 { 0o037 } else { 0o077 };
+    mode & others != 0
+}
+
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
     use obol_token::Seal;
 
@@ -277,6 +286,23 @@ mod tests {
         assert_eq!(master.unwrap_key(other, &wrapped, from).unwrap_err(), WrongMasterKey(other));
         assert_eq!(master.unwrap_key(id, &wrapped[1..], from).unwrap_err(), WrongMasterKey(id));
         assert_eq!(master.unwrap_key(id, &[], from).unwrap_err(), WrongMasterKey(id));
+    }
+
+    #[test]
+    fn a_file_of_roots_may_be_read_by_its_group_and_any_other_by_its_owner_only() {
+        for (mode, of_root, of_another) in [
+            (0o100_400, false, false),
+            (0o100_600, false, false),
+            (0o100_440, false, true),
+            (0o100_640, false, true),
+            (0o100_660, true, true),
+            (0o100_610, true, true),
+            (0o100_604, true, true),
+            (0o100_644, true, true),
+        ] {
+            assert_eq!(is_exposed(mode, 0), of_root, "{mode:o}");
+            assert_eq!(is_exposed(mode, 1000), of_another, "{mode:o}");
+        }
     }
 
     #[test]
@@ -335,7 +361,7 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left");
 
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         assert!(matches!(MasterKey::load(&path), Err(MasterKeyError::Exposed(_))));
     }
 

@@ -8,6 +8,7 @@ pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod drain;
 pub(crate) mod keys;
+pub(crate) mod manual;
 pub(crate) mod migrate;
 pub(crate) mod nodes;
 pub(crate) mod revoke;
@@ -45,6 +46,7 @@ pub(crate) fn run(cli: Cli) -> Result<End, Failure> {
         Command::Bench(args) => bench::run(*args, output),
         Command::Config(command) => config::run(command, everywhere, file, output),
         Command::Completions(args) => completions::run(&args),
+        Command::Manual(args) => manual::run(&args, output),
         Command::Client(command) => log_little(|| client::run(command, &settings(everywhere)?, output)),
         Command::User(command) => log_little(|| user::run(command, &settings(everywhere)?, output)),
         Command::Token(command) => log_little(|| token::run(command, &settings(everywhere)?, output)),
