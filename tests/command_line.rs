@@ -22,7 +22,7 @@ fn assert_keys_stand_sorted(json: &str, keys: &[&str]) {
     assert!(places.is_sorted(), "{json}");
 }
 
-const CLIENT: [&str; 24] = [
+const CLIENT: [&str; 25] = [
     "access_token_format",
     "access_token_ttl",
     "application_type",
@@ -38,6 +38,7 @@ const CLIENT: [&str; 24] = [
     "introspection",
     "name",
     "optional_scopes",
+    "post_logout_redirect_uris",
     "redirect_uris",
     "refresh_token_ttl",
     "require_pkce",

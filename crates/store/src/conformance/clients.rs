@@ -43,6 +43,7 @@ pub async fn an_added_client_is_found_as_it_was(store: Fresh) {
             subject_type: SubjectType::Pairwise,
             sector_identifier: Some("sector.example".to_owned()),
             default_max_age_secs: Some(u32::MAX),
+            post_logout_redirect_uris: vec!["https://a.example/bye".to_owned()],
             resources: vec!["https://api.example/a b".to_owned()],
             family_lifetime_secs: NonZeroU32::new(86_400),
         },
