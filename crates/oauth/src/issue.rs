@@ -95,7 +95,8 @@ pub(crate) fn decide_refreshable(client: &Client) -> bool {
         && client.grants.iter().any(|grant| grant.as_str() == "refresh_token")
 }
 
-/// For which resource a token is meant: the one that the request names, if it is within what was `granted`, or that.
+/// For which resource a token is meant: the one that the request names, if it is within what was `granted`, or that, while the
+/// client may ask for it.
 ///
 /// # Errors
 /// `invalid_target` (RFC 8707 §2.2).
@@ -109,7 +110,12 @@ pub(crate) fn decide_resource(
             let sentence = "The person was asked for another resource; ask again.";
             Err(OAuthError::new(ErrorCode::InvalidTarget, sentence))
         }
-        (asked, granted) => Ok(asked.or_else(|| granted.map(str::to_owned))),
+        (Some(asked), _) => Ok(Some(asked)),
+        (None, Some(granted)) if !client.settings.resources.iter().any(|allowed| allowed == granted) => {
+            let sentence = "This client may not ask for tokens of that resource any more; have it allowed.";
+            Err(OAuthError::new(ErrorCode::InvalidTarget, sentence))
+        }
+        (None, granted) => Ok(granted.map(str::to_owned)),
     }
 }
 

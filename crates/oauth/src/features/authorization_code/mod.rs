@@ -13,6 +13,7 @@ use super::{Feature, Grant, Part, Pending, nothing};
 use crate::client_authentication::AuthenticatedClient;
 use crate::engine::Call;
 use crate::issue::{Issue, decide_refreshable, decide_resource};
+use crate::scopes::still_attached;
 use crate::{Answer, ErrorCode, OAuthError, Outcome, Person, Surface, TokenAnswer};
 
 /// RFC 6749 §4.1.
@@ -73,7 +74,7 @@ impl<'a> Redeeming<'a> {
         }
         let user = store.find_user_by_id(stored.subject).await?.filter(|user| user.enabled);
         let user = user.ok_or_else(|| not_good("the person is disabled or deleted"))?;
-        let scopes = details.scopes()?;
+        let scopes = still_attached(client, &details.scopes()?);
         Ok(Self { call, client, stored, details, scopes, user })
     }
 
