@@ -5,7 +5,7 @@ use obol_oauth::{Authorized, Authorizing, Decision, Params, SignedIn, Surface};
 use obol_token::Timestamp;
 
 use super::reply::redirect;
-use super::ticket::{Purpose, Target, Ticket, nobody_yet};
+use super::ticket::{NOBODY_YET, Purpose, Target, Ticket};
 use super::trouble::Trouble;
 use super::visit::{Visit, ui_locales};
 use crate::intake;
@@ -69,11 +69,10 @@ impl Visit<'_> {
             return self.to_next(&self.new_ticket(Purpose::Begin, Target::Client { surface, query }));
         }
         self.speak(&ui_locales(&query));
-        let counts_from = nobody_yet(self.arrival.now);
         self.go(&Going {
             surface,
             query,
-            counts_from,
+            counts_from: NOBODY_YET,
             account_chosen: false,
             decision: None,
             after_form: false,
@@ -92,7 +91,7 @@ impl Visit<'_> {
         let chosen = self.session.as_ref().is_some_and(|session| ticket.is_about(session.id));
         self.go(&Going {
             // Anybody can make one that begins: what it says of the time before counts for nothing.
-            counts_from: if begins { nobody_yet(self.arrival.now) } else { going.counts_from },
+            counts_from: if begins { NOBODY_YET } else { going.counts_from },
             account_chosen: chosen && !begins,
             after_form: true,
             ..going

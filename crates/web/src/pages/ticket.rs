@@ -95,7 +95,7 @@ impl Ticket {
         Self {
             purpose,
             target,
-            counts_from: nobody_yet(now).as_secs(),
+            counts_from: NOBODY_YET.as_secs(),
             sealed_at: now.as_secs(),
             browser: browser.to_owned(),
             session: None,
@@ -154,11 +154,9 @@ impl Ticket {
     }
 }
 
-/// A moment from which on nobody has signed in yet at `now`: moments are whole seconds, and who signed in a moment ago did it
-/// for something else.
-pub(super) fn nobody_yet(now: Timestamp) -> Timestamp {
-    now.plus_secs(1)
-}
+/// A moment from which on nobody has signed in. Not one that comes soon: by the clock of another node, or by one that was
+/// set back, a sign-in of before may have been in the future.
+pub(super) const NOBODY_YET: Timestamp = Timestamp::from_secs(i64::MAX);
 
 #[cfg(test)]
 mod tests {
@@ -201,6 +199,15 @@ mod tests {
                 assert_eq!(ticket.has_expired(NOW.plus_secs(after)), expired, "{purpose:?} {after}");
             }
             assert!(ticket.has_expired(NOW.plus_secs(-61)), "sealed in the future");
+    #[test]
+    fn a_sign_in_of_before_counts_for_no_new_ticket_whatever_the_clocks_say() {
+        let by_a_clock_ahead = NOW.plus_secs(10 * 365 * 86_400);
+        for purpose in [Purpose::Begin, Purpose::SignIn, Purpose::Consent] {
+            let read_back = Ticket::decode(&ticket(purpose).encode()).unwrap();
+            assert!(by_a_clock_ahead < read_back.counts_from(), "{purpose:?}");
+        }
+    }
+
         }
     }
 
