@@ -135,7 +135,7 @@ impl Going<'_> {
             }
             (_, None) | (None, _) => true,
         };
-        let covered = consent.is_some_and(|consent| request.scopes.is_subset(&consent.scopes));
+        let covered = consent.is_some_and(|consent| request.told.is_subset(&consent.scopes));
         Ok(Situation {
             prompt: request.prompt,
             signed_in: person.is_some_and(fresh) && right,
@@ -164,8 +164,8 @@ impl Going<'_> {
         way_back: &Return,
     ) -> Result<Authorized, OAuthError> {
         let now = self.asked.arrival.now;
-        if consent.as_ref().is_none_or(|consent| !request.scopes.is_subset(&consent.scopes)) {
-            let scopes = united(consent.map(|consent| consent.scopes).unwrap_or_default(), &request.scopes);
+        if consent.as_ref().is_none_or(|consent| !request.told.is_subset(&consent.scopes)) {
+            let scopes = united(consent.map(|consent| consent.scopes).unwrap_or_default(), &request.told);
             let consent =
                 Consent { subject: person.subject, client_id: self.client.id.clone(), scopes, given_at: now };
             self.engine.store.give_consent(&consent).await?;
@@ -219,7 +219,7 @@ impl Going<'_> {
             client_name: self.client.name.clone(),
             client_id: self.client.id.as_str().to_owned(),
             username: person.username.clone(),
-            scopes: request.scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
+            scopes: request.told.iter().map(|scope| scope.as_str().to_owned()).collect(),
             resources: request.resource.iter().cloned().collect(),
             access_token_lifetime: self.client.access_token_lifetime,
             goes_on: decide_refreshable(self.client),

@@ -3,7 +3,7 @@
 
 use obol_replica::NotVerified;
 use obol_store::{Client, User};
-use obol_token::{Asked, FamilyId, Scopes, Scratch, SubjectId};
+use obol_token::{Asked, FamilyId, Scope, Scopes, Scratch, SubjectId};
 use serde_json::{Map, Value, json};
 
 use super::authorization::Granted;
@@ -65,7 +65,13 @@ const CLAIMS_OF_SCOPES: [(&str, &[&str]); 5] = [
 
 /// Whether there can be a claim of this name.
 pub(super) fn is_claim(name: &str) -> bool {
-    CLAIMS_OF_SCOPES.iter().any(|(_, claims)| claims.contains(&name))
+    scope_of_claim(name).is_some()
+}
+
+/// The scope that stands for the claim of this name.
+pub(super) fn scope_of_claim(name: &str) -> Option<Scope> {
+    let (scope, _) = CLAIMS_OF_SCOPES.iter().find(|(_, claims)| claims.contains(&name))?;
+    scope.parse().ok()
 }
 
 /// The scopes of OpenID Connect.
