@@ -2,7 +2,7 @@
 
 use http::{Method, StatusCode};
 use obol_oauth::{Authorized, Authorizing, Decision, Params, SignedIn, Surface};
-use obol_token::Timestamp;
+use obol_token::{Scopes, Timestamp};
 
 use super::reply::redirect;
 use super::ticket::{NOBODY_YET, Purpose, Target, Ticket};
@@ -25,6 +25,8 @@ pub(super) struct Going {
     pub(super) account_chosen: bool,
     /// What the person has just answered.
     pub(super) decision: Option<Decision>,
+    /// The scopes that the page has named on which it was answered.
+    pub(super) told: Option<Scopes>,
     /// Whether the browser has come from a form of ours.
     pub(super) after_form: bool,
 }
@@ -39,6 +41,7 @@ impl Going {
             counts_from: ticket.counts_from(),
             account_chosen: false,
             decision: None,
+            told: None,
             after_form: true,
         })
     }
@@ -75,6 +78,7 @@ impl Visit<'_> {
             counts_from: NOBODY_YET,
             account_chosen: false,
             decision: None,
+            told: None,
             after_form: false,
         })
         .await
@@ -137,6 +141,7 @@ impl Visit<'_> {
             person: person.as_ref(),
             account_chosen: going.account_chosen,
             decision: going.decision,
+            told: going.told.as_ref(),
         };
         Ok(self.pages.engine.authorize(&asked).await?)
     }

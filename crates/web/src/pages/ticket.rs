@@ -4,7 +4,7 @@
 //! sealed and not just signed: what binds it to the browser is never shown.
 
 use obol_oauth::Surface;
-use obol_token::{SessionId, Timestamp};
+use obol_token::{Scopes, SessionId, Timestamp};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
@@ -35,6 +35,9 @@ pub(super) struct Ticket {
     /// The session that it is about.
     #[serde(rename = "i", skip_serializing_if = "Option::is_none", default)]
     session: Option<String>,
+    /// The scopes that its page names, blank-separated.
+    #[serde(rename = "n", skip_serializing_if = "Option::is_none", default)]
+    told: Option<String>,
 }
 
 /// What a ticket is good for.
@@ -99,6 +102,7 @@ impl Ticket {
             sealed_at: now.as_secs(),
             browser: browser.to_owned(),
             session: None,
+            told: None,
         }
     }
 
@@ -110,6 +114,16 @@ impl Ticket {
     /// This ticket about a session.
     pub(super) fn about(self, session: SessionId) -> Self {
         Self { session: Some(session.to_string()), ..self }
+    }
+
+    /// This ticket for a page that names these scopes.
+    pub(super) fn telling(self, scopes: &[String]) -> Self {
+        Self { told: Some(scopes.join(" ")), ..self }
+    }
+
+    /// The scopes that its page has named.
+    pub(super) fn told(&self) -> Option<Scopes> {
+        self.told.as_deref()?.parse().ok()
     }
 
     /// From when on a sign-in counts.
@@ -186,6 +200,15 @@ mod tests {
     }
 
     #[test]
+    fn a_sign_in_of_before_counts_for_no_new_ticket_whatever_the_clocks_say() {
+        let by_a_clock_ahead = NOW.plus_secs(10 * 365 * 86_400);
+        for purpose in [Purpose::Begin, Purpose::SignIn, Purpose::Consent] {
+            let read_back = Ticket::decode(&ticket(purpose).encode()).unwrap();
+            assert!(by_a_clock_ahead < read_back.counts_from(), "{purpose:?}");
+        }
+    }
+
+    #[test]
     fn a_ticket_is_good_for_an_hour_and_a_notice_for_a_minute() {
         for (purpose, valid) in [
             (Purpose::Begin, 3600),
@@ -199,15 +222,6 @@ mod tests {
                 assert_eq!(ticket.has_expired(NOW.plus_secs(after)), expired, "{purpose:?} {after}");
             }
             assert!(ticket.has_expired(NOW.plus_secs(-61)), "sealed in the future");
-    #[test]
-    fn a_sign_in_of_before_counts_for_no_new_ticket_whatever_the_clocks_say() {
-        let by_a_clock_ahead = NOW.plus_secs(10 * 365 * 86_400);
-        for purpose in [Purpose::Begin, Purpose::SignIn, Purpose::Consent] {
-            let read_back = Ticket::decode(&ticket(purpose).encode()).unwrap();
-            assert!(by_a_clock_ahead < read_back.counts_from(), "{purpose:?}");
-        }
-    }
-
         }
     }
 

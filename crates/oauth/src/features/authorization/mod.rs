@@ -32,8 +32,8 @@ use super::{Endpoint, Feature, Method, Steps};
 use crate::features::id_token;
 use crate::issue::decide_refreshable;
 use crate::{
-    Authorized, Authorizing, ConsentAsked, Engine, ErrorCode, OAuthError, ResponseMode, SignInAsked,
-    SignedIn, Surface,
+    Authorized, Authorizing, ConsentAsked, Decision, Engine, ErrorCode, OAuthError, ResponseMode,
+    SignInAsked, SignedIn, Surface,
 };
 
 /// RFC 6749 §3.1.
@@ -122,7 +122,7 @@ impl Going<'_> {
         consent: Option<&Consent>,
         way_back: &Return,
     ) -> Result<Situation, OAuthError> {
-        let Authorizing { person, began_at, arrival, decision, account_chosen, .. } = *self.asked;
+        let Authorizing { person, began_at, arrival, account_chosen, .. } = *self.asked;
         let since_began = |person: &SignedIn| person.authenticated_at >= began_at;
         let fresh = |person: &SignedIn| {
             let age_secs = person.authenticated_at.secs_until(arrival.now);
@@ -140,9 +140,15 @@ impl Going<'_> {
             prompt: request.prompt,
             signed_in: person.is_some_and(fresh) && right,
             chosen: account_chosen || person.is_some_and(since_began),
-            decision,
+            decision: self.decision_about(request),
             asked_before: !self.must_ask() || (covered && self.may_remember(way_back)),
         })
+    }
+
+    /// An answer that allows counts for what the page has named. The client may have been given more meanwhile.
+    fn decision_about(&self, request: &AuthorizationRequest) -> Option<Decision> {
+        let named = self.asked.told.is_some_and(|told| request.told.is_subset(told));
+        self.asked.decision.filter(|decision| *decision == Decision::Deny || named)
     }
 
     /// S-35: a public client is never let in silently.
