@@ -15,7 +15,7 @@ mod rules;
 
 use obol_keys::AuthorizationCode;
 use obol_store::{AddCodeOutcome, AuditEvent, AuditRecord, Client, ClientKind, Consent, NewCode};
-use obol_token::{Position, Scopes};
+use obol_token::Position;
 use serde_json::{Map, Value, json};
 
 pub(crate) use self::claims_request::ClaimsRequest;
@@ -171,9 +171,8 @@ impl Going<'_> {
     ) -> Result<Authorized, OAuthError> {
         let now = self.asked.arrival.now;
         if consent.as_ref().is_none_or(|consent| !request.told.is_subset(&consent.scopes)) {
-            let scopes = united(consent.map(|consent| consent.scopes).unwrap_or_default(), &request.told);
-            let consent =
-                Consent { subject: person.subject, client_id: self.client.id.clone(), scopes, given_at: now };
+            let (subject, client_id) = (person.subject, self.client.id.clone());
+            let consent = Consent { subject, client_id, scopes: request.told.clone(), given_at: now };
             self.engine.store.give_consent(&consent).await?;
         }
         let code = AuthorizationCode::generate();
@@ -247,14 +246,6 @@ impl Going<'_> {
             },
         );
     }
-}
-
-fn united(mut scopes: Scopes, others: &Scopes) -> Scopes {
-    for scope in others.iter() {
-        // A set that is full is asked about again next time.
-        let _ = scopes.insert(scope.clone());
-    }
-    scopes
 }
 
 fn sentence_of(code: ErrorCode) -> &'static str {
