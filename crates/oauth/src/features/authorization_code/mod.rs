@@ -153,7 +153,8 @@ impl<'a> Redeeming<'a> {
     ) -> Result<(TokenAnswer, TokenId), OAuthError> {
         let (call, client, granted) = (self.call, self.client, &self.details.granted);
         let now = call.request.arrival.now;
-        let person = Person { subject: self.user.id, username: name_of(call.engine, client, &self.user)? };
+        let username = name_of(call.engine, client, self.user.id, self.user.username.as_str())?;
+        let person = Person { subject: self.user.id, username };
         let issue = Issue {
             client,
             person: Some(&person),

@@ -139,10 +139,15 @@ pub(crate) fn is_pairwise(client: &Client) -> bool {
 ///
 /// # Errors
 /// 503 without a lease.
-pub(crate) fn name_of(engine: &Engine, client: &Client, user: &User) -> Result<String, OAuthError> {
+pub(crate) fn name_of(
+    engine: &Engine,
+    client: &Client,
+    subject: SubjectId,
+    username: &str,
+) -> Result<String, OAuthError> {
     match is_pairwise(client) {
-        true => subject_of(engine, client, user.id),
-        false => Ok(user.username.as_str().to_owned()),
+        true => subject_of(engine, client, subject),
+        false => Ok(username.to_owned()),
     }
 }
 

@@ -106,7 +106,8 @@ impl Refreshed<'_> {
         let (body, now) = (&call.request.body, call.request.arrival.now);
         let attached = still_attached(client, &self.family.scopes);
         let scopes = decide_narrowed(&attached, parse_requested(body)?.as_ref())?;
-        let person = Person { subject: self.user.id, username: name_of(call.engine, client, self.user)? };
+        let username = name_of(call.engine, client, self.user.id, self.user.username.as_str())?;
+        let person = Person { subject: self.user.id, username };
         let granted_resource = granted.and_then(|granted| granted.resource.as_deref());
         let issue = Issue {
             client,

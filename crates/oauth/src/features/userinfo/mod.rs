@@ -151,7 +151,7 @@ impl Bearer {
         let reaches = |scope: &str| self.reaches(&client, granted, scope);
         Ok(Userinfo {
             sub,
-            username: id_token::name_of(call.engine, &client, user)?,
+            username: id_token::name_of(call.engine, &client, user.id, user.username.as_str())?,
             email: user.email.clone().filter(|_| reaches("email")),
             groups: if reaches("groups") { groups(user) } else { Vec::new() },
             claims,
