@@ -129,7 +129,7 @@ impl Going<'_> {
             let young = request.max_age_secs.is_none_or(|max| age_secs <= i64::from(max));
             since_began(person) || (young && !request.prompt.login)
         };
-        let right = match (person, &request.wanted_subject) {
+        let meant = match (person, &request.wanted_subject) {
             (Some(person), Some(wanted)) => {
                 id_token::subject_of(self.engine, self.client, person.subject)? == *wanted
             }
@@ -138,7 +138,8 @@ impl Going<'_> {
         let covered = consent.is_some_and(|consent| request.told.is_subset(&consent.scopes));
         Ok(Situation {
             prompt: request.prompt,
-            signed_in: person.is_some_and(fresh) && right,
+            signed_in: person.is_some_and(fresh),
+            meant,
             chosen: account_chosen || person.is_some_and(since_began),
             decision: self.decision_about(request),
             asked_before: !self.must_ask() || (covered && self.may_remember(way_back)),
@@ -252,7 +253,7 @@ fn sentence_of(code: ErrorCode) -> &'static str {
     match code {
         ErrorCode::AccessDenied => "The person did not allow it.",
         ErrorCode::LoginRequired => {
-            "Nobody is signed in as it is asked for; ask again without `prompt=none`."
+            "Nobody is signed in as it is asked for; ask again, and without `prompt=none`."
         }
         ErrorCode::ConsentRequired => "The person has to be asked; ask again without `prompt=none`.",
         ErrorCode::AccountSelectionRequired => {
