@@ -108,6 +108,7 @@ async fn oidc_core_3_1_2_1_max_age_and_prompt_have_their_edges() {
     for (more, now_secs, began_secs, signs_in_again) in [
         ("&max_age=100", 100, 100, false),
         ("&max_age=100", 101, 101, true),
+        ("&max_age=0", 0, 1, true),
         ("&max_age=0", 1, 1, true),
         ("&max_age=0", 1, 0, false),
         ("&prompt=login", 50, 50, true),

@@ -126,7 +126,8 @@ impl Going<'_> {
         let since_began = |person: &SignedIn| person.authenticated_at >= began_at;
         let fresh = |person: &SignedIn| {
             let age_secs = person.authenticated_at.secs_until(arrival.now);
-            let young = request.max_age_secs.is_none_or(|max| age_secs <= i64::from(max));
+            // §3.1.2.1: 0 is `prompt=login`, also within the second of the last sign-in.
+            let young = request.max_age_secs.is_none_or(|max| max > 0 && age_secs <= i64::from(max));
             since_began(person) || (young && !request.prompt.login)
         };
         let meant = match (person, &request.wanted_subject) {
