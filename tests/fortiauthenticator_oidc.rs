@@ -337,3 +337,15 @@ fn the_password_grant_beside_it_gives_no_id_token() {
     let answer = server.ask_by_password(&fcare, ALICE, PASSWORD).expect(200).json();
     assert_eq!(answer.get("id_token"), None, "{answer}");
 }
+
+#[test]
+fn userinfo_says_nothing_behind_a_scope_that_the_client_does_not_have_and_no_name_to_one_of_pairwise_subjects()
+ {
+    let (server, app) =
+        obol!().application_of(|app| app.option("--scope", "openid").option("--subject-type", "pairwise"));
+    server.run(&["user", "set", ALICE, "--email", "alice@example.org", "--group", "staff"]).exits(0);
+    let told = server.http().get(USERINFO).bearer(&access_token(&server, &app)).send().expect(200);
+    assert_eq!((told.text("email"), told.text("groups")), (String::new(), String::new()));
+    assert_eq!(told.text("username"), told.text("sub"));
+    assert!(!String::from_utf8_lossy(&told.body).contains(ALICE), "{told:?}");
+}

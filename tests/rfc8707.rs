@@ -109,3 +109,16 @@ fn rfc8707_2_two_resources_in_one_request_give_no_token() {
     server.redeem_with(&app, &two).expect_error(400, "invalid_request");
     server.redeem_with(&app, &fields).expect(200);
 }
+
+#[test]
+fn rfc8707_2_2_a_resource_that_was_taken_from_the_client_is_given_no_more() {
+    let (server, app) = obol!().application_of(|app| app.option("--resource", "https://one.example"));
+    let request = AuthorizationRequest::of(&app).with("resource", "https://one.example");
+    let mut alice = server.person();
+    let code = alice.goes_through(&request).code().to_owned();
+    let tokens = server.tokens_for(&app, &code);
+    let waiting = alice.goes_through(&request).code().to_owned();
+    server.run(&["client", "set", "app", "--resource", "https://two.example"]).exits(0);
+    server.redeem(&app, &waiting).expect_error(400, "invalid_target");
+    server.rfc_refresh(&app, tokens.refresh()).expect_error(400, "invalid_target");
+}

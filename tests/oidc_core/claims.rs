@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use obol_testkit::{AuthorizationRequest, Client, Jwt, Server, obol};
+use obol_testkit::{AuthorizationRequest, Client, ClientSpec, Jwt, Server, obol};
 use serde_json::{Value, json};
 
 /// A server whose Alice has told all that can be told, with an application.
@@ -170,4 +170,30 @@ fn oidc_core_5_5_1_1_acr_values_are_wishes_and_what_was_met_is_said() {
     let values = supported.iter().map(|value| value.as_str().unwrap()).collect::<Vec<_>>().join(" ");
     let (_, id_token) = told(&server, &app, &AuthorizationRequest::of(&app).with("acr_values", &values));
     assert!(supported.contains(&id_token["acr"]), "{id_token}");
+}
+
+#[test]
+fn oidc_core_5_5_a_client_gets_no_claim_by_name_whose_scope_it_does_not_have() {
+    let (server, _) = house();
+    let narrow = server.add_client(&ClientSpec::application("narrow").option("--scope", "openid"));
+    let claims = r#"{"userinfo":{"email":null,"phone_number":null,"groups":null,"preferred_username":null},"id_token":{"name":null}}"#;
+    let (userinfo, id_token) =
+        told(&server, &narrow, &AuthorizationRequest::of(&narrow).with("claims", claims));
+    assert_eq!(names(&userinfo), BTreeSet::from(["sub"]));
+    assert_eq!(id_token.get("name"), None);
+}
+
+#[test]
+fn oidc_core_5_5_s_35_a_claim_by_name_is_asked_about_as_its_scope_is() {
+    let (server, app) = house();
+    let request = AuthorizationRequest::of(&app);
+    let mut alice = server.person();
+    alice.goes_through(&request);
+    let by_name = request.with("claims", r#"{"userinfo":{"email":null}}"#);
+    let silent = alice.follows(&by_name.clone().with("prompt", "none")).returns();
+    assert_eq!(silent.error(), "consent_required", "she has allowed openid and no more");
+    let page = alice.follows(&by_name).consent();
+    assert!(page.html().contains("mail"), "{page:?}");
+    alice.allows(&page).returns().code();
+    alice.follows(&by_name.with("prompt", "none")).returns().code();
 }

@@ -145,3 +145,22 @@ fn s_50_an_id_token_is_no_access_token_and_no_code() {
     let fields = [("code", id_token.as_str()), ("redirect_uri", REDIRECT_URI)];
     server.redeem_with(&app, &fields).expect_error(400, "invalid_grant");
 }
+
+#[test]
+fn oidc_core_8_1_nothing_in_an_id_token_tells_two_sectors_that_a_person_is_the_same() {
+    let server = obol!().server().alice();
+    let pairwise = |id: &str, sector: &str| {
+        let spec = ClientSpec::application(id).option("--subject-type", "pairwise");
+        server.add_client(&spec.option("--sector", sector))
+    };
+    let apps =
+        [pairwise("one", "one.example"), pairwise("two", "two.example"), pairwise("also-one", "one.example")];
+    let server = server.start();
+    let mut alice = server.person();
+    let sids = apps.map(|app| {
+        let jwt = id_token_of(&server, &app, &mut alice, &AuthorizationRequest::of(&app));
+        jwt.claims["sid"].as_str().expect("a text").to_owned()
+    });
+    assert_ne!(sids[0], sids[1], "one session, two sectors");
+    assert_eq!(sids[0], sids[2], "one session, one sector");
+}

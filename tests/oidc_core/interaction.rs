@@ -161,6 +161,21 @@ fn oidc_core_3_1_2_2_an_id_token_hint_says_who_is_meant() {
 }
 
 #[test]
+fn oidc_core_3_1_2_1_who_signs_in_in_place_of_the_one_who_is_meant_goes_back_with_an_error() {
+    let (server, app) = obol!().application();
+    server.add_user(BOB, PASSWORD);
+    let mut alice = server.person();
+    let code = alice.goes_through(&AuthorizationRequest::of(&app)).code().to_owned();
+    let hint = server.redeem(&app, &code).expect(200).text("id_token");
+    let request = AuthorizationRequest::of(&app).with("id_token_hint", &hint);
+    let mut bob = server.person_called(BOB, PASSWORD);
+    let page = bob.follows(&request).sign_in();
+    assert_eq!(bob.signs_in(&page).returns().error(), "login_required");
+    let page = bob.follows(&request).sign_in();
+    bob.submits(&page, &[("username", ALICE), ("password", PASSWORD)]).returns().code();
+}
+
+#[test]
 fn oidc_core_3_1_2_2_s_50_an_id_token_hint_that_is_not_ours_is_refused() {
     let (server, app) = obol!().application();
     let code = server.person().goes_through(&AuthorizationRequest::of(&app)).code().to_owned();

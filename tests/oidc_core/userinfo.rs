@@ -148,3 +148,19 @@ fn oidc_core_5_3_a_password_grant_with_openid_may_ask_here_too() {
     let shown = server.run(&["user", "show", ALICE, "--json"]).exits(0).json()["subject"].clone();
     assert_eq!(server.userinfo(&access).expect(200).text("sub"), shown);
 }
+
+#[test]
+fn s_75_the_other_surfaces_userinfo_says_no_more_than_was_granted_here() {
+    let (server, app) = obol!().application();
+    server.run(&["user", "set", "alice", "--email", "alice@example.org", "--group", "staff"]).exits(0);
+    let told = |scope: &str| {
+        let request = AuthorizationRequest::of(&app).with("scope", scope);
+        let code = server.person().goes_through(&request).code().to_owned();
+        let access = server.tokens_for(&app, &code).access;
+        let answer = server.http().get("/api/v1/oauth/userinfo/").bearer(&access).send().expect(200);
+        (answer.text("email"), answer.text("groups"))
+    };
+    assert_eq!(told("openid"), (String::new(), String::new()));
+    assert_eq!(told("openid email"), ("alice@example.org".to_owned(), String::new()));
+    assert_eq!(told("openid groups"), (String::new(), "staff".to_owned()));
+}

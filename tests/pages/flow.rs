@@ -209,3 +209,20 @@ fn the_surface_of_fortiauthenticator_is_answered_by_the_same_pages() {
         assert!(page.left_with("iss").unwrap().ends_with("/api/v1/oauth"), "{page:?}");
     }
 }
+
+#[test]
+fn s_35_what_the_page_of_consent_did_not_name_is_not_allowed_by_its_answer() {
+    let site = Site::open();
+    let mut browser = site.signed_in(ALICE);
+    let page = browser.open(&request("web", "&scope=openid"));
+    let set = ["client", "set", "web", "--scope", "openid", "--default-scope", "everything"];
+    site.server.run(&set).exits(0);
+    let again = browser.send(&page.form("/consent"), &[("decision", "allow")]).expect(200);
+    assert!(again.leaves_to().is_none() && again.says("everything"), "{again:?}");
+    let allowed = browser.send(&again.form("/consent"), &[("decision", "allow")]);
+    assert!(allowed.left_with("code").is_some(), "{allowed:?}");
+    let denied = browser.open(&request("web", "&scope=openid&prompt=consent"));
+    site.server.run(&["client", "set", "web", "--default-scope", "more"]).exits(0);
+    let denied = browser.send(&denied.form("/consent"), &[("decision", "deny")]);
+    assert!(denied.left_with("error").is_some(), "no is no: {denied:?}");
+}

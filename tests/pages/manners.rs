@@ -145,11 +145,16 @@ fn files_are_kept_for_good_under_the_path_of_their_content() {
 }
 
 #[test]
-fn links_begin_with_the_path_of_the_issuer() {
+fn links_begin_with_the_path_of_the_issuer_and_lead_to_what_they_name() {
     let site = Site::of(obol!().server().option("--issuer", "http://localhost/tenant"));
-    let page = site.browser().open(&request("web", ""));
-    page.form("/tenant/sign-in");
-    assert!(page.html().replace("&#x2f;", "/").contains("href=\"/tenant/pages/"), "{page:?}");
+    let mut browser = site.browser();
+    let page = browser.open(&format!("/tenant{}", request("web", "")));
+    let style = page.html().replace("&#x2f;", "/");
+    let style = obol_testkit::between(&style, "href=\"/tenant/pages/", "\"").expect("a style").to_owned();
+    browser.open(&format!("/tenant/pages/{style}")).expect(200);
+    let form = page.form("/tenant/sign-in");
+    let next = browser.send(&form, &[("username", "alice"), ("password", obol_testkit::PASSWORD)]);
+    next.expect(200).form("/tenant/consent");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What is said to somebody who does not know the password.
 
+use std::time::Duration;
+
 use super::*;
 
 /// The page after a wrong try, without what differs by nature: the name that was typed and the seal of the ticket.
@@ -99,5 +101,21 @@ fn s_89_no_password_ticket_or_cookie_is_logged() {
         [&ticket, PASSWORD, "hunter2-wrong", &browser.cookies()["obol-session"], "obc_", "obt_", "obw_"]
     {
         assert!(!written.contains(secret), "{secret}");
+    }
+}
+
+#[test]
+fn s_89_no_authorization_request_is_logged_when_a_page_is_refused() {
+    let site = Site::of(obol!().server().option("--log-level", "trace"));
+    let page = site.browser().open(&request("web", "&nonce=noncenonce&login_hint=hinthint"));
+    let mut other = site.browser();
+    other.open("/sessions");
+    sign_in(&mut other, &page, ALICE).expect(409);
+    let log = site.server.log();
+    let refused = |line: &str| line.contains("\"trouble\":\"elsewhere\"").then_some(());
+    log.wait_for(Duration::from_secs(10), refused).expect("the refusal is logged");
+    let written = format!("{:?}", log.all());
+    for said in ["noncenonce", "hinthint", CHALLENGE] {
+        assert!(!written.contains(said), "{said}");
     }
 }

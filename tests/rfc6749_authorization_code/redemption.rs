@@ -209,3 +209,12 @@ fn s_54_expires_in_is_what_introspection_enforces() {
     assert_eq!(answer.integer("expires_in"), 600);
     assert_eq!(told.integer("exp") - told.integer("iat"), 600);
 }
+
+#[test]
+fn s_46_a_code_gives_no_scope_that_was_taken_from_the_client_meanwhile() {
+    let (server, app) = obol!().application();
+    let request = AuthorizationRequest::of(&app).with("scope", "openid email read");
+    let code = server.person().goes_through(&request).code().to_owned();
+    server.run(&["client", "set", "app", "--scope", "openid", "--scope", "read"]).exits(0);
+    assert_eq!(server.redeem(&app, &code).expect(200).text("scope"), "openid read");
+}

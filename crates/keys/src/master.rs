@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use aws_lc_rs::hmac::{self, HMAC_SHA256};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use obol_token::{KeyId, KeyKind, Position, SubjectId};
+use obol_token::{KeyId, KeyKind, Position, SessionId, SubjectId};
 use rustls_pki_types::PrivatePkcs8KeyDer;
 use rustls_pki_types::pem::PemObject;
 use zeroize::{Zeroize, Zeroizing};
@@ -112,11 +112,22 @@ impl MasterKey {
     /// By what the clients of a sector know a person, and nobody else (OpenID Connect Core §8.1). The same for as long as the
     /// installation keeps its master key.
     pub fn pairwise_subject(&self, sector: &str, subject: SubjectId) -> String {
+        self.pairwise_id(sector, &[], subject.as_bytes())
+    }
+
+    /// By what the clients of a sector know a session (`sid`), so that it cannot be told from theirs that another sector's is the
+    /// same.
+    pub fn pairwise_session(&self, sector: &str, session: SessionId) -> String {
+        self.pairwise_id(sector, b"session\0", session.as_bytes())
+    }
+
+    fn pairwise_id(&self, sector: &str, of: &[u8], id: &[u8; 16]) -> String {
         let mut context = hmac::Context::with_key(&self.pairwise);
         context.update(sector.as_bytes());
         // No host has a zero byte.
         context.update(&[0]);
-        context.update(subject.as_bytes());
+        context.update(of);
+        context.update(id);
         URL_SAFE_NO_PAD.encode(context.sign())
     }
 

@@ -1,4 +1,5 @@
-//! Secrets of full entropy: client secrets and refresh tokens. Shown once, stored as SHA-256.
+//! Secrets of full entropy: client secrets, refresh tokens, authorization codes, and what the cookies of sessions hold. Shown
+//! once, stored as SHA-256.
 //!
 //! A fast hash is right for them: there is nothing to guess in 256 random bits. Each use has its own first word, so
 //! that the hash of one kind is never the hash, or the key, of another.

@@ -3,7 +3,7 @@
 //! The pages hold nothing between two requests of a browser: they hand in the whole request each time, with what the person has
 //! done for it so far, and the engine says what comes next.
 
-use obol_token::{Lifetime, SessionId, SubjectId, Timestamp};
+use obol_token::{Lifetime, Scopes, SessionId, SubjectId, Timestamp};
 
 use crate::features::authorization::destination_of;
 use crate::{Arrival, Params, Surface};
@@ -39,6 +39,8 @@ pub struct Authorizing<'a> {
     pub account_chosen: bool,
     /// What that person has just answered on the page of consent.
     pub decision: Option<Decision>,
+    /// The scopes that this page has named: no others are allowed by the answer.
+    pub told: Option<&'a Scopes>,
 }
 
 /// An answer on the page of consent.

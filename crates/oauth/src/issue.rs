@@ -44,6 +44,8 @@ impl Issue<'_> {
         let (id, nonce) = obol_keys::random_id_and_nonce();
         let id = TokenId::from_bytes(id);
         let scopes = self.scopes.to_string();
+        let lifetime_ends = self.client.access_token_lifetime.from(self.now);
+        let expires_at = self.granted.map_or(lifetime_ends, |granted| granted.capped(lifetime_ends));
         let claims = Claims {
             token_id: id,
             family: self.family,
@@ -53,7 +55,7 @@ impl Issue<'_> {
             audience: self.resource.as_deref(),
             confirmation: None,
             issued_at: self.now,
-            expires_at: self.client.access_token_lifetime.from(self.now),
+            expires_at,
             position: self.position,
         };
         let vouched = engine.replica.vouch()?;
@@ -66,7 +68,7 @@ impl Issue<'_> {
                 vouched.memory().seal_and_sign(&claims, &said, algorithm, nonce)?
             }
         };
-        Ok(AccessToken { id, text, expires_in: expires_in(self.client.access_token_lifetime) })
+        Ok(AccessToken { id, text, expires_in: secs_left(expires_at, self.now) })
     }
 
     /// What a JWT says to others.
@@ -95,7 +97,8 @@ pub(crate) fn decide_refreshable(client: &Client) -> bool {
         && client.grants.iter().any(|grant| grant.as_str() == "refresh_token")
 }
 
-/// For which resource a token is meant: the one that the request names, if it is within what was `granted`, or that.
+/// For which resource a token is meant: the one that the request names, if it is within what was `granted`, or that, while the
+/// client may ask for it.
 ///
 /// # Errors
 /// `invalid_target` (RFC 8707 §2.2).
@@ -109,18 +112,16 @@ pub(crate) fn decide_resource(
             let sentence = "The person was asked for another resource; ask again.";
             Err(OAuthError::new(ErrorCode::InvalidTarget, sentence))
         }
-        (asked, granted) => Ok(asked.or_else(|| granted.map(str::to_owned))),
+        (Some(asked), _) => Ok(Some(asked)),
+        (None, Some(granted)) if !client.settings.resources.iter().any(|allowed| allowed == granted) => {
+            let sentence = "This client may not ask for tokens of that resource any more; have it allowed.";
+            Err(OAuthError::new(ErrorCode::InvalidTarget, sentence))
+        }
+        (None, granted) => Ok(granted.map(str::to_owned)),
     }
 }
 
 /// Whole seconds left of something that expires at `expires_at`, as an integer in every case.
 pub(crate) fn secs_left(expires_at: Expiry, now: Timestamp) -> u64 {
     expires_at.secs_left(now).and_then(|secs| u64::try_from(secs).ok()).unwrap_or(NEVER_EXPIRES_IN_SECS)
-}
-
-fn expires_in(lifetime: Lifetime) -> u64 {
-    match lifetime {
-        Lifetime::Never => NEVER_EXPIRES_IN_SECS,
-        Lifetime::Secs(secs) => u64::from(secs.get()),
-    }
 }

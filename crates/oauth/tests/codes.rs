@@ -108,6 +108,7 @@ async fn oidc_core_3_1_2_1_max_age_and_prompt_have_their_edges() {
     for (more, now_secs, began_secs, signs_in_again) in [
         ("&max_age=100", 100, 100, false),
         ("&max_age=100", 101, 101, true),
+        ("&max_age=0", 0, 1, true),
         ("&max_age=0", 1, 1, true),
         ("&max_age=0", 1, 0, false),
         ("&prompt=login", 50, 50, true),
@@ -180,4 +181,35 @@ async fn a_person_who_says_no_is_believed() {
         .map(|(name, value)| (*name, value.as_str()))
         .collect();
     assert_eq!(said, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s_59_a_family_ends_at_its_absolute_end_with_all_its_tokens() {
+    let rooms = Rooms::open().await;
+    let mut spec = rooms.spec("people", &["authorization_code", "refresh_token"], None);
+    spec.redirect_uris = vec![CALLBACK.to_owned()];
+    spec.settings.family_lifetime_secs = std::num::NonZeroU32::new(30);
+    rooms.add(spec).await;
+    let alice = Browser::signed_in(&rooms).await;
+    let first = alice.redeem(&alice.code("").await, VERIFIER).await.unwrap();
+    assert_eq!(first.expires_in, 30);
+    rooms.clock.set_secs_after_start(20);
+    let rooms = &rooms;
+    let refresh = |token: String| async move {
+        let form = format!("grant_type=refresh_token&client_id=people&refresh_token={token}");
+        match rooms.ask(rooms::TOKEN, &form, "").await? {
+            obol_oauth::Outcome::Done(obol_oauth::Answer::Token(token)) => Ok(token),
+            other => panic!("{other:?}"),
+        }
+    };
+    let second: obol_oauth::TokenAnswer = refresh(first.refresh_token.clone().unwrap()).await.unwrap();
+    assert_eq!(second.expires_in, 10);
+    for (secs, stands) in [(29, true), (30, false)] {
+        rooms.clock.set_secs_after_start(secs);
+        for token in [&first.access_token, &second.access_token] {
+            assert_eq!(rooms.stands_at("people", token).await, stands, "{secs}");
+        }
+    }
+    let late: obol_oauth::OAuthError = refresh(second.refresh_token.clone().unwrap()).await.unwrap_err();
+    assert_eq!(late.code(), ErrorCode::InvalidGrant);
 }

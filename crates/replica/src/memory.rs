@@ -14,7 +14,7 @@ use obol_store::{
 };
 use obol_token::{
     Algorithm, Asked, Claims, ClientId, CredentialKind, DenyList, KeyId, KeyKind, Position, Refusal, Scratch,
-    SealFailed, SubjectId, Timestamp,
+    SealFailed, SessionId, SubjectId, Timestamp,
 };
 
 /// Deny list, keys and clients as of [`Memory::applied`].
@@ -250,6 +250,11 @@ impl Memory {
     /// [`MasterKey::pairwise_subject`] of this installation.
     pub fn pairwise_subject(&self, sector: &str, subject: SubjectId) -> String {
         self.master.pairwise_subject(sector, subject)
+    }
+
+    /// [`MasterKey::pairwise_session`] of this installation.
+    pub fn pairwise_session(&self, sector: &str, session: SessionId) -> String {
+        self.master.pairwise_session(sector, session)
     }
 
     /// Seals a token and signs it, with the keys that were promoted last (RFC 9068). `said` is what it says to others: a JSON

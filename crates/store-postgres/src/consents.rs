@@ -31,7 +31,7 @@ impl Consents for PostgresStore {
     async fn give_consent(&self, consent: &Consent) -> Result<(), StoreError> {
         let consent = consent.clone();
         let now = consent.given_at;
-        self.writer.write(Some(now), move |db| Box::pin(async move { give(db, &consent).await })).await
+        self.writer.write(Some(now), move |db| Box::pin(async move { give(db, consent).await })).await
     }
 
     async fn find_consent(
@@ -82,7 +82,10 @@ pub(crate) async fn withdraw_all(db: &Connection) -> Result<()> {
     db.execute(WITHDRAW_ALL, &[]).await.map(drop)
 }
 
-async fn give(db: &Connection, consent: &Consent) -> Result<()> {
+async fn give(db: &Connection, given: Consent) -> Result<()> {
+    let key: Values<'_> = &[&given.subject.as_bytes().as_slice(), &given.client_id.as_str()];
+    let former = db.find(FIND, key).await?.as_ref().map(consent).transpose()?;
+    let consent = given.added_to(former);
     let values: Values<'_> = &[
         &consent.subject.as_bytes().as_slice(),
         &consent.client_id.as_str(),

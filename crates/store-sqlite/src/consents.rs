@@ -28,7 +28,7 @@ pub(crate) const STATEMENTS: &[&str] =
 impl Consents for SqliteStore {
     async fn give_consent(&self, consent: &Consent) -> Result<(), StoreError> {
         let consent = consent.clone();
-        self.writer.write(Some(consent.given_at), move |db| give(db, &consent)).await
+        self.writer.write(Some(consent.given_at), move |db| give(db, consent)).await
     }
 
     async fn find_consent(
@@ -77,7 +77,12 @@ pub(crate) fn withdraw_all(db: &Connection) -> Result<()> {
     db.prepare_cached(WITHDRAW_ALL)?.execute([]).map(drop)
 }
 
-fn give(db: &Connection, consent: &Consent) -> Result<()> {
+fn give(db: &Connection, consent: Consent) -> Result<()> {
+    let consent = {
+        let key = (consent.subject.as_bytes(), consent.client_id.as_str());
+        let former = db.prepare_cached(FIND)?.query_row(key, self::consent).optional()?;
+        consent.added_to(former)
+    };
     let (subject, client_id) = (consent.subject.as_bytes(), consent.client_id.as_str());
     let row = (subject, client_id, consent.scopes.to_string(), consent.given_at.as_secs());
     db.prepare_cached(GIVE)?.execute(row).map(drop)

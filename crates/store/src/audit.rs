@@ -67,11 +67,11 @@ pub enum AuditEvent {
     UserPasswordSet,
     /// A person was deleted.
     UserDeleted,
-    /// A sealing key was added, which does not seal yet.
+    /// A sealing or signing key was added, which is not in use yet.
     KeyAdded,
-    /// A sealing key began to seal.
+    /// A key came into use.
     KeyRotated,
-    /// A sealing key was retired.
+    /// A key was retired.
     KeyRetired,
     /// Records could not be written.
     AuditLost,

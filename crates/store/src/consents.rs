@@ -18,10 +18,24 @@ pub struct Consent {
     pub given_at: Timestamp,
 }
 
+impl Consent {
+    /// This consent where `former` was given before: what was allowed stays so. What a full set has no room for is left out, to be
+    /// asked about again.
+    #[must_use]
+    pub fn added_to(self, former: Option<Self>) -> Self {
+        let Some(Self { mut scopes, .. }) = former else { return self };
+        for scope in self.scopes.iter() {
+            let _ = scopes.insert(scope.clone());
+        }
+        Self { scopes, ..self }
+    }
+}
+
 /// Stored consents. They stay until they are withdrawn, or person or client are deleted.
 #[async_trait]
 pub trait Consents: Send + Sync {
-    /// Stores a consent in the place of the one before, if person and client are there; else does nothing.
+    /// Adds a consent to the one before ([`Consent::added_to`]), in one transaction, so that nothing comes back that is withdrawn
+    /// meanwhile. Does nothing if person or client are not there.
     ///
     /// # Errors
     /// [`StoreError`]

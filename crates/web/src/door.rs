@@ -14,7 +14,7 @@ use obol_oauth::{
 use obol_token::Scratch;
 
 use crate::pages::{Page, Pages};
-use crate::routes::{Route, Routes, surface_of};
+use crate::routes::{Route, Routes};
 use crate::server::{
     Answer, Fields, Handler, Received, Refusal, Source, Whole, catch_panic, catch_panic_at_once,
 };
@@ -56,7 +56,7 @@ impl Door {
 
     /// Answers a request that has to wait for nothing.
     fn answer_at_once<F: Fields + ?Sized>(&self, request: &Whole<'_, F>) -> Option<Answer> {
-        let surface = surface_of(request.path);
+        let surface = self.routes.surface_of(request.path);
         let request_id = self.request_ids.next();
         let asked = || match fast_verify::answer(&self.engine, request) {
             Some(answered) => Some(answered),
@@ -91,7 +91,7 @@ impl Door {
     /// Answers one request. Every answer carries `X-Request-Id`, as do its log lines and audit records.
     async fn answer(self: Arc<Self>, received: Received) -> Answer {
         let request_id = self.request_ids.next();
-        let surface = surface_of(match &received {
+        let surface = self.routes.surface_of(match &received {
             Received::Request(request) => request.uri().path(),
             Received::Refused(head, _) => head.uri.path(),
         });

@@ -43,6 +43,8 @@ impl Route {
 /// All routes of this server.
 pub(crate) struct Routes {
     endpoints: HashMap<String, &'static Endpoint>,
+    /// The path of the issuer: every URL that is printed begins with it. A proxy before the server may leave it out.
+    base: String,
 }
 
 impl Routes {
@@ -55,16 +57,18 @@ impl Routes {
             if endpoint.path.starts_with("/.well-known/") {
                 endpoints.insert(format!("{}{}", endpoint.path, issuer.path()), endpoint);
             }
-            // OpenID Connect Discovery §4: there it is the other way about.
-            if endpoint.path == "/.well-known/openid-configuration" {
-                endpoints.insert(format!("{}{}", issuer.path(), endpoint.path), endpoint);
-            }
         }
-        Self { endpoints }
+        Self { endpoints, base: issuer.path().to_owned() }
+    }
+
+    /// Which dialect is spoken at this path.
+    pub(crate) fn surface_of(&self, path: &str) -> Surface {
+        surface_of(below(&self.base, path))
     }
 
     /// What answers this request.
     pub(crate) fn find(&self, method: &Method, path: &str) -> Route {
+        let path = below(&self.base, path);
         let path = path.strip_suffix('/').unwrap_or(path);
         let (route, takes, allow) = match self.endpoints.get(path) {
             Some(endpoint) => {
@@ -95,8 +99,13 @@ impl Routes {
     }
 }
 
+/// What follows the path of the issuer, where a path begins with it.
+pub(crate) fn below<'a>(base: &str, path: &'a str) -> &'a str {
+    path.strip_prefix(base).filter(|rest| rest.starts_with('/')).unwrap_or(path)
+}
+
 /// The dialect in which a path is answered, also when nothing is there.
-pub(crate) fn surface_of(path: &str) -> Surface {
+fn surface_of(path: &str) -> Surface {
     match path.starts_with("/api/") {
         true => Surface::FortiAuthenticator,
         false => Surface::Rfc,
@@ -152,6 +161,28 @@ mod tests {
             "/tenant/.well-known/openid-configuration",
         ] {
             assert!(matches!(routes.find(&Method::GET, path), Route::Endpoint(_)), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_below_the_path_of_the_issuer_is_found_there_and_without_it() {
+        let routes = routes("https://example.com/tenant");
+        for path in
+            ["/oauth2/authorize", "/api/v1/oauth/userinfo", "/sessions", "/pages/0/style.css", "/healthz"]
+        {
+            let found = routes.find(&Method::GET, &format!("/tenant{path}"));
+            assert_eq!(found.name(), routes.find(&Method::GET, path).name(), "{path}");
+            assert!(!matches!(found, Route::NotFound), "{path}");
+            assert_eq!(routes.surface_of(&format!("/tenant{path}/")), surface_of(path), "{path}");
+        }
+        for path in [
+            "/tenant",
+            "/tenant/",
+            "/tenantoauth2/authorize",
+            "/other/oauth2/authorize",
+            "/tenant/tenant/sessions",
+        ] {
+            assert!(matches!(routes.find(&Method::GET, path), Route::NotFound), "{path}");
         }
     }
 }

@@ -74,6 +74,7 @@ impl<'a> Browser<'a> {
         began_at: Timestamp,
     ) -> Result<Authorized, OAuthError> {
         let params = Params::from_form(query.as_bytes()).unwrap();
+        let told = "openid profile email address phone groups read write".parse().unwrap();
         let authorizing = Authorizing {
             surface: Surface::Rfc,
             params: &params,
@@ -82,6 +83,7 @@ impl<'a> Browser<'a> {
             person: Some(&self.person),
             account_chosen: false,
             decision,
+            told: Some(&told),
         };
         self.rooms.engine.authorize(&authorizing).await
     }

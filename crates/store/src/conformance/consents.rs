@@ -13,20 +13,37 @@ use super::sign_ins::{
 };
 use crate::{Appended, Consent, Deny, NewFamily, PasswordHash, RedeemOutcome, RotateOutcome, Store};
 
-pub async fn a_consent_takes_the_place_of_the_one_before(store: Fresh) {
+pub async fn a_consent_adds_to_the_one_before(store: Fresh) {
     people(&*store).await;
     let first = Consent { scopes: scopes("openid email"), given_at: at(5), ..consent("alice", "fcare") };
     let second = Consent { scopes: scopes("openid"), given_at: at(9), ..consent("alice", "fcare") };
-    let empty = Consent { scopes: scopes(""), ..consent("alice", "fcare") };
+    let empty = Consent { scopes: scopes(""), given_at: at(11), ..consent("alice", "fcare") };
+    let more = Consent { scopes: scopes("read openid"), given_at: at(12), ..consent("alice", "fcare") };
     assert_eq!(find(&*store, &first).await, None);
-    for consent in [first, second, empty] {
+    for (consent, allowed) in [
+        (first, "openid email"),
+        (second, "openid email"),
+        (empty, "openid email"),
+        (more, "openid email read"),
+    ] {
         store.give_consent(&consent).await.unwrap();
-        assert_eq!(find(&*store, &consent).await, Some(consent.clone()));
-        assert_eq!(store.list_consents(consent.subject).await, Ok(vec![consent]));
+        let expected = Consent { scopes: scopes(allowed), ..consent };
+        assert_eq!(find(&*store, &expected).await, Some(expected.clone()));
+        assert_eq!(store.list_consents(expected.subject).await, Ok(vec![expected]));
     }
     for other in [consent("alice", "gateway"), consent("bob", "fcare")] {
         assert_eq!(find(&*store, &other).await, None);
     }
+}
+
+pub async fn what_was_withdrawn_does_not_come_back_with_the_next_consent(store: Fresh) {
+    people(&*store).await;
+    let before = Consent { scopes: scopes("openid email"), ..consent("alice", "fcare") };
+    let after = Consent { scopes: scopes("openid read"), ..before.clone() };
+    store.give_consent(&before).await.unwrap();
+    assert!(store.withdraw_consent(before.subject, &before.client_id, at(1)).await.unwrap().is_some());
+    store.give_consent(&after).await.unwrap();
+    assert_eq!(find(&*store, &after).await, Some(after));
 }
 
 pub async fn the_consents_of_a_person_are_listed_by_client(store: Fresh) {

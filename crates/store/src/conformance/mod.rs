@@ -193,7 +193,8 @@ macro_rules! conformance_suite {
                 no_code_redeemed_beside_a_disabling_gives_a_family_that_lives
             }
             consents {
-                a_consent_takes_the_place_of_the_one_before
+                a_consent_adds_to_the_one_before
+                what_was_withdrawn_does_not_come_back_with_the_next_consent
                 the_consents_of_a_person_are_listed_by_client
                 giving_a_consent_tells_the_nodes_nothing
                 nothing_is_stored_for_who_is_not_there

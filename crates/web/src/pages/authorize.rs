@@ -2,10 +2,10 @@
 
 use http::{Method, StatusCode};
 use obol_oauth::{Authorized, Authorizing, Decision, Params, SignedIn, Surface};
-use obol_token::Timestamp;
+use obol_token::{Scopes, Timestamp};
 
 use super::reply::redirect;
-use super::ticket::{Purpose, Target, Ticket, nobody_yet};
+use super::ticket::{NOBODY_YET, Purpose, Target, Ticket};
 use super::trouble::Trouble;
 use super::visit::{Visit, ui_locales};
 use crate::intake;
@@ -25,6 +25,8 @@ pub(super) struct Going {
     pub(super) account_chosen: bool,
     /// What the person has just answered.
     pub(super) decision: Option<Decision>,
+    /// The scopes that the page has named on which it was answered.
+    pub(super) told: Option<Scopes>,
     /// Whether the browser has come from a form of ours.
     pub(super) after_form: bool,
 }
@@ -39,6 +41,7 @@ impl Going {
             counts_from: ticket.counts_from(),
             account_chosen: false,
             decision: None,
+            told: None,
             after_form: true,
         })
     }
@@ -69,13 +72,13 @@ impl Visit<'_> {
             return self.to_next(&self.new_ticket(Purpose::Begin, Target::Client { surface, query }));
         }
         self.speak(&ui_locales(&query));
-        let counts_from = nobody_yet(self.arrival.now);
         self.go(&Going {
             surface,
             query,
-            counts_from,
+            counts_from: NOBODY_YET,
             account_chosen: false,
             decision: None,
+            told: None,
             after_form: false,
         })
         .await
@@ -96,7 +99,7 @@ impl Visit<'_> {
         let chosen = self.session.as_ref().is_some_and(|session| ticket.is_about(session.id));
         self.go(&Going {
             // Anybody can make one that begins: what it says of the time before counts for nothing.
-            counts_from: if begins { nobody_yet(self.arrival.now) } else { going.counts_from },
+            counts_from: if begins { NOBODY_YET } else { going.counts_from },
             account_chosen: chosen && !begins,
             after_form: true,
             ..going
@@ -142,6 +145,7 @@ impl Visit<'_> {
             person: person.as_ref(),
             account_chosen: going.account_chosen,
             decision: going.decision,
+            told: going.told.as_ref(),
         };
         Ok(self.pages.engine.authorize(&asked).await?)
     }

@@ -81,7 +81,8 @@ impl Visit<'_> {
         let ticket = self
             .new_ticket(Purpose::Consent, going.target())
             .counting_from(going.counts_from)
-            .about(session.id);
+            .about(session.id)
+            .telling(&asked.scopes);
         let shown = ConsentPage {
             client_name: asked.client_name,
             username: asked.username,
@@ -119,7 +120,7 @@ impl Visit<'_> {
             "other" => return self.ask_somebody_else(&going).await,
             _ => return Err(Trouble::Unreadable),
         };
-        let going = Going { decision: Some(decision), account_chosen: true, ..going };
+        let going = Going { decision: Some(decision), told: ticket.told(), account_chosen: true, ..going };
         match self.what_next(&going).await? {
             Authorized::Answer(answer) => {
                 // The client may have been changed meanwhile, so that what was allowed was not given.

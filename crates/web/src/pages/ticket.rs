@@ -4,7 +4,7 @@
 //! sealed and not just signed: what binds it to the browser is never shown.
 
 use obol_oauth::Surface;
-use obol_token::{SessionId, Timestamp};
+use obol_token::{Scopes, SessionId, Timestamp};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
@@ -35,6 +35,9 @@ pub(super) struct Ticket {
     /// The session that it is about.
     #[serde(rename = "i", skip_serializing_if = "Option::is_none", default)]
     session: Option<String>,
+    /// The scopes that its page names, blank-separated.
+    #[serde(rename = "n", skip_serializing_if = "Option::is_none", default)]
+    told: Option<String>,
 }
 
 /// What a ticket is good for.
@@ -102,10 +105,11 @@ impl Ticket {
         Self {
             purpose,
             target,
-            counts_from: nobody_yet(now).as_secs(),
+            counts_from: NOBODY_YET.as_secs(),
             sealed_at: now.as_secs(),
             browser: browser.to_owned(),
             session: None,
+            told: None,
         }
     }
 
@@ -117,6 +121,16 @@ impl Ticket {
     /// This ticket about a session.
     pub(super) fn about(self, session: SessionId) -> Self {
         Self { session: Some(session.to_string()), ..self }
+    }
+
+    /// This ticket for a page that names these scopes.
+    pub(super) fn telling(self, scopes: &[String]) -> Self {
+        Self { told: Some(scopes.join(" ")), ..self }
+    }
+
+    /// The scopes that its page has named.
+    pub(super) fn told(&self) -> Option<Scopes> {
+        self.told.as_deref()?.parse().ok()
     }
 
     /// From when on a sign-in counts.
@@ -161,11 +175,9 @@ impl Ticket {
     }
 }
 
-/// A moment from which on nobody has signed in yet at `now`: moments are whole seconds, and who signed in a moment ago did it
-/// for something else.
-pub(super) fn nobody_yet(now: Timestamp) -> Timestamp {
-    now.plus_secs(1)
-}
+/// A moment from which on nobody has signed in. Not one that comes soon: by the clock of another node, or by one that was
+/// set back, a sign-in of before may have been in the future.
+pub(super) const NOBODY_YET: Timestamp = Timestamp::from_secs(i64::MAX);
 
 #[cfg(test)]
 mod tests {
@@ -192,6 +204,15 @@ mod tests {
             assert_eq!(Ticket::decode(&ticket.encode()), Some(ticket));
         }
         assert_eq!(Ticket::decode(b"{}"), None);
+    }
+
+    #[test]
+    fn a_sign_in_of_before_counts_for_no_new_ticket_whatever_the_clocks_say() {
+        let by_a_clock_ahead = NOW.plus_secs(10 * 365 * 86_400);
+        for purpose in [Purpose::Begin, Purpose::SignIn, Purpose::Consent] {
+            let read_back = Ticket::decode(&ticket(purpose).encode()).unwrap();
+            assert!(by_a_clock_ahead < read_back.counts_from(), "{purpose:?}");
+        }
     }
 
     #[test]

@@ -14,7 +14,6 @@ use crate::server::Answer;
 use std::sync::Arc;
 
 /// Why a browser does not get what it wants.
-#[derive(Debug)]
 pub(super) enum Trouble {
     /// What the engine says.
     Refused(OAuthError),
@@ -74,10 +73,27 @@ impl Shown for ErrorPage {
 }
 
 impl Trouble {
+    /// The name of its message.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Expired { .. } => "expired",
+            Self::Elsewhere { .. } => "elsewhere",
+            Self::Unreadable => "unreadable",
+            Self::CrossSite => "cross_site",
+            Self::TooLong => "too_long",
+            Self::Refused(error) => match error.code() {
+                ErrorCode::Unavailable => "unavailable",
+                ErrorCode::ServerError => "server",
+                _ => "refused",
+            },
+        }
+    }
+
     /// Status and page.
     fn shown(self, request_id: RequestId) -> (StatusCode, ErrorPage) {
         let request_id = request_id.as_str().to_owned();
-        let shown = |status, kind, again| {
+        let kind = self.kind();
+        let shown = |status, again| {
             (
                 status,
                 ErrorPage {
@@ -90,11 +106,11 @@ impl Trouble {
             )
         };
         match self {
-            Self::Expired { again } => shown(StatusCode::GONE, "expired", again),
-            Self::Elsewhere { again } => shown(StatusCode::CONFLICT, "elsewhere", again),
-            Self::Unreadable => shown(StatusCode::BAD_REQUEST, "unreadable", None),
-            Self::CrossSite => shown(StatusCode::FORBIDDEN, "cross_site", None),
-            Self::TooLong => shown(StatusCode::URI_TOO_LONG, "too_long", None),
+            Self::Expired { again } => shown(StatusCode::GONE, again),
+            Self::Elsewhere { again } => shown(StatusCode::CONFLICT, again),
+            Self::Unreadable => shown(StatusCode::BAD_REQUEST, None),
+            Self::CrossSite => shown(StatusCode::FORBIDDEN, None),
+            Self::TooLong => shown(StatusCode::URI_TOO_LONG, None),
             Self::Refused(error) => {
                 let wire = error.code().wire();
                 // A page asks for no credentials in a header, which 401 stands for.
@@ -102,12 +118,7 @@ impl Trouble {
                     401 => StatusCode::BAD_REQUEST,
                     status => StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
                 };
-                let kind = match error.code() {
-                    ErrorCode::Unavailable => "unavailable",
-                    ErrorCode::ServerError => "server",
-                    _ => "refused",
-                };
-                let (_, page) = shown(status, kind, None);
+                let (_, page) = shown(status, None);
                 (status, ErrorPage { code: Some(wire.name), sentence: error.sentence().to_owned(), ..page })
             }
         }
@@ -129,7 +140,9 @@ impl Pages {
                 error.retry_after_secs()
             }
             other => {
-                tracing::debug!(request_id = request_id.as_str(), trouble = ?other, "a page was refused");
+                // Not where to begin again: that holds the request, which may hold an ID token.
+                let trouble = other.kind();
+                tracing::debug!(request_id = request_id.as_str(), trouble, "a page was refused");
                 None
             }
         };

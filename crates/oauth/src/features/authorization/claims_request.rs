@@ -1,5 +1,7 @@
 //! The parameter `claims` (OpenID Connect Core §5.5): which claims a client wants beside those of its scopes.
 
+use obol_store::Client;
+use obol_token::Scope;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -15,6 +17,22 @@ pub(crate) struct ClaimsRequest {
     /// In the ID token.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) id_token: Vec<String>,
+}
+
+impl ClaimsRequest {
+    /// What a client may have of this: the claims of its own scopes. Asking by name is another way of asking, not a way to more.
+    pub(super) fn within(self, client: &Client) -> Self {
+        let has =
+            |scope: &Scope| client.default_scopes.contains(scope) || client.optional_scopes.contains(scope);
+        let may = |name: &String| userinfo::scope_of_claim(name).is_some_and(|scope| has(&scope));
+        let keep = |names: Vec<String>| names.into_iter().filter(may).collect();
+        Self { userinfo: keep(self.userinfo), id_token: keep(self.id_token) }
+    }
+
+    /// The scopes that stand for these claims.
+    pub(super) fn scopes(&self) -> impl Iterator<Item = Scope> {
+        self.userinfo.iter().chain(&self.id_token).filter_map(|name| userinfo::scope_of_claim(name))
+    }
 }
 
 /// What the parameter demands.

@@ -109,6 +109,11 @@ impl Granted {
         }
     }
 
+    /// Whether the family has reached its end.
+    pub(crate) fn is_over(&self, now: Timestamp) -> bool {
+        self.ends_at.is_some_and(|end| now.has_reached(Timestamp::from_secs(end)))
+    }
+
     /// This expiry, or the end of the family if that comes before.
     pub(crate) fn capped(&self, expiry: Expiry) -> Expiry {
         self.ends_at.map_or(expiry, |end| expiry.min(Expiry::At(Timestamp::from_secs(end))))

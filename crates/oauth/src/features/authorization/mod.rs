@@ -15,7 +15,7 @@ mod rules;
 
 use obol_keys::AuthorizationCode;
 use obol_store::{AddCodeOutcome, AuditEvent, AuditRecord, Client, ClientKind, Consent, NewCode};
-use obol_token::{Position, Scopes};
+use obol_token::Position;
 use serde_json::{Map, Value, json};
 
 pub(crate) use self::claims_request::ClaimsRequest;
@@ -32,8 +32,8 @@ use super::{Endpoint, Feature, Method, PageKind, Steps};
 use crate::features::id_token;
 use crate::issue::decide_refreshable;
 use crate::{
-    Authorized, Authorizing, ConsentAsked, Engine, ErrorCode, OAuthError, ResponseMode, SignInAsked,
-    SignedIn, Surface,
+    Authorized, Authorizing, ConsentAsked, Decision, Engine, ErrorCode, OAuthError, ResponseMode,
+    SignInAsked, SignedIn, Surface,
 };
 
 /// RFC 6749 §3.1.
@@ -122,38 +122,50 @@ impl Going<'_> {
         consent: Option<&Consent>,
         way_back: &Return,
     ) -> Result<Situation, OAuthError> {
-        let Authorizing { person, began_at, arrival, decision, account_chosen, .. } = *self.asked;
+        let Authorizing { person, began_at, arrival, account_chosen, .. } = *self.asked;
         let since_began = |person: &SignedIn| person.authenticated_at >= began_at;
         let fresh = |person: &SignedIn| {
             let age_secs = person.authenticated_at.secs_until(arrival.now);
-            let young = request.max_age_secs.is_none_or(|max| age_secs <= i64::from(max));
+            // §3.1.2.1: 0 is `prompt=login`, also within the second of the last sign-in.
+            let young = request.max_age_secs.is_none_or(|max| max > 0 && age_secs <= i64::from(max));
             since_began(person) || (young && !request.prompt.login)
         };
-        let right = match (person, &request.wanted_subject) {
+        let meant = match (person, &request.wanted_subject) {
             (Some(person), Some(wanted)) => {
                 id_token::subject_of(self.engine, self.client, person.subject)? == *wanted
             }
             (_, None) | (None, _) => true,
         };
-        let covered = consent.is_some_and(|consent| request.scopes.is_subset(&consent.scopes));
+        let covered = consent.is_some_and(|consent| request.told.is_subset(&consent.scopes));
         Ok(Situation {
             prompt: request.prompt,
-            signed_in: person.is_some_and(fresh) && right,
+            signed_in: person.is_some_and(fresh),
+            meant,
             chosen: account_chosen || person.is_some_and(since_began),
-            decision,
+            decision: self.decision_about(request),
             asked_before: !self.must_ask() || (covered && self.may_remember(way_back)),
         })
     }
 
-    /// S-35: a public client is never let in silently.
+    /// An answer that allows counts for what the page has named. The client may have been given more meanwhile.
+    fn decision_about(&self, request: &AuthorizationRequest) -> Option<Decision> {
+        let named = self.asked.told.is_some_and(|told| request.told.is_subset(told));
+        self.asked.decision.filter(|decision| *decision == Decision::Deny || named)
+    }
+
+    /// Whether a person has to be asked at all; a public client is never let in without (S-35).
     fn must_ask(&self) -> bool {
         self.client.settings.ask_consent || self.client.kind == ClientKind::Public
     }
 
-    /// Anybody may run a public client that answers at a loopback address or a private scheme, so people are asked each
-    /// time (RFC 8252 §8.6).
+    /// Whether the answer of before counts. Anybody may run a public client that answers at a loopback address or a private
+    /// scheme, so there people are asked each time (RFC 8252 §8.6). A consent says nothing of resources, so where a client may
+    /// ask for several, people are shown each time which it is.
+    ///
+    /// Deviation: S-35 wants each public client asked for each time. At an https address only who holds the domain gets the code.
     fn may_remember(&self, way_back: &Return) -> bool {
-        self.client.kind != ClientKind::Public || is_claimed(&way_back.redirect_uri)
+        let one_audience = self.client.settings.resources.is_empty();
+        one_audience && (self.client.kind != ClientKind::Public || is_claimed(&way_back.redirect_uri))
     }
 
     async fn give(
@@ -164,10 +176,9 @@ impl Going<'_> {
         way_back: &Return,
     ) -> Result<Authorized, OAuthError> {
         let now = self.asked.arrival.now;
-        if consent.as_ref().is_none_or(|consent| !request.scopes.is_subset(&consent.scopes)) {
-            let scopes = united(consent.map(|consent| consent.scopes).unwrap_or_default(), &request.scopes);
-            let consent =
-                Consent { subject: person.subject, client_id: self.client.id.clone(), scopes, given_at: now };
+        if consent.as_ref().is_none_or(|consent| !request.told.is_subset(&consent.scopes)) {
+            let (subject, client_id) = (person.subject, self.client.id.clone());
+            let consent = Consent { subject, client_id, scopes: request.told.clone(), given_at: now };
             self.engine.store.give_consent(&consent).await?;
         }
         let code = AuthorizationCode::generate();
@@ -219,7 +230,7 @@ impl Going<'_> {
             client_name: self.client.name.clone(),
             client_id: self.client.id.as_str().to_owned(),
             username: person.username.clone(),
-            scopes: request.scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
+            scopes: request.told.iter().map(|scope| scope.as_str().to_owned()).collect(),
             resources: request.resource.iter().cloned().collect(),
             access_token_lifetime: self.client.access_token_lifetime,
             goes_on: decide_refreshable(self.client),
@@ -243,19 +254,11 @@ impl Going<'_> {
     }
 }
 
-fn united(mut scopes: Scopes, others: &Scopes) -> Scopes {
-    for scope in others.iter() {
-        // A set that is full is asked about again next time.
-        let _ = scopes.insert(scope.clone());
-    }
-    scopes
-}
-
 fn sentence_of(code: ErrorCode) -> &'static str {
     match code {
         ErrorCode::AccessDenied => "The person did not allow it.",
         ErrorCode::LoginRequired => {
-            "Nobody is signed in as it is asked for; ask again without `prompt=none`."
+            "Nobody is signed in as it is asked for; ask again, and without `prompt=none`."
         }
         ErrorCode::ConsentRequired => "The person has to be asked; ask again without `prompt=none`.",
         ErrorCode::AccountSelectionRequired => {

@@ -72,6 +72,8 @@ impl Return {
 /// What is asked for.
 pub(super) struct AuthorizationRequest {
     pub(super) scopes: Scopes,
+    /// What the person allows: these scopes, and those that stand for claims asked for by name.
+    pub(super) told: Scopes,
     pub(super) challenge: Option<String>,
     pub(super) nonce: Option<String>,
     pub(super) prompt: Prompt,
@@ -111,14 +113,17 @@ impl AuthorizationRequest {
             Some(hint) => Some(id_token::read_hint(engine, hint)?.subject),
             None => None,
         };
+        let scopes = decide_granted(client, parse_requested(params)?.as_ref())?;
+        let claims = demanded.claims.within(client);
         Ok(Self {
-            scopes: decide_granted(client, parse_requested(params)?.as_ref())?,
+            told: with_claims(&scopes, &claims)?,
+            scopes,
             challenge: parse_challenge(params, client)?,
             nonce: params.optional("nonce")?.map(str::to_owned),
             prompt: parse_prompt(params, asked.surface)?,
             max_age_secs: parse_max_age(params)?.or(client.settings.default_max_age_secs),
             wanted_subject: demanded.subject.or(hinted),
-            claims: demanded.claims,
+            claims,
             resource: parse_resource(params, client)?,
             login_hint: params.optional("login_hint")?.map(str::to_owned),
             ui_locales: words(params.optional("ui_locales")?).map(str::to_owned).collect(),
@@ -145,6 +150,14 @@ pub(crate) fn parse_resource(params: &Params<'_>, client: &Client) -> Result<Opt
 /// Whether this can be the name of a resource: an absolute URI without fragment.
 pub(crate) fn is_resource(text: &str) -> bool {
     Uri::parse(text).is_ok_and(|uri| !uri.has_fragment())
+}
+
+fn with_claims(scopes: &Scopes, claims: &ClaimsRequest) -> Result<Scopes, OAuthError> {
+    let mut told = scopes.clone();
+    for scope in claims.scopes() {
+        told.insert(scope).map_err(|error| OAuthError::new(ErrorCode::InvalidScope, error.to_string()))?;
+    }
+    Ok(told)
 }
 
 fn asks_for_openid(params: &Params<'_>) -> Result<bool, OAuthError> {

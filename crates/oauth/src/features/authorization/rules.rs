@@ -15,8 +15,10 @@ pub(super) struct Prompt {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Situation {
     pub(super) prompt: Prompt,
-    /// Somebody is signed in: recently enough, and whom the client means.
+    /// Somebody is signed in, recently enough.
     pub(super) signed_in: bool,
+    /// That person is whom the client means, if it means one.
+    pub(super) meant: bool,
     /// That person has chosen this account for the request, or signed in for it.
     pub(super) chosen: bool,
     /// That person's answer to it.
@@ -36,11 +38,15 @@ pub(super) enum Next {
 }
 
 pub(super) fn decide_next(situation: &Situation) -> Next {
-    let Situation { prompt, signed_in, chosen, decision, asked_before } = *situation;
+    let Situation { prompt, signed_in, meant, chosen, decision, asked_before } = *situation;
     // §3.1.2.1: with `none` no page is shown, whatever is missing.
     let or = |page: Next, code: ErrorCode| if prompt.none { Next::Refuse(code) } else { page };
-    if !signed_in {
+    if !signed_in || (!meant && !chosen) {
         return or(Next::SignIn, ErrorCode::LoginRequired);
+    }
+    if !meant {
+        // §3.1.2.1: somebody else has signed in for it, and would only be asked for a password again and again.
+        return Next::Refuse(ErrorCode::LoginRequired);
     }
     if prompt.select_account && !chosen {
         return or(Next::Choose, ErrorCode::AccountSelectionRequired);
@@ -60,6 +66,7 @@ mod tests {
     const READY: Situation = Situation {
         prompt: Prompt { none: false, login: false, consent: false, select_account: false },
         signed_in: true,
+        meant: true,
         chosen: false,
         decision: None,
         asked_before: true,
@@ -75,6 +82,12 @@ mod tests {
             (READY, Next::Give),
             (Situation { signed_in: false, ..READY }, Next::SignIn),
             (Situation { signed_in: false, decision: allow, ..READY }, Next::SignIn),
+            (Situation { meant: false, ..READY }, Next::SignIn),
+            (Situation { meant: false, chosen: true, ..READY }, Next::Refuse(ErrorCode::LoginRequired)),
+            (
+                Situation { meant: false, chosen: true, decision: allow, ..READY },
+                Next::Refuse(ErrorCode::LoginRequired),
+            ),
             (Situation { asked_before: false, ..READY }, Next::Ask),
             (Situation { asked_before: false, decision: allow, ..READY }, Next::Give),
             (Situation { decision: deny, ..READY }, Next::Refuse(ErrorCode::AccessDenied)),
@@ -95,6 +108,7 @@ mod tests {
         for (situation, expected) in [
             (none, Next::Give),
             (Situation { signed_in: false, ..none }, refused(ErrorCode::LoginRequired)),
+            (Situation { meant: false, ..none }, refused(ErrorCode::LoginRequired)),
             (Situation { asked_before: false, ..none }, refused(ErrorCode::ConsentRequired)),
             (
                 Situation { prompt: Prompt { select_account: true, ..NONE }, ..READY },

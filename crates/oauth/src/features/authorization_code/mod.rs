@@ -7,12 +7,13 @@ use obol_keys::{AuthorizationCode, RefreshToken};
 use obol_store::{AuditEvent, AuditRecord, Code, NewFamily, RedeemOutcome, Redemption, User};
 use obol_token::{Expiry, FamilyId, Scopes, TokenId};
 
-use super::authorization::{CodeDetails, Granted, fits};
+use super::authorization::{CodeDetails, fits};
 use super::id_token::{IdToken, name_of};
 use super::{Feature, Grant, Part, Pending, nothing};
 use crate::client_authentication::AuthenticatedClient;
 use crate::engine::Call;
 use crate::issue::{Issue, decide_refreshable, decide_resource};
+use crate::scopes::still_attached;
 use crate::{Answer, ErrorCode, OAuthError, Outcome, Person, Surface, TokenAnswer};
 
 /// RFC 6749 §4.1.
@@ -62,7 +63,10 @@ impl<'a> Redeeming<'a> {
         if stored.client_id != client.id {
             return Err(not_good("of another client"));
         }
-        let details = CodeDetails::read(&stored.details)?;
+        let mut details = CodeDetails::read(&stored.details)?;
+        let lifetime_secs = client.settings.family_lifetime_secs.map(|secs| i64::from(secs.get()));
+        details.granted.ends_at =
+            lifetime_secs.map(|secs| call.request.arrival.now.plus_secs(secs).as_secs());
         match body.optional("redirect_uri")? {
             Some(repeated) if repeated == details.redirect_uri => {}
             None if !details.redirect_uri_sent => {}
@@ -73,7 +77,7 @@ impl<'a> Redeeming<'a> {
         }
         let user = store.find_user_by_id(stored.subject).await?.filter(|user| user.enabled);
         let user = user.ok_or_else(|| not_good("the person is disabled or deleted"))?;
-        let scopes = details.scopes()?;
+        let scopes = still_attached(client, &details.scopes()?);
         Ok(Self { call, client, stored, details, scopes, user })
     }
 
@@ -121,9 +125,7 @@ impl<'a> Redeeming<'a> {
 
     fn family(&self, refresh_token: &RefreshToken) -> Result<NewFamily, OAuthError> {
         let (client, now) = (self.client, self.call.request.arrival.now);
-        let lifetime = client.settings.family_lifetime_secs.map(|secs| i64::from(secs.get()));
-        let ends_at = lifetime.map(|secs| now.plus_secs(secs));
-        let granted = Granted { ends_at: ends_at.map(|end| end.as_secs()), ..self.details.granted.clone() };
+        let granted = &self.details.granted;
         Ok(NewFamily {
             id: FamilyId::from_bytes(obol_keys::random_bytes()),
             client_id: client.id.clone(),
@@ -152,7 +154,8 @@ impl<'a> Redeeming<'a> {
     ) -> Result<(TokenAnswer, TokenId), OAuthError> {
         let (call, client, granted) = (self.call, self.client, &self.details.granted);
         let now = call.request.arrival.now;
-        let person = Person { subject: self.user.id, username: name_of(call.engine, client, &self.user)? };
+        let username = name_of(call.engine, client, self.user.id, self.user.username.as_str())?;
+        let person = Person { subject: self.user.id, username };
         let issue = Issue {
             client,
             person: Some(&person),

@@ -74,7 +74,7 @@ impl IdToken<'_> {
             say("nonce", json!(nonce));
         }
         if let Some(session) = self.session {
-            say("sid", json!(session.to_string()));
+            say("sid", json!(session_of(engine, self.client, session)?));
         }
         Ok(claims)
     }
@@ -111,11 +111,24 @@ pub(crate) fn subject_of(engine: &Engine, client: &Client, subject: SubjectId) -
     Ok(match client.settings.subject_type {
         SubjectType::Public => subject.to_string(),
         SubjectType::Pairwise => {
-            let first = client.redirect_uris.first().map(|uri| destination_of(uri));
-            let sector = client.settings.sector_identifier.as_deref().or(first).unwrap_or_default();
-            engine.replica.vouch()?.memory().pairwise_subject(sector, subject)
+            engine.replica.vouch()?.memory().pairwise_subject(sector_of(client), subject)
         }
     })
+}
+
+/// `sid` by which this client knows a session: where subjects are pairwise, no other sector may know people by it (§8).
+fn session_of(engine: &Engine, client: &Client, session: SessionId) -> Result<String, OAuthError> {
+    Ok(match client.settings.subject_type {
+        SubjectType::Public => session.to_string(),
+        SubjectType::Pairwise => {
+            engine.replica.vouch()?.memory().pairwise_session(sector_of(client), session)
+        }
+    })
+}
+
+fn sector_of(client: &Client) -> &str {
+    let first = client.redirect_uris.first().map(|uri| destination_of(uri));
+    client.settings.sector_identifier.as_deref().or(first).unwrap_or_default()
 }
 
 /// Whether this client knows people by subjects that no other sector has.
@@ -127,10 +140,15 @@ pub(crate) fn is_pairwise(client: &Client) -> bool {
 ///
 /// # Errors
 /// 503 without a lease.
-pub(crate) fn name_of(engine: &Engine, client: &Client, user: &User) -> Result<String, OAuthError> {
+pub(crate) fn name_of(
+    engine: &Engine,
+    client: &Client,
+    subject: SubjectId,
+    username: &str,
+) -> Result<String, OAuthError> {
     match is_pairwise(client) {
-        true => subject_of(engine, client, user.id),
-        false => Ok(user.username.as_str().to_owned()),
+        true => subject_of(engine, client, subject),
+        false => Ok(username.to_owned()),
     }
 }
 

@@ -135,7 +135,7 @@ async fn introspect_refresh_token(
         scope: family.scopes.to_string().into(),
         sub: About::Named(subject_of(call.engine, &of, family.subject)?.into()),
         token_type: None,
-        username: name_of(call.engine, &of, &user)?.into(),
+        username: name_of(call.engine, &of, user.id, user.username.as_str())?.into(),
     })
 }
 

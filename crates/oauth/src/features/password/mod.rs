@@ -7,6 +7,7 @@ use obol_keys::{PlainPassword, RefreshToken};
 use obol_store::{AuditEvent, AuditRecord, BeginOutcome, NewFamily};
 use obol_token::{Expiry, FamilyId, TokenId};
 
+use super::id_token::name_of;
 use super::{Feature, Grant, Part, Pending, nothing};
 use crate::client_authentication::AuthenticatedClient;
 use crate::engine::{Call, PasswordNeeded};
@@ -108,9 +109,11 @@ async fn issue_to(engine: &Engine, needed: &PasswordNeeded, person: &Person) -> 
     };
     let refresh_token = decide_refreshable(client).then(|| refresh_token.text());
     let position = needed.position;
+    let username = name_of(engine, client, person.subject, &person.username)?;
+    let named = Person { subject: person.subject, username };
     let issue = Issue {
         client,
-        person: Some(person),
+        person: Some(&named),
         scopes,
         family,
         resource: needed.resource.clone(),

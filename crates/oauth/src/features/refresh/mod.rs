@@ -52,6 +52,9 @@ async fn refresh(
     let user = store.find_user_by_id(family.subject).await?.filter(|user| user.enabled);
     let user = user.ok_or_else(|| not_good("the person is disabled or deleted"))?;
     let granted = Granted::read(&family.details)?;
+    if granted.as_ref().is_some_and(|granted| granted.is_over(call.request.arrival.now)) {
+        return Err(not_good("its family has reached its end"));
+    }
     let next = presented.next();
     let refreshed = Refreshed { call, client, user: &user, family: &family, granted: granted.as_ref() };
     let (answer, token_id) = refreshed.answer(&next)?;
@@ -106,7 +109,8 @@ impl Refreshed<'_> {
         let (body, now) = (&call.request.body, call.request.arrival.now);
         let attached = still_attached(client, &self.family.scopes);
         let scopes = decide_narrowed(&attached, parse_requested(body)?.as_ref())?;
-        let person = Person { subject: self.user.id, username: name_of(call.engine, client, self.user)? };
+        let username = name_of(call.engine, client, self.user.id, self.user.username.as_str())?;
+        let person = Person { subject: self.user.id, username };
         let granted_resource = granted.and_then(|granted| granted.resource.as_deref());
         let issue = Issue {
             client,

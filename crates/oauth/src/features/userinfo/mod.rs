@@ -2,8 +2,8 @@
 //! as far as its scopes reach.
 
 use obol_replica::NotVerified;
-use obol_store::User;
-use obol_token::{Asked, FamilyId, Scopes, Scratch, SubjectId};
+use obol_store::{Client, User};
+use obol_token::{Asked, FamilyId, Scope, Scopes, Scratch, SubjectId};
 use serde_json::{Map, Value, json};
 
 use super::authorization::Granted;
@@ -65,7 +65,13 @@ const CLAIMS_OF_SCOPES: [(&str, &[&str]); 5] = [
 
 /// Whether there can be a claim of this name.
 pub(super) fn is_claim(name: &str) -> bool {
-    CLAIMS_OF_SCOPES.iter().any(|(_, claims)| claims.contains(&name))
+    scope_of_claim(name).is_some()
+}
+
+/// The scope that stands for the claim of this name.
+pub(super) fn scope_of_claim(name: &str) -> Option<Scope> {
+    let (scope, _) = CLAIMS_OF_SCOPES.iter().find(|(_, claims)| claims.contains(&name))?;
+    scope.parse().ok()
 }
 
 /// The scopes of OpenID Connect.
@@ -78,11 +84,11 @@ fn handle<'a>(call: &'a Call<'a>) -> Pending<'a> {
         let bearer = Bearer::verified(call)?;
         let user = call.engine.store.find_user_by_id(bearer.subject).await?.filter(|user| user.enabled);
         let user = user.ok_or_else(|| not_valid("the person is disabled or deleted"))?;
-        let requested = match bearer.family {
-            Some(family) => requested(call.engine, family).await?,
-            None => Vec::new(),
+        let granted = match bearer.family {
+            Some(family) => granted(call.engine, family).await?,
+            None => None,
         };
-        bearer.tell(call, &user, &requested).map(Answer::Userinfo).map(Outcome::Done)
+        bearer.tell(call, &user, granted.as_ref()).map(Answer::Userinfo).map(Outcome::Done)
     })
 }
 
@@ -119,14 +125,15 @@ impl Bearer {
         }
     }
 
-    fn tell(&self, call: &Call<'_>, user: &User, requested: &[String]) -> Result<Userinfo, OAuthError> {
+    fn tell(&self, call: &Call<'_>, user: &User, granted: Option<&Granted>) -> Result<Userinfo, OAuthError> {
         let gone = || not_valid("the client is deleted");
         let client = call.vouched.memory().client(&self.client_id).ok_or_else(gone)?;
         let of_scopes = CLAIMS_OF_SCOPES
             .iter()
             .filter(|(name, _)| self.scopes.iter().any(|scope| scope.as_str() == *name))
             .flat_map(|(_, claims)| claims.iter().copied());
-        let names: Vec<&str> = of_scopes.chain(requested.iter().map(String::as_str)).collect();
+        let by_name = granted.iter().flat_map(|granted| &granted.claims.userinfo).map(String::as_str);
+        let names: Vec<&str> = of_scopes.chain(by_name).collect();
         let mut claims = claims_named(user, &names);
         let sub = id_token::subject_of(call.engine, &client, user.id)?;
         claims.insert("sub".into(), json!(sub));
@@ -141,14 +148,23 @@ impl Bearer {
             }
             None => None,
         };
+        let reaches = |scope: &str| self.reaches(&client, granted, scope);
         Ok(Userinfo {
             sub,
-            username: user.username.as_str().to_owned(),
-            email: user.email.clone(),
-            groups: groups(user),
+            username: id_token::name_of(call.engine, &client, user.id, user.username.as_str())?,
+            email: user.email.clone().filter(|_| reaches("email")),
+            groups: if reaches("groups") { groups(user) } else { Vec::new() },
             claims,
             signed,
         })
+    }
+
+    /// Whether FortiAuthenticator's userinfo says what is behind this scope. There it says so unasked, to a client that has the
+    /// scope; what was begun at the endpoints of the RFCs says what was granted.
+    fn reaches(&self, client: &Client, granted: Option<&Granted>, scope: &str) -> bool {
+        let holds = |scopes: &Scopes| scopes.iter().any(|held| held.as_str() == scope);
+        let unasked = granted.is_none_or(|granted| granted.surface == Surface::FortiAuthenticator);
+        holds(&self.scopes) || (unasked && (holds(&client.default_scopes) || holds(&client.optional_scopes)))
     }
 }
 
@@ -168,11 +184,10 @@ fn presented<'a>(call: &'a Call<'_>) -> Result<&'a str, OAuthError> {
     }
 }
 
-/// The claims that the authorization request named beside its scopes.
-async fn requested(engine: &Engine, family: FamilyId) -> Result<Vec<String>, OAuthError> {
+/// What was granted in a browser, if the token came of that.
+async fn granted(engine: &Engine, family: FamilyId) -> Result<Option<Granted>, OAuthError> {
     let found = engine.store.find_family_by_id(family).await?;
-    let granted = found.map(|family| Granted::read(&family.details)).transpose()?.flatten();
-    Ok(granted.map(|granted| granted.claims.userinfo).unwrap_or_default())
+    Ok(found.map(|family| Granted::read(&family.details)).transpose()?.flatten())
 }
 
 /// What is known of a person of the claims with these names.
