@@ -19,6 +19,8 @@ pub enum Answer<'a> {
     Revocation(RevocationDone),
     /// RFC 7662 §2.2.
     Introspection(Introspection<'a>),
+    /// RFC 7662 §2.2, many times: the body as it is written.
+    Introspections(Vec<u8>),
     /// `verify_token/`.
     Verification(Verification<'a>),
     /// OpenID Connect Core §5.3.2.

@@ -3,14 +3,19 @@
 use std::collections::HashMap;
 
 use http::Method;
-use obol_oauth::{Endpoint, FEATURES, Issuer, Surface};
+use obol_oauth::{Endpoint, FEATURES, Issuer, ProtectedResource, Surface};
 
+use crate::gateway;
 use crate::pages::Page;
 
 /// What is found for a path and a method.
 pub(crate) enum Route {
     /// An endpoint of a feature.
     Endpoint(&'static Endpoint),
+    /// A gateway's question, by any method.
+    Gateway,
+    /// The document of a protected resource, with what follows the well-known path.
+    Resource,
     /// A page for people, or what belongs to one.
     Page(Page),
     /// The process lives.
@@ -31,6 +36,8 @@ impl Route {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Endpoint(endpoint) => endpoint.path,
+            Self::Gateway => "/forward-auth",
+            Self::Resource => ProtectedResource::WELL_KNOWN,
             Self::Page(page) => page.name(),
             Self::Health => "/healthz",
             Self::Readiness => "/readyz",
@@ -67,10 +74,12 @@ impl Routes {
     pub(crate) fn find(&self, method: &Method, path: &str) -> Route {
         let path = path.strip_suffix('/').unwrap_or(path);
         let (route, takes, allow) = match self.endpoints.get(path) {
+            Some(endpoint) if endpoint.is_gateway() => return Route::Gateway,
             Some(endpoint) => {
-                let route = match endpoint.is_page() {
-                    true => Route::Page(Page::Authorize(endpoint.surface)),
-                    false => Route::Endpoint(endpoint),
+                let route = match (endpoint.is_page(), endpoint.is_resource()) {
+                    (true, _) => Route::Page(Page::Authorize(endpoint.surface)),
+                    (_, true) => Route::Resource,
+                    _ => Route::Endpoint(endpoint),
                 };
                 match endpoint.methods {
                     [obol_oauth::Method::Get] => (route, &[Method::GET][..], "GET"),
@@ -81,6 +90,8 @@ impl Routes {
             // Probes like HEAD.
             None if path == "/healthz" => (Route::Health, &[Method::GET, Method::HEAD][..], "GET, HEAD"),
             None if path == "/readyz" => (Route::Readiness, &[Method::GET, Method::HEAD][..], "GET, HEAD"),
+            None if gateway::is_path(path) => return Route::Gateway,
+            None if is_resource(path) => (Route::Resource, &[Method::GET][..], "GET"),
             None => match Page::find(path) {
                 Some(page) if page.only_shows() => (Route::Page(page), &[Method::GET][..], "GET"),
                 Some(page) => (Route::Page(page), &[Method::GET, Method::POST][..], "GET, POST"),
@@ -92,6 +103,11 @@ impl Routes {
             false => Route::OtherMethod { allow },
         }
     }
+}
+
+/// RFC 9728 §3.1: the path of the resource follows the well-known path.
+fn is_resource(path: &str) -> bool {
+    path.strip_prefix(ProtectedResource::WELL_KNOWN).is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// The dialect in which a path is answered, also when nothing is there.
@@ -134,7 +150,7 @@ mod tests {
                 assert_eq!(found.name(), endpoint.path, "{path}");
                 assert_eq!(matches!(found, Route::Page(_)), endpoint.is_page(), "{path}");
                 let other = routes.find(&Method::DELETE, &path);
-                assert!(matches!(other, Route::OtherMethod { .. }), "{path}");
+                assert_eq!(matches!(other, Route::OtherMethod { .. }), !endpoint.is_gateway(), "{path}");
                 assert_eq!(surface_of(&path), endpoint.surface, "{path}");
             }
             let doubled = routes.find(&method_of(endpoint), &format!("{}//", endpoint.path));

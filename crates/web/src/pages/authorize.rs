@@ -30,7 +30,7 @@ pub(super) struct Going {
 }
 
 impl Going {
-    /// The request that a ticket carries; `None` if the person goes to the own sessions.
+    /// The request that a ticket carries; `None` if the person goes elsewhere.
     pub(super) fn of(ticket: &Ticket) -> Option<Self> {
         let Target::Client { surface, query } = &ticket.target else { return None };
         Some(Self {
@@ -87,6 +87,9 @@ impl Visit<'_> {
     /// [`Trouble`]
     pub(super) async fn go_on_by_ticket(&mut self) -> Result<Answer, Trouble> {
         let ticket = self.ticket(&[Purpose::Begin, Purpose::Continue])?;
+        if let Target::Gateway { .. } = ticket.target {
+            return self.go_to_gateway(&ticket);
+        }
         let Some(going) = Going::of(&ticket) else { return self.to_sessions() };
         let begins = ticket.purpose == Purpose::Begin;
         let chosen = self.session.as_ref().is_some_and(|session| ticket.is_about(session.id));

@@ -96,13 +96,14 @@ impl House {
             refresh_grace_secs: 10,
             code_lifetime_secs: 60,
             key_set_max_age_secs: 3_600,
+            protected_resources: Vec::new(),
         };
         let engine = Arc::new(Engine::new(replica, store.clone(), Arc::new(Unheard), settings));
         let users: Arc<dyn Users> = store.clone();
         let passwords = Arc::new(PasswordCheck::start(users, pool).unwrap());
         add_people_and_clients(&*store, &engine, clock.wall()).await;
         let desk = SessionDesk::new(store, SessionLimits::default());
-        let shown = PageSettings { display_name: "obol".to_owned(), templates: None };
+        let shown = PageSettings { display_name: "obol".to_owned(), ..PageSettings::default() };
         let pages = Pages::open(engine, passwords, desk, &shown).unwrap();
         Self { pages, clock, requests: AtomicU64::new(0), folder }
     }
@@ -124,7 +125,7 @@ impl House {
         fields.insert(COOKIE, HeaderValue::from_str(cookies).unwrap());
         fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let source = Source { peer: (client, 1).into(), client, tls: true };
+        let source = Source { peer: (client, 1).into(), client, tls: true, proxied: false };
         let request = Whole { method, path: page.name(), query, fields: &fields, body, source };
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
         let arrival = self.pages.engine.arrival(client, RequestId::new(1, number));

@@ -64,6 +64,11 @@ impl Answer {
         self.status
     }
 
+    /// Its body alone.
+    pub fn into_body(self) -> Vec<u8> {
+        self.body
+    }
+
     /// Appends the whole answer to `out`, as HTTP/1.1 writes it (RFC 9112 §4, §6.2).
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"HTTP/1.1 ");
