@@ -104,7 +104,7 @@ fn nginx_lets_through_who_bears_a_token_and_tells_the_application_who_it_is() {
 fn nginx_sends_a_person_to_sign_in_and_lets_the_person_through_until_signing_out() {
     let (House { server, .. }, nginx) = house();
     let mut held: Vec<String> = Vec::new();
-    let mut go = |url: &str, held: &mut Vec<String>| {
+    let go = |url: &str, held: &mut Vec<String>| {
         let path = url.strip_prefix(&format!("http://{}", nginx.address)).unwrap_or(url);
         let request = nginx.http.get(path).header("accept", "text/html");
         let request = if held.is_empty() { request } else { request.header("cookie", &held.join("; ")) };
