@@ -90,7 +90,7 @@ impl Routes {
             // Probes like HEAD.
             None if path == "/healthz" => (Route::Health, &[Method::GET, Method::HEAD][..], "GET, HEAD"),
             None if path == "/readyz" => (Route::Readiness, &[Method::GET, Method::HEAD][..], "GET, HEAD"),
-            None if gateway::is_path(path) => return Route::Gateway,
+            None if gateway::is_prefixed(path) => return Route::Gateway,
             None if is_resource(path) => (Route::Resource, &[Method::GET][..], "GET"),
             None => match Page::find(path) {
                 Some(page) if page.only_shows() => (Route::Page(page), &[Method::GET][..], "GET"),
@@ -107,7 +107,8 @@ impl Routes {
 
 /// RFC 9728 §3.1: the path of the resource follows the well-known path.
 fn is_resource(path: &str) -> bool {
-    path.strip_prefix(ProtectedResource::WELL_KNOWN).is_some_and(|rest| rest.starts_with('/'))
+    path.strip_prefix(ProtectedResource::WELL_KNOWN)
+        .is_some_and(|rest| rest.len() > 1 && rest.starts_with('/'))
 }
 
 /// The dialect in which a path is answered, also when nothing is there.

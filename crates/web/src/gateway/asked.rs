@@ -37,9 +37,9 @@ pub(super) struct Asked<'r, 'a, F: ?Sized> {
     rest: Option<&'a str>,
 }
 
-/// Whether a path is that of the endpoint, with or without a prefix's rest.
-pub(crate) fn is_path(path: &str) -> bool {
-    split(path).is_some()
+/// Whether a path is one before which a gateway has put the prefix.
+pub(crate) fn is_prefixed(path: &str) -> bool {
+    path.starts_with(PREFIX) && split(path).is_some()
 }
 
 /// What is needed by the path, and what follows; `None` and `None` for the plain path.

@@ -11,7 +11,7 @@ mod answer;
 mod asked;
 
 pub(crate) use address::Address;
-pub(crate) use asked::is_path;
+pub(crate) use asked::is_prefixed;
 
 use http::HeaderMap;
 use obol_oauth::{Arrival, Authorization, Engine, ErrorCode, Needed, OAuthError};
