@@ -401,7 +401,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         key: "on_stale",
         value_name: "POLICY",
-        about: "What the server does with verify and introspection of access tokens when it cannot read the change log \
+        about: "What the server does with verify, forward-auth and introspection of access tokens when it cannot read the change log \
                 and its lease is over: refuse (503), or serve, which answers from what it last knew and so accepts \
                 what was revoked meanwhile. It issues and revokes nothing then. The same for all nodes.",
         example: "",

@@ -78,6 +78,8 @@ impl Pages {
         address: Option<&Address>,
         arrival: Arrival,
     ) -> Result<AtGateway, OAuthError> {
+        // As everywhere: a node that may have missed an end says so, and not that somebody is signed in.
+        self.engine.position()?;
         let now = arrival.now;
         if let Some(way) =
             address.map(|address| self.handed_over(fields, address, now)).transpose()?.flatten()
