@@ -161,9 +161,16 @@ fn rfc8707_a_token_for_another_resource_is_not_let_through() {
 fn a_slip_in_what_is_needed_closes_the_gateway() {
     let House { server, gateway, .. } = obol!().house();
     let token = server.token_by_client_credentials(&gateway).access;
-    for needed in
-        ["scopes=read", "scope=", "scope=read&scope=write", "audience=", "scope=%22", "x", "scope=%zz"]
-    {
+    for needed in [
+        "scopes=read",
+        "scope=",
+        "scope=read&scope=write",
+        "audience=",
+        "scope=%22",
+        "scope=%20",
+        "x",
+        "scope=%zz",
+    ] {
         for path in [format!("{PATH}?{needed}"), format!("/forward-auth/for/{needed}/a")] {
             let answer = server.http().get(&path).bearer(&token).send().expect_error(400, "invalid_request");
             expect_nobody(&answer);

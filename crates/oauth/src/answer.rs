@@ -1,6 +1,7 @@
 //! What the engine answers when it does not refuse. Success is built from proof, never a default.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use obol_keys::Jwk;
 use obol_replica::Revoked;
@@ -136,6 +137,15 @@ pub enum About<'a> {
     Person(SubjectId),
     /// By the name under which the bearer appears.
     Named(Cow<'a, str>),
+}
+
+impl fmt::Display for About<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Person(id) => id.fmt(f),
+            Self::Named(name) => f.write_str(name),
+        }
+    }
 }
 
 impl Serialize for About<'_> {

@@ -3,19 +3,19 @@
 
 use http::header::{LOCATION, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
-use obol_oauth::{About, Admitted, Engine, ErrorCode, Needed, OAuthError, Surface};
+use obol_oauth::{Admitted, Engine, ErrorCode, Needed, OAuthError, Surface};
 use obol_store::Session;
 
 use super::address::Address;
 use crate::dialect;
 use crate::pages::Way;
-use crate::server::{Answer, UsualFields};
+use crate::server::{Answer, NoFieldValue, OwnFields, UsualFields};
 
-static SUBJECT: HeaderName = HeaderName::from_static("x-auth-subject");
-static USERNAME: HeaderName = HeaderName::from_static("x-auth-username");
-static CLIENT: HeaderName = HeaderName::from_static("x-auth-client");
-static SCOPE: HeaderName = HeaderName::from_static("x-auth-scope");
-static EXPIRES: HeaderName = HeaderName::from_static("x-auth-expires");
+const SUBJECT: &str = "x-auth-subject";
+const USERNAME: &str = "x-auth-username";
+const CLIENT: &str = "x-auth-client";
+const SCOPE: &str = "x-auth-scope";
+const EXPIRES: &str = "x-auth-expires";
 static REDIRECT: HeaderName = HeaderName::from_static("x-auth-redirect");
 
 /// What all answers say.
@@ -42,39 +42,39 @@ const ELSEWHERE: UsualFields = UsualFields::written(nobody!());
 const REFUSED: UsualFields =
     UsualFields::written(concat!(nobody!(), "\r\nx-auth-redirect: \r\ncontent-type: application/json"));
 
+/// Room for the fields that tell who it is: more than most take.
+const ROOM_BYTES: usize = 256;
+
 /// 200 for a token.
 pub(super) fn admitted(admitted: &Admitted<'_>) -> Answer {
-    let Admitted { subject, username, client_id, scope, expires_at } = admitted;
-    let written = || {
-        let subject = match subject {
-            About::Person(id) => HeaderValue::try_from(id.to_string()),
-            About::Named(name) => HeaderValue::from_str(name),
-        };
-        let expires = expires_at.map_or(HeaderValue::from_static(""), |at| at.as_secs().into());
-        Some(
-            Answer::new(StatusCode::OK, SOMEBODY, Vec::new())
-                .with(SUBJECT.clone(), subject.ok()?)
-                .with(USERNAME.clone(), HeaderValue::from_str(username).ok()?)
-                .with(CLIENT.clone(), HeaderValue::from_str(client_id).ok()?)
-                .with(SCOPE.clone(), HeaderValue::from_str(scope).ok()?)
-                .with(EXPIRES.clone(), expires),
-        )
-    };
-    written().unwrap_or_else(cannot_be_told)
+    let written = OwnFields::with_room(ROOM_BYTES)
+        .and(SUBJECT, &admitted.subject)
+        .and_then(|own| own.and(USERNAME, &admitted.username))
+        .and_then(|own| own.and(CLIENT, admitted.client_id))
+        .and_then(|own| own.and(SCOPE, admitted.scope))
+        .and_then(|own| match admitted.expires_at {
+            Some(at) => own.and(EXPIRES, at.as_secs()),
+            None => own.and(EXPIRES, ""),
+        });
+    told(SOMEBODY, written)
 }
 
 /// 200 for a person with a browser.
 pub(super) fn signed_in(session: &Session) -> Answer {
     let ends_at = session.idle_ends_at.min(session.ends_at);
-    let written = || {
-        Some(
-            Answer::new(StatusCode::OK, SOMEBODY_WITHOUT_TOKEN, Vec::new())
-                .with(SUBJECT.clone(), HeaderValue::try_from(session.subject.to_string()).ok()?)
-                .with(USERNAME.clone(), HeaderValue::from_str(session.username.as_str()).ok()?)
-                .with(EXPIRES.clone(), ends_at.as_secs().into()),
-        )
-    };
-    written().unwrap_or_else(cannot_be_told)
+    let written = OwnFields::with_room(ROOM_BYTES)
+        .and(SUBJECT, session.subject)
+        .and_then(|own| own.and(USERNAME, session.username.as_str()))
+        .and_then(|own| own.and(EXPIRES, ends_at.as_secs()));
+    told(SOMEBODY_WITHOUT_TOKEN, written)
+}
+
+/// A name that no header field can hold: nobody is let through whom the gateway could not be told of.
+fn told(usual: UsualFields, written: Result<OwnFields, NoFieldValue>) -> Answer {
+    match written {
+        Ok(own) => Answer::new(StatusCode::OK, usual, Vec::new()).with_own(own),
+        Err(NoFieldValue) => Answer::new(StatusCode::INTERNAL_SERVER_ERROR, REFUSED, Vec::new()),
+    }
 }
 
 /// The browser has to go there first: 302, or 401 with `X-Auth-Redirect` for a gateway that passes on no redirect.
@@ -96,7 +96,7 @@ pub(super) fn elsewhere(address: &Address, way: Way) -> Option<Answer> {
 }
 
 /// A refusal, with what would be needed (RFC 6750 §3) and where to learn more (RFC 9728 §5.1).
-pub(super) fn refused(engine: &Engine, error: &OAuthError, needed: &Needed) -> Answer {
+pub(super) fn refused(engine: &Engine, error: &OAuthError, needed: &Needed<'_>) -> Answer {
     let (status, body) = dialect::refusal_body(Surface::Rfc, error);
     let mut answer = Answer::new(status, REFUSED, body);
     let challenged = status == StatusCode::UNAUTHORIZED || error.code() == ErrorCode::InsufficientScope;
@@ -109,8 +109,8 @@ pub(super) fn refused(engine: &Engine, error: &OAuthError, needed: &Needed) -> A
     }
 }
 
-fn challenge(engine: &Engine, error: &OAuthError, needed: &Needed) -> Option<HeaderValue> {
-    let metadata = needed.audience.as_deref().and_then(|audience| engine.metadata_url_of(audience));
+fn challenge(engine: &Engine, error: &OAuthError, needed: &Needed<'_>) -> Option<HeaderValue> {
+    let metadata = needed.audience.and_then(|audience| engine.metadata_url_of(audience));
     let params = [
         ("error", (error.code() != ErrorCode::NoToken).then(|| error.code().wire().name.to_owned())),
         ("scope", (!needed.scopes.is_empty()).then(|| needed.scopes.to_string())),
@@ -119,9 +119,4 @@ fn challenge(engine: &Engine, error: &OAuthError, needed: &Needed) -> Option<Hea
     let params: Vec<_> =
         params.into_iter().filter_map(|(name, value)| Some(format!(" {name}=\"{}\"", value?))).collect();
     HeaderValue::try_from(format!("Bearer{}", params.join(","))).ok()
-}
-
-/// A name that no header field can hold: nobody is let through whom the gateway could not be told of.
-fn cannot_be_told() -> Answer {
-    Answer::new(StatusCode::INTERNAL_SERVER_ERROR, REFUSED, Vec::new())
 }

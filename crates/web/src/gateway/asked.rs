@@ -11,7 +11,7 @@
 
 use http::header::{ACCEPT, AUTHORIZATION, HOST};
 use http::{HeaderName, Method};
-use obol_oauth::{Authorization, Needed, OAuthError, Params};
+use obol_oauth::{Authorization, OAuthError, Params};
 
 use super::address::Address;
 use crate::intake;
@@ -60,15 +60,12 @@ impl<'r, 'a, F: Fields + ?Sized> Asked<'r, 'a, F> {
         Some(Self { request, needed: if rest.is_some() && needed == NOTHING { "" } else { needed }, rest })
     }
 
-    /// What is needed.
+    /// What is needed, for [`obol_oauth::Needed::read`].
     ///
     /// # Errors
-    /// `invalid_request` for what is not understood as a whole.
-    pub(super) fn needed(&self) -> Result<Needed, OAuthError> {
-        if self.needed.is_empty() {
-            return Ok(Needed::default());
-        }
-        Needed::read(&Params::from_form(self.needed.as_bytes()).map_err(intake::malformed)?)
+    /// `invalid_request` for what is no form.
+    pub(super) fn params(&self) -> Result<Params<'a>, OAuthError> {
+        Params::from_form(self.needed.as_bytes()).map_err(intake::malformed)
     }
 
     /// The `Authorization` field.

@@ -24,7 +24,8 @@ use crate::server::{Answer, Fields, Whole};
 /// The answer to a request with a bearer token; `None` sends everything else, and all that is unusual, the long way.
 pub(crate) fn answer_at_once<F: Fields + ?Sized>(engine: &Engine, request: &Whole<'_, F>) -> Option<Answer> {
     let asked = Asked::find(request)?;
-    let needed = asked.needed().ok()?;
+    let params = asked.params().ok()?;
+    let needed = Needed::read(&params).ok()?;
     match asked.authorization() {
         Ok(Authorization::Bearer(token)) => Some(decide(engine, token, &needed)),
         _ => None,
@@ -42,7 +43,9 @@ pub(crate) async fn answer(
         let sentence = "There is nothing at this path; check the URL.";
         return answer::refused(engine, &OAuthError::new(ErrorCode::NotFound, sentence), &Needed::default());
     };
-    let (needed, authorization) = match (asked.needed(), asked.authorization()) {
+    let params = asked.params();
+    let needed = params.as_ref().map_err(OAuthError::clone).and_then(|params| Needed::read(params));
+    let (needed, authorization) = match (needed, asked.authorization()) {
         (Ok(needed), Ok(authorization)) => (needed, authorization),
         (Err(error), _) | (_, Err(error)) => return answer::refused(engine, &error, &Needed::default()),
     };
@@ -56,7 +59,7 @@ pub(crate) async fn answer(
     }
 }
 
-fn decide(engine: &Engine, token: &str, needed: &Needed) -> Answer {
+fn decide(engine: &Engine, token: &str, needed: &Needed<'_>) -> Answer {
     match engine.admit(token, needed, &mut Scratch::default()) {
         Ok(admitted) => answer::admitted(&admitted),
         Err(error) => answer::refused(engine, &error, needed),
@@ -68,7 +71,7 @@ async fn by_session<F: Fields + ?Sized>(
     pages: &Pages,
     asked: &Asked<'_, '_, F>,
     fields: &HeaderMap,
-    needed: &Needed,
+    needed: &Needed<'_>,
     arrival: Arrival,
 ) -> Result<Answer, OAuthError> {
     let address = asked.address().filter(|address| pages.is_gateway_host(address));

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use obol_replica::NotVerified;
-use obol_token::{Asked, Claims, Expiry, Scope, Scopes, Scratch, Timestamp};
+use obol_token::{Asked, Claims, Expiry, Scratch, Timestamp};
 
 use super::id_token::is_pairwise;
 use super::{Endpoint, Feature, Method, Steps, nothing};
@@ -32,24 +32,24 @@ pub(super) const PATH: &str = "/forward-auth";
 
 /// What a gateway needs of whoever it lets through.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Needed {
-    /// All of these.
-    pub scopes: Scopes,
+pub struct Needed<'a> {
+    /// All of these, blank-separated.
+    pub scopes: &'a str,
     /// The resource that a token must be for (RFC 8707).
-    pub audience: Option<String>,
+    pub audience: Option<&'a str>,
     /// The client to which it must have been issued.
-    pub client_id: Option<String>,
+    pub client_id: Option<&'a str>,
 }
 
-impl Needed {
-    const NAMES: [&str; 3] = ["scope", "audience", "client_id"];
+impl<'a> Needed<'a> {
+    const NAMES: [&'static str; 3] = ["scope", "audience", "client_id"];
 
     /// Reads what a gateway was configured to need. Unlike elsewhere a name that nobody knows, or an empty value, is an
     /// error: a slip must not open what was to be closed.
     ///
     /// # Errors
     /// `invalid_request`
-    pub fn read(params: &Params<'_>) -> Result<Self, OAuthError> {
+    pub fn read(params: &'a Params<'_>) -> Result<Self, OAuthError> {
         for name in params.names() {
             if !Self::NAMES.contains(&name) {
                 return Err(unreadable(format!("This path takes {} only.", Self::NAMES.join(", "))));
@@ -57,14 +57,13 @@ impl Needed {
             params.required(name).map_err(|_| unreadable(format!("The parameter `{name}` is empty.")))?;
         }
         let scopes = params.optional("scope")?.unwrap_or_default();
-        let owned = |name| Ok::<_, OAuthError>(params.optional(name)?.map(str::to_owned));
-        Ok(Self {
-            scopes: scopes
-                .parse()
-                .map_err(|_| unreadable("The parameter `scope` is no scope.".to_owned()))?,
-            audience: owned("audience")?,
-            client_id: owned("client_id")?,
-        })
+        // RFC 6749 §3.3. Blanks alone would be no scope, and close nothing.
+        let in_scope = |byte: u8| byte.is_ascii_graphic() && !b"\"\\".contains(&byte);
+        let plain = scopes.bytes().all(|byte| byte == b' ' || in_scope(byte));
+        if !plain || (!scopes.is_empty() && words(scopes).next().is_none()) {
+            return Err(unreadable("The parameter `scope` is no scope.".to_owned()));
+        }
+        Ok(Self { scopes, audience: params.optional("audience")?, client_id: params.optional("client_id")? })
     }
 
     /// Whether nothing is needed but to be somebody.
@@ -77,12 +76,10 @@ impl Needed {
     /// # Errors
     /// `invalid_token` for a token that is for something else, `insufficient_scope` (RFC 6750 §3.1).
     fn is_met_by(&self, claims: &Claims<'_>) -> Result<(), OAuthError> {
-        let audience = self.audience.as_deref();
-        if audience.is_some() && audience != claims.audience {
+        if self.audience.is_some() && self.audience != claims.audience {
             return Err(not_valid("of another audience"));
         }
-        let has = |scope: &Scope| claims.scopes.split(' ').any(|granted| granted == scope.as_str());
-        match self.scopes.iter().all(has) {
+        match words(self.scopes).all(|scope| words(claims.scopes).any(|granted| granted == scope)) {
             true => Ok(()),
             false => {
                 let sentence = "The access token does not reach so far; ask for the scope that is needed.";
@@ -115,11 +112,11 @@ impl Engine {
     pub fn admit<'a>(
         &'a self,
         token: &str,
-        needed: &Needed,
+        needed: &Needed<'_>,
         scratch: &'a mut Scratch,
     ) -> Result<Admitted<'a>, OAuthError> {
         let (vouched, now) = self.replica.vouch_or_stale_now()?;
-        let asked = needed.client_id.as_deref().map_or(Asked::AnyClient, Asked::Client);
+        let asked = needed.client_id.map_or(Asked::AnyClient, Asked::Client);
         let claims = vouched.verify(token, asked, now, scratch).map_err(|error| match error {
             NotVerified::Stale(stale) => stale.into(),
             NotVerified::Refused(refusal) => not_valid(refusal.reason()),
@@ -141,6 +138,11 @@ impl Engine {
     }
 }
 
+/// The scopes of a blank-separated list.
+fn words(scopes: &str) -> impl Iterator<Item = &str> {
+    scopes.split(' ').filter(|scope| !scope.is_empty())
+}
+
 fn not_valid(cause: &'static str) -> OAuthError {
     let sentence = "The access token is not valid here: unknown, expired, revoked, or for something else.";
     OAuthError::new(ErrorCode::InvalidToken, sentence).caused_by(cause)
@@ -156,9 +158,9 @@ mod tests {
 
     use super::*;
 
-    fn needed(query: &str) -> Result<Needed, ErrorCode> {
+    fn read<T>(query: &str, act: impl FnOnce(Needed<'_>) -> T) -> Result<T, ErrorCode> {
         let params = Params::from_form(query.as_bytes()).unwrap();
-        Needed::read(&params).map_err(|error| error.code())
+        Needed::read(&params).map(act).map_err(|error| error.code())
     }
 
     fn claims(scopes: &'static str, audience: Option<&'static str>) -> Claims<'static> {
@@ -178,14 +180,22 @@ mod tests {
 
     #[test]
     fn a_slip_in_what_is_needed_opens_nothing() {
-        for query in
-            ["scopes=read", "scope=", "scope", "audience=", "x=1", "scope=read&Audience=a", "scope=%22"]
-        {
-            assert_eq!(needed(query), Err(ErrorCode::InvalidRequest), "{query}");
+        for query in [
+            "scopes=read",
+            "scope=",
+            "scope",
+            "audience=",
+            "x=1",
+            "scope=read&Audience=a",
+            "scope=%22",
+            "scope=+",
+            "scope=%C3%A4",
+        ] {
+            assert_eq!(read(query, |needed| needed.is_nothing()), Err(ErrorCode::InvalidRequest), "{query}");
         }
-        assert!(needed("").unwrap().is_nothing());
+        assert_eq!(read("", |needed| needed.is_nothing()), Ok(true));
         for query in ["scope=read", "audience=https%3A%2F%2Fa", "client_id=c"] {
-            assert!(!needed(query).unwrap().is_nothing(), "{query}");
+            assert_eq!(read(query, |needed| needed.is_nothing()), Ok(false), "{query}");
         }
     }
 
@@ -201,7 +211,7 @@ mod tests {
             ("scope=read", "READ", false),
             ("scope=read", "", false),
         ] {
-            let verdict = needed(query).unwrap().is_met_by(&claims(granted, None));
+            let verdict = read(query, |needed| needed.is_met_by(&claims(granted, None))).unwrap();
             let expected = if met { Ok(()) } else { Err(ErrorCode::InsufficientScope) };
             assert_eq!(verdict.map_err(|error| error.code()), expected, "{query} of {granted}");
         }
@@ -209,7 +219,7 @@ mod tests {
 
     #[test]
     fn rfc8707_2_a_token_is_for_its_own_resource_letter_for_letter() {
-        let needed = needed("audience=https%3A%2F%2Fapi.example%2Fa").unwrap();
+        let needed = Needed { audience: Some("https://api.example/a"), ..Needed::default() };
         assert_eq!(needed.is_met_by(&claims("", Some("https://api.example/a"))), Ok(()));
         for other in [None, Some("https://api.example/"), Some("https://api.example/a/"), Some("")] {
             let verdict = needed.is_met_by(&claims("", other)).map_err(|error| error.code());
