@@ -14,6 +14,8 @@ mod costs;
 mod failovers;
 #[path = "cluster/on_stale.rs"]
 mod on_stale;
+#[path = "cluster/people.rs"]
+mod people;
 #[path = "cluster/refusals.rs"]
 mod refusals;
 #[path = "cluster/sealing_keys.rs"]

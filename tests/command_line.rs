@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use obol_testkit::{ALICE, ClientSpec, House, PASSWORD, obol};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 #[track_caller]
 fn keys(value: &Value) -> Vec<&str> {
@@ -442,4 +442,51 @@ fn a_revocation_waits_for_a_paused_server_no_longer_than_its_lease() {
     server.resume();
     assert_ne!(server.verify(&fcare, &access).status, 200, "the paused server must not vouch for it");
     assert!(took < Duration::from_secs(10), "{took:?}");
+}
+
+#[test]
+fn client_set_changes_what_is_given_and_nothing_else() {
+    let server = obol!().server().alice();
+    let app = server.add_client(&ClientSpec::confidential("app").option("--scope", "more"));
+    let server = server.start();
+    let tokens = server.rfc_token_by_password(&app, ALICE, PASSWORD);
+    let before = server.run(&["client", "show", "app", "--json"]).exits(0).json();
+    let line = [
+        "client",
+        "set",
+        "app",
+        "--name",
+        "New",
+        "--access-token-ttl",
+        "60",
+        "--id-token-alg",
+        "EdDSA",
+        "--json",
+    ];
+    let mut after = server.run(&line).exits(0).json();
+    for (key, expected) in [
+        ("name", json!("New")),
+        ("access_token_ttl", json!(60)),
+        ("id_token_signed_response_alg", json!("EdDSA")),
+    ] {
+        assert_eq!(after[key], expected, "{key}");
+        after[key] = before[key].clone();
+    }
+    assert_eq!(after, before);
+    assert!(server.stands(&app, &tokens.access), "it ends no token");
+    let next = server.rfc_refresh(&app, tokens.refresh()).expect(200);
+    assert_eq!(next.json()["expires_in"], 60);
+
+    server.run(&["client", "set", "app", "--default-scope", "other", "--scope", "more"]).exits(0);
+    let next = server.rfc_refresh(&app, &next.text("refresh_token")).expect(200).json();
+    assert_eq!(next.get("scope"), None, "what is not attached any more is not given again");
+
+    for (line, said) in [
+        (&["client", "set", "app", "--redirect-uri", "http://app.test/cb"][..], "use https"),
+        (&["client", "set", "app", "--grant", "authorization_code"], "needs a redirect URI"),
+        (&["client", "set", "nobody", "--name", "x"], "there is no client `nobody`"),
+    ] {
+        let refused = server.run(line).exits(1);
+        assert!(refused.stderr.contains(said), "{line:?}: {}", refused.stderr);
+    }
 }

@@ -79,6 +79,33 @@ fn the_example_application_takes_no_answer_that_this_browser_did_not_ask_for() {
     assert_eq!(attacker.open(&link).status, 400);
 }
 
+#[test]
+fn the_example_application_takes_no_answer_of_another_issuer_and_says_when_a_person_does_not_allow_it() {
+    let server = house();
+    let application = Application::example(server.url(), "app");
+    register(&server, &application, "ES256");
+    let mut browser = Browser::default();
+    let asked = browser.open(&format!("{}/sign-in", application.url));
+    let consent = browser.submit(&asked, "/sign-in", &[("username", ALICE), ("password", PASSWORD)]);
+    let denied = browser.submit(&consent, "/consent", &[("decision", "deny")]);
+    assert_eq!((denied.status, denied.find("sub")), (400, None), "{denied:?}");
+    assert!(denied.html.contains("access_denied"), "{denied:?}");
+
+    for iss in ["", "&iss=https%3A%2F%2Felsewhere.example"] {
+        browser.stops_before = Some(format!("{}/callback", application.url));
+        let asked = browser.open(&format!("{}/sign-in", application.url));
+        let link = match asked.asks("/consent") {
+            true => browser.submit(&asked, "/consent", &[("decision", "allow")]).url,
+            false => asked.url,
+        };
+        browser.stops_before = None;
+        let (answer, _) = link.split_once("&iss=").expect("RFC 9207: the answer says its issuer");
+        let refused = browser.open(&format!("{answer}{iss}"));
+        assert_eq!((refused.status, refused.find("sub")), (400, None), "{refused:?}");
+        assert!(refused.html.contains("another provider"), "{refused:?}");
+    }
+}
+
 /// A person who has come back to the application with tokens signed by a key that was not there at first.
 struct SignedIn {
     browser: Browser,

@@ -1,6 +1,6 @@
 //! Surface, "Rules for every call under `/api/v1/oauth/`": one section below per row of the table.
 //!
-//! "Discovery, keys, userinfo, authorize" wait for those endpoints, and with them the `WWW-Authenticate` of userinfo.
+//! "Discovery, keys, userinfo, authorize" are in `fortiauthenticator_oidc.rs`.
 
 use http::Method;
 use obol_testkit::{

@@ -11,7 +11,9 @@ const MOST_HOPS: usize = 10;
 /// A browser.
 #[derive(Clone)]
 pub struct Browser {
-    http: Http,
+    /// The nodes of the server, one after the other.
+    nodes: Vec<Http>,
+    turn: usize,
     cookies: BTreeMap<String, String>,
     headers: Vec<(String, String)>,
 }
@@ -29,7 +31,17 @@ pub struct Page {
 impl Browser {
     /// A new browser, which says nothing of languages.
     pub fn new(http: &Http) -> Self {
-        Self { http: http.clone(), cookies: BTreeMap::new(), headers: Vec::new() }
+        Self::going_round(vec![http.clone()])
+    }
+
+    /// The same, whose requests go to one of these after the other, as behind a load balancer.
+    pub fn going_round(nodes: Vec<Http>) -> Self {
+        Self { nodes, turn: 0, cookies: BTreeMap::new(), headers: Vec::new() }
+    }
+
+    fn node(&mut self) -> &Http {
+        self.turn = (self.turn + 1) % self.nodes.len();
+        &self.nodes[self.turn]
     }
 
     /// The same with another header in every request.
@@ -42,7 +54,7 @@ impl Browser {
     /// Opens a path of the server, query included.
     #[track_caller]
     pub fn open(&mut self, path: &str) -> Page {
-        let request = self.http.get(path);
+        let request = self.node().get(path);
         let answer = self.exchange(request);
         self.follow(answer, path)
     }
@@ -57,7 +69,7 @@ impl Browser {
     /// Is sent by a form of another site: no cookies come along (`SameSite=Lax`) until the server sends it on.
     #[track_caller]
     pub fn is_posted(&mut self, path: &str, form: String) -> Page {
-        let request = self.http.post(path).header("sec-fetch-site", "cross-site");
+        let request = self.node().post(path).header("sec-fetch-site", "cross-site");
         let request = request.header("origin", "https://app.example");
         let held = std::mem::take(&mut self.cookies);
         let answer = self.exchange(request.body("application/x-www-form-urlencoded", form));
@@ -71,7 +83,7 @@ impl Browser {
     pub fn post(&mut self, form: &Form, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Answer {
         let mut all: Vec<_> = form.hidden.iter().map(|(name, value)| (&**name, &**value)).collect();
         all.extend(fields);
-        let request = self.http.post(&form.action).form(&all);
+        let request = self.node().post(&form.action).form(&all);
         let request = headers.iter().fold(request, |request, (name, value)| request.header(name, value));
         self.exchange(request)
     }
@@ -97,7 +109,7 @@ impl Browser {
                 }
                 Some(location) => at = location.to_owned(),
             }
-            let request = self.http.get(&at);
+            let request = self.node().get(&at);
             answer = self.exchange(request);
         }
         panic!("more than {MOST_HOPS} redirects, the last to {at}");

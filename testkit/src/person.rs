@@ -43,15 +43,16 @@ impl Server {
 
     /// Somebody else.
     pub fn person_called(&self, username: &str, password: &str) -> Person {
-        Person {
-            browser: Browser::new(self.http()),
-            username: username.to_owned(),
-            password: password.to_owned(),
-        }
+        Person::at(Browser::new(self.http()), username, password)
     }
 }
 
 impl Person {
+    /// Somebody at this browser.
+    pub fn at(browser: Browser, username: &str, password: &str) -> Self {
+        Self { browser, username: username.to_owned(), password: password.to_owned() }
+    }
+
     /// Follows an application's link.
     #[track_caller]
     pub fn follows(&mut self, request: &AuthorizationRequest) -> Arrival {

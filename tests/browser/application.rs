@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -27,6 +28,8 @@ pub(crate) struct Brought {
 
 #[derive(Default)]
 struct Shared {
+    /// Whether it shows nothing to people who come back.
+    shows_nothing: AtomicBool,
     brought: Mutex<Vec<Brought>>,
     pages: Mutex<BTreeMap<String, String>>,
 }
@@ -59,6 +62,11 @@ impl Application {
         format!("http://{}{path}", self.address)
     }
 
+    /// From now on people who come back stay on the page that led them here (204), as if this were slow.
+    pub(crate) fn show_nothing(&self) {
+        self.shared.shows_nothing.store(true, Ordering::Relaxed);
+    }
+
     /// How often a browser has brought something.
     pub(crate) fn times(&self) -> usize {
         self.brought().len()
@@ -81,7 +89,7 @@ impl Application {
 
 impl Shared {
     /// Answers one request; who says nothing, or no HTTP, gets nothing.
-    fn answer(&self, stream: TcpStream) -> Option<()> {
+    fn answer(&self, mut stream: TcpStream) -> Option<()> {
         let mut reader = BufReader::new(stream.try_clone().ok()?);
         let mut line = String::new();
         reader.read_line(&mut line).ok()?;
@@ -93,6 +101,9 @@ impl Shared {
             let sent = if method == "POST" { body } else { query.as_bytes().to_vec() };
             let params = form_urlencoded::parse(&sent).into_owned().collect();
             self.brought.lock().unwrap_or_else(PoisonError::into_inner).push(Brought { method, params });
+            if self.shows_nothing.load(Ordering::Relaxed) {
+                return stream.write_all(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n").ok();
+            }
             Some(ARRIVED.to_owned())
         } else {
             self.pages.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned()

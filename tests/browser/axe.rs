@@ -39,10 +39,12 @@ fn source() -> &'static str {
     })
 }
 
-/// Where it lies, in the target folder. Another test may be fetching it as well: whole folders are put in place.
+/// Where this version lies, in the target folder. Another test may be fetching it as well: whole folders are put in place.
 fn folder() -> PathBuf {
-    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("axe-core");
-    if fs::read_to_string(place.join("package-lock.json")).is_ok_and(|lock| lock == LOCK) {
+    let manifest: Value = serde_json::from_str(MANIFEST).expect("it is JSON");
+    let version = manifest["dependencies"]["axe-core"].as_str().expect("the version is pinned");
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("axe-core-{version}"));
+    if place.exists() {
         return place;
     }
     let draft = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("the target folder can be written");
@@ -56,7 +58,6 @@ fn folder() -> PathBuf {
         "npm cannot fetch axe-core: {}",
         String::from_utf8_lossy(&fetched.stderr)
     );
-    let _former = fs::remove_dir_all(&place);
     match fs::rename(draft.path(), &place) {
         Ok(()) => place,
         // The other one was quicker; this one's is as good.

@@ -109,6 +109,19 @@ fn consent_is_never_given_in_the_name_of_who_signed_in_meanwhile() {
 }
 
 #[test]
+fn back_after_signing_out_shows_nothing_of_who_was_signed_in() {
+    tell(|story| {
+        story.let_in(1);
+        story.see_sessions();
+        story.browser.click("form[action='/sign-out'] button");
+        story.browser.back();
+        assert!(story.browser.has("#password"));
+        let seen = story.browser.text("body");
+        assert!(!seen.contains("alice") && !seen.contains("Harbour Shop"), "{seen}");
+    });
+}
+
+#[test]
 fn a_form_of_who_has_signed_out_meanwhile_does_nothing() {
     tell(|story| {
         let tokens = story.let_in(1);

@@ -1,8 +1,7 @@
 //! What every story begins with: a server with TLS, people, an application, and somebody at a browser.
 
 use obol_testkit::{
-    ALICE, Answer, Chromium, ChromiumBuilder, Client, ClientSpec, PASSWORD, RFC_TOKEN, Server, ServerBuilder,
-    Tokens, obol,
+    ALICE, Answer, Chromium, ChromiumBuilder, Client, ClientSpec, PASSWORD, RFC_TOKEN, Server, Tokens, obol,
 };
 
 use crate::application::{Application, Brought};
@@ -32,17 +31,13 @@ pub(crate) struct Story {
 /// Tells a story; at its end the browser must not have complained of anything, such as a policy that was broken.
 #[track_caller]
 pub(crate) fn tell(story: impl FnOnce(&Story)) {
-    tell_with(&Chromium::builder(), |server| server, story);
+    tell_in(&Chromium::builder(), story);
 }
 
-/// The same in another browser, or with another server.
+/// The same in another browser.
 #[track_caller]
-pub(crate) fn tell_with(
-    browser: &ChromiumBuilder,
-    options: impl FnOnce(ServerBuilder) -> ServerBuilder,
-    story: impl FnOnce(&Story),
-) {
-    let scene = Story::set(browser, options(obol!().server()));
+pub(crate) fn tell_in(browser: &ChromiumBuilder, story: impl FnOnce(&Story)) {
+    let scene = Story::set(browser);
     story(&scene);
     let complaints = scene.browser.complaints();
     assert!(complaints.is_empty(), "the browser complains: {complaints:#?}");
@@ -50,9 +45,9 @@ pub(crate) fn tell_with(
 
 impl Story {
     #[track_caller]
-    fn set(browser: &ChromiumBuilder, server: ServerBuilder) -> Self {
+    fn set(browser: &ChromiumBuilder) -> Self {
         let application = Application::start();
-        let server = server.alice().user(BOB, BOBS_PASSWORD).tls_self_signed();
+        let server = obol!().server().alice().user(BOB, BOBS_PASSWORD).tls_self_signed();
         let server = server.option("--display-name", "Styx Ferries");
         let shop = ClientSpec::new("shop", "confidential").option("--name", "Harbour Shop");
         let shop = SCOPES.iter().fold(shop, |shop, scope| shop.option("--scope", scope));
@@ -122,8 +117,8 @@ impl Story {
         params.get("code").unwrap_or_else(|| panic!("no code: {params:?}")).clone()
     }
 
-    /// What the token endpoint says to a client with a code.
-    pub(crate) fn ask_with(&self, client: &Client, code: &str) -> Answer {
+    /// What a token endpoint says to a client with a code.
+    pub(crate) fn ask_at(&self, path: &str, client: &Client, code: &str) -> Answer {
         let callback = self.application.callback();
         let fields = [
             ("grant_type", "authorization_code"),
@@ -131,13 +126,19 @@ impl Story {
             ("redirect_uri", &callback),
             ("code_verifier", VERIFIER),
         ];
-        self.server.post_form(RFC_TOKEN, client, &fields)
+        self.server.post_form(path, client, &fields)
     }
 
     /// The tokens for a code.
     #[track_caller]
     pub(crate) fn redeem(&self, code: &str) -> Tokens {
-        Tokens::of(self.ask_with(&self.shop, code))
+        self.redeem_at(RFC_TOKEN, code)
+    }
+
+    /// The same at this token endpoint.
+    #[track_caller]
+    pub(crate) fn redeem_at(&self, path: &str, code: &str) -> Tokens {
+        Tokens::of(self.ask_at(path, &self.shop, code))
     }
 
     /// The whole way of Alice to the application for the `nth` time, consent included; what she gave it.

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use obol_testkit::{
-    Answer, AuthorizationRequest, Client, ClientSpec, REDIRECT_URI, Server, VERIFIER, obol, wait_until,
+    Answer, AuthorizationRequest, Client, ClientSpec, REDIRECT_URI, Server, VERIFIER, at_once, obol,
+    wait_until,
 };
 
 fn code(server: &Server, app: &Client) -> String {
@@ -121,6 +122,20 @@ fn rfc6749_4_1_2_s_24_s_25_a_code_works_once_and_a_valid_replay_ends_what_it_gav
 }
 
 #[test]
+fn s_24_of_50_uses_at_once_one_succeeds_and_what_it_gave_stands() {
+    let (server, app) = obol!().application();
+    let code = code(&server, &app);
+    let answers = at_once(50, |_| server.redeem(&app, &code));
+    let (good, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 200);
+    assert_eq!(good.len(), 1, "{good:?}");
+    for answer in refused {
+        answer.expect_error(400, "invalid_grant");
+    }
+    server.userinfo(&good[0].text("access_token")).expect(200);
+    server.rfc_refresh(&app, &good[0].text("refresh_token")).expect(200);
+}
+
+#[test]
 fn s_25_a_replay_that_shows_not_all_of_it_ends_nothing() {
     let server = obol!().server().alice();
     let app = server.add_client(&ClientSpec::application("app"));
@@ -156,6 +171,24 @@ fn rfc6749_4_1_3_a_code_given_at_one_surface_is_good_at_the_other() {
         ("code_verifier", VERIFIER),
     ];
     server.http().post(obol_testkit::TOKEN).json(&app.fields(&fields)).send().expect(200);
+}
+
+#[test]
+fn rfc6749_4_1_2_1_a_store_that_takes_nothing_is_told_as_such_and_uses_nothing_up() {
+    let server = obol!().server().alice().storage_can_fail();
+    let app = server.add_client(&ClientSpec::application("app"));
+    let server = server.start();
+    let mut person = server.person();
+    let request = AuthorizationRequest::of(&app);
+    let code = person.goes_through(&request).code().to_owned();
+    server.refuse_writes();
+    let answer = server.redeem(&app, &code).expect_error(503, "temporarily_unavailable");
+    assert!(answer.header("retry-after").is_some(), "{answer:?}");
+    // RFC 6749 §4.1.2.1: a 503 cannot be brought by a redirect.
+    assert_eq!(person.follows(&request).returns().error(), "temporarily_unavailable");
+    server.allow_writes();
+    server.tokens_for(&app, &code);
+    person.follows(&request).returns().code();
 }
 
 #[test]

@@ -33,6 +33,18 @@ pub(crate) fn decide_narrowed(granted: &Scopes, requested: Option<&Scopes>) -> R
     }
 }
 
+/// Of what was granted, what is attached to the client still.
+pub(crate) fn still_attached(client: &Client, granted: &Scopes) -> Scopes {
+    let attached =
+        |scope: &&Scope| client.default_scopes.contains(scope) || client.optional_scopes.contains(scope);
+    let mut scopes = Scopes::default();
+    for scope in granted.iter().filter(attached) {
+        // No more than there were.
+        let _ = scopes.insert(scope.clone());
+    }
+    scopes
+}
+
 /// Reads the parameter `scope`; `None` when it is absent or blank.
 ///
 /// # Errors

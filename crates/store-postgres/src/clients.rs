@@ -30,12 +30,16 @@ const IS_DELETED: &str = "SELECT deleted_at IS NOT NULL FROM clients WHERE id = 
 const FIND: &str = concat!("SELECT ", columns!(), " FROM clients WHERE id = $1 AND deleted_at IS NULL");
 const LIST: &str = concat!("SELECT ", columns!(), " FROM clients WHERE deleted_at IS NULL ORDER BY id");
 const SET_ENABLED: &str = "UPDATE clients SET enabled = $1 WHERE id = $2 AND deleted_at IS NULL";
+const CHANGE: &str = "UPDATE clients SET name = $1, grants = $2, default_scopes = $3, optional_scopes = $4, \
+     redirect_uris = $5, access_lifetime_secs = $6, refresh_lifetime_secs = $7, may_introspect = $8, \
+     single_family = $9, settings = $10 WHERE id = $11 AND deleted_at IS NULL";
 const SET_SECRET: &str = "UPDATE clients SET secret = $1 \
      WHERE id = $2 AND secret IS NOT NULL AND deleted_at IS NULL";
 const DELETE: &str = "UPDATE clients SET secret = NULL, enabled = FALSE, deleted_at = $1 \
      WHERE id = $2 AND deleted_at IS NULL";
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[ADD, IS_DELETED, FIND, LIST, SET_ENABLED, SET_SECRET, DELETE];
+pub(crate) const STATEMENTS: &[&str] =
+    &[ADD, IS_DELETED, FIND, LIST, SET_ENABLED, CHANGE, SET_SECRET, DELETE];
 
 #[async_trait]
 impl Clients for PostgresStore {
@@ -80,6 +84,12 @@ impl Clients for PostgresStore {
                 })
             })
             .await
+    }
+
+    async fn change_client(&self, client: &Client) -> Result<ChangeOutcome, StoreError> {
+        let client = client.clone();
+        let texts = Texts::of(&client)?;
+        self.writer.write(None, move |db| Box::pin(async move { replace(db, &client, &texts).await })).await
     }
 
     async fn set_client_secret(
@@ -153,6 +163,26 @@ async fn add(db: &Connection, client: &Client, texts: &Texts) -> Result<AddOutco
         0 if is_deleted(db, &client.id).await? => Ok(AddOutcome::NeverAgain),
         0 => Ok(AddOutcome::Taken),
         _ => append(db, &Thing::Client(&client.id), Expiry::Never).await.map(AddOutcome::Added),
+    }
+}
+
+async fn replace(db: &Connection, client: &Client, texts: &Texts) -> Result<ChangeOutcome> {
+    let values: Values<'_> = &[
+        &client.name,
+        &texts.grants,
+        &client.default_scopes.to_string(),
+        &client.optional_scopes.to_string(),
+        &texts.redirect_uris,
+        &columns::from_lifetime(client.access_token_lifetime),
+        &columns::from_lifetime(client.refresh_token_lifetime),
+        &client.may_introspect,
+        &client.single_family,
+        &texts.settings,
+        &client.id.as_str(),
+    ];
+    match db.execute(CHANGE, values).await? {
+        0 => Ok(ChangeOutcome::Unknown),
+        _ => changed(db, &client.id).await,
     }
 }
 

@@ -24,12 +24,16 @@ const IS_DELETED: &str = "SELECT deleted_at IS NOT NULL FROM clients WHERE id = 
 const FIND: &str = concat!("SELECT ", columns!(), " FROM clients WHERE id = $1 AND deleted_at IS NULL");
 const LIST: &str = concat!("SELECT ", columns!(), " FROM clients WHERE deleted_at IS NULL ORDER BY id");
 const SET_ENABLED: &str = "UPDATE clients SET enabled = $1 WHERE id = $2 AND deleted_at IS NULL";
+const CHANGE: &str = "UPDATE clients SET name = $1, grants = $2, default_scopes = $3, optional_scopes = $4, \
+     redirect_uris = $5, access_lifetime_secs = $6, refresh_lifetime_secs = $7, may_introspect = $8, \
+     single_family = $9, settings = $10 WHERE id = $11 AND deleted_at IS NULL";
 const SET_SECRET: &str = "UPDATE clients SET secret = $1 \
      WHERE id = $2 AND secret IS NOT NULL AND deleted_at IS NULL";
 const DELETE: &str = "UPDATE clients SET secret = NULL, enabled = FALSE, deleted_at = $1 \
      WHERE id = $2 AND deleted_at IS NULL";
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[ADD, IS_DELETED, FIND, LIST, SET_ENABLED, SET_SECRET, DELETE];
+pub(crate) const STATEMENTS: &[&str] =
+    &[ADD, IS_DELETED, FIND, LIST, SET_ENABLED, CHANGE, SET_SECRET, DELETE];
 
 #[async_trait]
 impl Clients for SqliteStore {
@@ -65,6 +69,12 @@ impl Clients for SqliteStore {
                 if enabled { Ok(told) } else { denied(db, &id) }
             })
             .await
+    }
+
+    async fn change_client(&self, client: &Client) -> Result<ChangeOutcome, StoreError> {
+        let client = client.clone();
+        let texts = Texts::of(&client)?;
+        self.writer.write(None, move |db| replace(db, &client, &texts)).await
     }
 
     async fn set_client_secret(
@@ -134,6 +144,23 @@ fn add(db: &Connection, client: &Client, texts: &Texts) -> Result<AddOutcome> {
         0 => Ok(AddOutcome::Taken),
         _ => append(db, &Thing::Client(&client.id), Expiry::Never).map(AddOutcome::Added),
     }
+}
+
+fn replace(db: &Connection, client: &Client, texts: &Texts) -> Result<ChangeOutcome> {
+    let found = db.prepare_cached(CHANGE)?.execute(params![
+        client.name,
+        texts.grants,
+        client.default_scopes.to_string(),
+        client.optional_scopes.to_string(),
+        texts.redirect_uris,
+        client.access_token_lifetime.as_setting_secs(),
+        client.refresh_token_lifetime.as_setting_secs(),
+        client.may_introspect,
+        client.single_family,
+        texts.settings,
+        client.id.as_str(),
+    ])?;
+    if found == 0 { Ok(ChangeOutcome::Unknown) } else { changed(db, &client.id) }
 }
 
 fn find(db: &Connection, id: &ClientId) -> Result<Option<Client>> {

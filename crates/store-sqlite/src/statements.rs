@@ -26,9 +26,8 @@ const MODULES: [(&[&str], &str); 12] = [
 ];
 
 /// Statements about all clients, all people or all families: they read the table, and say so in their name.
-const WHOLE_TABLES: [&str; 6] = [
+const WHOLE_TABLES: [&str; 5] = [
     "SELECT COUNT(*) FROM families WHERE ended IS NULL AND (leaves_at > $1 OR leaves_at IS NULL)",
-    "SELECT MIN(access_lifetime_secs), MAX(access_lifetime_secs) FROM clients",
     "UPDATE families SET ended = $1 WHERE ended IS NULL",
     "FROM clients WHERE deleted_at IS NULL ORDER BY id",
     "FROM users WHERE deleted_at IS NULL ORDER BY username",

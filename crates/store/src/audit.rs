@@ -49,6 +49,8 @@ pub enum AuditEvent {
     ClientEnabled,
     /// A client was disabled.
     ClientDisabled,
+    /// A client was changed.
+    ClientChanged,
     /// A client got a new secret.
     ClientSecretRotated,
     /// A client was deleted.
@@ -100,6 +102,7 @@ impl AuditEvent {
             Self::ClientAdded => "client.added",
             Self::ClientEnabled => "client.enabled",
             Self::ClientDisabled => "client.disabled",
+            Self::ClientChanged => "client.changed",
             Self::ClientSecretRotated => "client.secret_rotated",
             Self::ClientDeleted => "client.deleted",
             Self::UserAdded => "user.added",

@@ -130,6 +130,12 @@ pub trait Clients: Send + Sync {
         now: Timestamp,
     ) -> Result<ChangeOutcome, StoreError>;
 
+    /// Replaces what may change of a client: all but its id, kind, secret, `enabled` and `created_at`. Ends no token.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    async fn change_client(&self, client: &Client) -> Result<ChangeOutcome, StoreError>;
+
     /// Replaces the secret of a confidential client. `Unknown` for a public one as well.
     ///
     /// # Errors

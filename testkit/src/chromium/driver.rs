@@ -23,9 +23,9 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    /// Starts it, and a browser with these options of Chromium.
+    /// Starts it, and a browser with these capabilities.
     #[track_caller]
-    pub(super) fn start(options: &Value) -> Self {
+    pub(super) fn start(capabilities: &Value) -> Self {
         let home = TempDir::with_prefix("obol-browser-").expect("a temporary folder can be made");
         let mut child = spawn(home.path());
         let lines = Lines::of(child.stdout.take().expect("its output was asked for"));
@@ -38,11 +38,7 @@ impl Driver {
         };
         let http = Http::new(([127, 0, 0, 1], port).into(), None);
         let mut driver = Self { child, http, session: String::new(), _home: home };
-        let capabilities = json!({ "alwaysMatch": {
-            "acceptInsecureCerts": true,
-            "goog:loggingPrefs": { "browser": "ALL" },
-            "goog:chromeOptions": options,
-        }});
+        let capabilities = json!({ "alwaysMatch": capabilities });
         let begun = driver.ask(&Method::POST, "/session", Some(&json!({ "capabilities": capabilities })));
         let begun = begun.unwrap_or_else(|error| panic!("Chromium does not start: {error}"));
         driver.session = begun["sessionId"].as_str().expect("a session has an id").to_owned();

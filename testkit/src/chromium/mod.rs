@@ -60,7 +60,13 @@ impl ChromiumBuilder {
             "profile.managed_default_content_settings.javascript": scripts,
             "credentials_enable_service": false,
         });
-        Chromium { driver: Driver::start(&json!({ "args": arguments, "prefs": preferences })) }
+        Chromium {
+            driver: Driver::start(&json!({
+                "acceptInsecureCerts": true,
+                    "goog:loggingPrefs": { "browser": "ALL" },
+                "goog:chromeOptions": { "args": arguments, "prefs": preferences },
+            })),
+        }
     }
 }
 

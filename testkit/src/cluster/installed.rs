@@ -213,7 +213,8 @@ impl Cluster {
         self.running().for_each(|node| node.await_ready());
     }
 
-    fn command_with_input(&self, arguments: &[&str], input: &str) -> Ran {
+    /// The same with something on its standard input.
+    pub fn command_with_input(&self, arguments: &[&str], input: &str) -> Ran {
         let url = self.route.url();
         let mut all = arguments.to_vec();
         all.extend(["--database-url", &url, "--master-key-file", &self.master_key]);

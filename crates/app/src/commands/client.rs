@@ -1,15 +1,17 @@
 //! `obol client …`: the programs that ask for tokens.
 
 mod args;
+mod set_args;
 mod sign_in_args;
 mod view;
 
 use obol_keys::PlainSecret;
-use obol_oauth::administration::{add_client, rotate_secret};
+use obol_oauth::administration::{add_client, change_client, rotate_secret};
 use obol_store::{Appended, AuditEvent, ChangeOutcome, Client};
 use obol_token::ClientId;
 
 use self::args::{AddArgs, Named, RotateArgs};
+use self::set_args::SetArgs;
 use self::view::{ClientList, ClientView, Deleted};
 use crate::commands::keys::add_first;
 use crate::config::Settings;
@@ -26,6 +28,11 @@ Examples:
   A service that acts for itself, and may ask about every token:
     obol client add --id gateway --type confidential --allow-introspection --json";
 
+const SET_HELP: &str = "\
+Examples:
+  obol client set app --redirect-uri https://app.example.com/callback --redirect-uri https://app.example.com/silent
+  obol client set app --access-token-ttl 600 --consent skip";
+
 const ROTATE_HELP: &str = "\
 Examples:
   obol client rotate-secret gateway
@@ -41,6 +48,9 @@ pub(crate) enum ClientCommand {
     List,
     /// Show a client.
     Show(Named),
+    /// Change a client. Its id, type and secret stay, and so do its tokens.
+    #[command(after_help = SET_HELP)]
+    Set(Box<SetArgs>),
     /// Let a disabled client ask for tokens again. Tokens from before stay refused.
     Enable(Named),
     /// Refuse a client everywhere, and end all its tokens.
@@ -67,6 +77,7 @@ pub(crate) fn run(command: ClientCommand, settings: &Settings, output: Output) -
         ClientCommand::Show(which) => Installation::visit(settings, async |installation| {
             show(installation, &which.parse()?, None, output).await
         }),
+        ClientCommand::Set(args) => set(*args, settings, output),
         ClientCommand::Enable(which) => set_enabled(&which, true, settings, output),
         ClientCommand::Disable(which) => set_enabled(&which, false, settings, output),
         ClientCommand::RotateSecret(args) => rotate(&args, settings, output),
@@ -85,6 +96,22 @@ fn add(args: AddArgs, settings: &Settings, output: Output) -> Result<End, Failur
         let added = added.map_err(Failure::refused)?;
         output.show(&ClientView::new(&added.client, added.generated_secret.as_ref()))?;
         Ok(End::Done)
+    })
+}
+
+fn set(args: SetArgs, settings: &Settings, output: Output) -> Result<End, Failure> {
+    let id = args.which.parse()?;
+    let change = args.read()?;
+    Installation::visit(settings, async |installation| {
+        let client = installation.store().find_client(&id).await.map_err(Failure::refused)?;
+        if let Some(mut wanted) = client.map(|client| client.settings) {
+            wanted.id_token_signed_response_alg =
+                change.algorithm().unwrap_or(wanted.id_token_signed_response_alg);
+            add_first(installation, &wanted).await?;
+        }
+        let changed = change_client(installation.store(), &id, |spec| change.apply(spec)).await;
+        finish(installation, AuditEvent::ClientChanged, &id, changed).await?;
+        show(installation, &id, None, output).await
     })
 }
 

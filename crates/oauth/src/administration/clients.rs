@@ -138,9 +138,7 @@ pub async fn add_client(
     spec: ClientSpec,
     now: Timestamp,
 ) -> Result<AddedClient, ClientSpecError> {
-    let grants = decide_grants(&spec)?;
-    check(&spec)?;
-    let (kind, generated_secret) = match spec.secret {
+    let (kind, generated_secret) = match &spec.secret {
         None => (ClientKind::Public, None),
         Some(ChosenSecret::Given(secret)) => (ClientKind::Confidential(secret.hash()), None),
         Some(ChosenSecret::Generate) => {
@@ -148,13 +146,74 @@ pub async fn add_client(
             (ClientKind::Confidential(secret.hash()), Some(secret))
         }
     };
+    let client = client_of(spec, kind, now)?;
+    match store.add_client(&client).await? {
+        AddOutcome::Added(appended) => Ok(AddedClient { client, generated_secret, appended }),
+        AddOutcome::Taken => Err(ClientSpecError::Taken(client.id)),
+        AddOutcome::NeverAgain => Err(ClientSpecError::NeverAgain(client.id)),
+    }
+}
+
+/// Why a client was not changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeError {
+    /// There is none.
+    #[error("there is no client `{0}`")]
+    Unknown(ClientId),
+    /// It would be none.
+    #[error(transparent)]
+    Spec(#[from] ClientSpecError),
+}
+
+/// Changes a client: `change` is given what it is now. Id, type and secret stay, and so do its tokens; a refresh gives no scope
+/// that is not attached any more.
+///
+/// # Errors
+/// [`ChangeError`]
+pub async fn change_client(
+    store: &dyn Clients,
+    id: &ClientId,
+    change: impl FnOnce(&mut ClientSpec),
+) -> Result<Appended, ChangeError> {
+    let unknown = || ChangeError::Unknown(id.clone());
+    let client = store.find_client(id).await.map_err(ClientSpecError::from)?.ok_or_else(unknown)?;
+    let mut spec = ClientSpec {
+        id: client.id.clone(),
+        name: client.name,
+        // Whether it has one is all that counts here.
+        secret: match client.kind {
+            ClientKind::Public => None,
+            ClientKind::Confidential(_) => Some(ChosenSecret::Generate),
+        },
+        grants: client.grants.iter().map(|grant| grant.as_str().to_owned()).collect(),
+        default_scopes: client.default_scopes,
+        optional_scopes: client.optional_scopes,
+        redirect_uris: client.redirect_uris,
+        access_token_lifetime: client.access_token_lifetime,
+        refresh_token_lifetime: client.refresh_token_lifetime,
+        may_introspect: client.may_introspect,
+        single_family: client.single_family,
+        settings: client.settings,
+    };
+    change(&mut spec);
+    let client = client_of(spec, client.kind, client.created_at)?;
+    match store.change_client(&client).await.map_err(ClientSpecError::from)? {
+        ChangeOutcome::Changed(appended) => Ok(appended),
+        ChangeOutcome::Unknown => Err(unknown()),
+    }
+}
+
+/// The client that a description is of.
+fn client_of(spec: ClientSpec, kind: ClientKind, created_at: Timestamp) -> Result<Client, ClientSpecError> {
+    let grants = decide_grants(&spec)?;
+    check(&spec)?;
     let no_scope = spec.default_scopes.is_empty() && spec.optional_scopes.is_empty();
     let (default_scopes, optional_scopes) = match (no_scope, is_for_people(&spec.grants)) {
         (false, _) => (spec.default_scopes, spec.optional_scopes),
         (true, true) => (Scopes::default(), scopes_of_people()),
         (true, false) => (usual_scopes(), Scopes::default()),
     };
-    let client = Client {
+    Ok(Client {
         name: if spec.name.is_empty() { spec.id.as_str().to_owned() } else { spec.name },
         id: spec.id,
         kind,
@@ -168,13 +227,8 @@ pub async fn add_client(
         may_introspect: spec.may_introspect,
         single_family: spec.single_family,
         settings: spec.settings,
-        created_at: now,
-    };
-    match store.add_client(&client).await? {
-        AddOutcome::Added(appended) => Ok(AddedClient { client, generated_secret, appended }),
-        AddOutcome::Taken => Err(ClientSpecError::Taken(client.id)),
-        AddOutcome::NeverAgain => Err(ClientSpecError::NeverAgain(client.id)),
-    }
+        created_at,
+    })
 }
 
 /// Why a secret was not replaced.

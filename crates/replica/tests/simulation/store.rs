@@ -168,6 +168,10 @@ impl Clients for Link {
         unused()
     }
 
+    async fn change_client(&self, _: &Client) -> Result<ChangeOutcome, StoreError> {
+        unused()
+    }
+
     async fn set_client_secret(&self, _: &ClientId, _: SecretHash) -> Result<ChangeOutcome, StoreError> {
         unused()
     }

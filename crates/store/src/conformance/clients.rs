@@ -100,6 +100,7 @@ pub async fn an_unknown_client_cannot_be_changed(store: Fresh) {
     people(&*store).await;
     let (end, id) = (log_end(&*store).await, client_id("other"));
     assert_eq!(store.set_client_enabled(&id, false, at(1)).await, Ok(ChangeOutcome::Unknown));
+    assert_eq!(store.change_client(&client("other")).await, Ok(ChangeOutcome::Unknown));
     assert_eq!(store.set_client_secret(&id, hash("secret", 1)).await, Ok(ChangeOutcome::Unknown));
     assert_eq!(store.delete_client(&id, at(1)).await, Ok(ChangeOutcome::Unknown));
     assert_eq!(log_end(&*store).await, end);
@@ -175,6 +176,38 @@ pub async fn enabling_brings_nothing_back(store: Fresh) {
     assert_eq!(told(&*store, &family.client_id).await, Some((position, Some(client("fcare")))));
 }
 
+pub async fn what_may_change_of_a_client_is_replaced_and_told_and_nothing_else(store: Fresh) {
+    people(&*store).await;
+    let family = family(1, "gateway", "alice");
+    begin(&*store, &family).await;
+    let before = store.find_client(&family.client_id).await.unwrap().unwrap();
+    let wanted = Client {
+        name: "Another name".to_owned(),
+        grants: vec![GrantType::new("authorization_code")],
+        default_scopes: scopes("one"),
+        optional_scopes: scopes("two three"),
+        redirect_uris: vec!["https://a/b".to_owned(), "https://a/c".to_owned()],
+        access_token_lifetime: lifetime(7),
+        refresh_token_lifetime: lifetime(8),
+        may_introspect: !before.may_introspect,
+        single_family: !before.single_family,
+        settings: ClientSettings { require_pkce: false, ..before.settings.clone() },
+        ..before.clone()
+    };
+    // None of these is for this method to change.
+    let asked = Client {
+        kind: ClientKind::Confidential(hash("secret", 9)),
+        enabled: false,
+        created_at: at(99),
+        ..wanted.clone()
+    };
+    let position = changed(store.change_client(&asked).await.unwrap());
+    assert_eq!(log_end(&*store).await, position);
+    assert_eq!(store.find_client(&wanted.id).await, Ok(Some(wanted.clone())));
+    assert_eq!(told(&*store, &wanted.id.clone()).await, Some((position, Some(wanted))));
+    assert!(is_live(&*store, &family).await, "it ends no token");
+}
+
 pub async fn a_new_secret_replaces_the_old(store: Fresh) {
     let old = Client { kind: ClientKind::Confidential(hash("secret", 1)), ..client("gateway") };
     add_client(&*store, &old).await;
@@ -215,6 +248,7 @@ pub async fn a_deleted_client_cannot_be_changed(store: Fresh) {
     let position = changed(store.delete_client(&client.id, at(1)).await.unwrap());
     let id = &client.id;
     assert_eq!(store.set_client_enabled(id, true, at(2)).await, Ok(ChangeOutcome::Unknown));
+    assert_eq!(store.change_client(&client).await, Ok(ChangeOutcome::Unknown));
     assert_eq!(store.set_client_secret(id, hash("secret", 2)).await, Ok(ChangeOutcome::Unknown));
     assert_eq!(store.delete_client(id, at(2)).await, Ok(ChangeOutcome::Unknown));
     assert_eq!(log_end(&*store).await, position);

@@ -54,6 +54,7 @@ macro_rules! conformance_suite {
                 whoever_knows_of_the_denial_knows_that_the_client_is_gone
                 disabling_twice_is_changed_twice
                 enabling_brings_nothing_back
+                what_may_change_of_a_client_is_replaced_and_told_and_nothing_else
                 a_new_secret_replaces_the_old
                 a_public_client_has_no_secret_to_replace
                 deleting_denies_the_tokens_and_ends_the_families
@@ -194,7 +195,6 @@ macro_rules! conformance_suite {
             consents {
                 a_consent_takes_the_place_of_the_one_before
                 the_consents_of_a_person_are_listed_by_client
-                denying_everything_forgets_what_people_have_allowed
                 giving_a_consent_tells_the_nodes_nothing
                 nothing_is_stored_for_who_is_not_there
                 consents_go_with_the_person_and_with_the_client
@@ -204,6 +204,7 @@ macro_rules! conformance_suite {
                 withdrawing_what_gave_nothing_appends_nothing
                 withdrawing_ends_families_also_where_no_consent_is_stored
                 no_code_redeemed_beside_a_withdrawal_gives_a_family_that_lives
+                denying_everything_forgets_what_people_have_allowed
             }
             users {
                 an_added_person_is_found_by_name_and_by_id

@@ -101,9 +101,18 @@ enum Kind {
 
 /// The form of access tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Form {
+pub(super) enum Form {
     Opaque,
     Jwt,
+}
+
+impl From<Form> for AccessTokenFormat {
+    fn from(form: Form) -> Self {
+        match form {
+            Form::Opaque => Self::Opaque,
+            Form::Jwt => Self::Jwt,
+        }
+    }
 }
 
 impl AddArgs {
@@ -134,10 +143,7 @@ impl AddArgs {
             may_introspect: self.allow_introspection,
             single_family: self.single_family,
             settings: self.sign_in.over(ClientSettings {
-                access_token_format: match self.access_token_format {
-                    Form::Opaque => AccessTokenFormat::Opaque,
-                    Form::Jwt => AccessTokenFormat::Jwt,
-                },
+                access_token_format: self.access_token_format.into(),
                 id_token_signed_response_alg: self.id_token_alg,
                 ..ClientSettings::default()
             }),
@@ -173,7 +179,7 @@ fn parse_id(text: &str) -> Result<ClientId, Failure> {
     ClientId::new(text).map_err(|error| Failure::refused(format_args!("{text:?}: {error}")))
 }
 
-fn scopes(names: &[String]) -> Result<Scopes, Failure> {
+pub(super) fn scopes(names: &[String]) -> Result<Scopes, Failure> {
     let mut scopes = Scopes::default();
     for name in names {
         let refused = |error| Failure::refused(format_args!("scope {name:?}: {error}"));

@@ -14,7 +14,7 @@ use super::{Feature, Grant, Part, Pending, nothing};
 use crate::client_authentication::AuthenticatedClient;
 use crate::engine::Call;
 use crate::issue::{Issue, decide_resource};
-use crate::scopes::{decide_narrowed, parse_requested};
+use crate::scopes::{decide_narrowed, parse_requested, still_attached};
 use crate::{Answer, ErrorCode, OAuthError, Outcome, Person, Surface, TokenAnswer};
 
 /// RFC 6749 §6.
@@ -104,7 +104,8 @@ impl Refreshed<'_> {
     fn answer(&self, next: &RefreshToken) -> Result<(TokenAnswer, TokenId), OAuthError> {
         let (call, client, granted) = (self.call, self.client, self.granted);
         let (body, now) = (&call.request.body, call.request.arrival.now);
-        let scopes = decide_narrowed(&self.family.scopes, parse_requested(body)?.as_ref())?;
+        let attached = still_attached(client, &self.family.scopes);
+        let scopes = decide_narrowed(&attached, parse_requested(body)?.as_ref())?;
         let person = Person { subject: self.user.id, username: name_of(call.engine, client, self.user)? };
         let granted_resource = granted.and_then(|granted| granted.resource.as_deref());
         let issue = Issue {

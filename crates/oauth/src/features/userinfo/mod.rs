@@ -208,7 +208,10 @@ fn describe(engine: &Engine, document: &mut Map<String, Value>) {
     document.insert("userinfo_endpoint".into(), json!(engine.settings.issuer.url(PATH)));
     let algorithms = obol_token::Algorithm::ALL.map(obol_token::Algorithm::name);
     document.insert("userinfo_signing_alg_values_supported".into(), json!(algorithms));
-    document.insert("scopes_supported".into(), json!(scope_names().collect::<Vec<_>>()));
+    document.insert(
+        "scopes_supported".into(),
+        json!(scope_names().chain(["offline_access"]).collect::<Vec<_>>()),
+    );
     let claims = CLAIMS_OF_SCOPES.iter().flat_map(|(_, claims)| claims.iter());
     let of_id_tokens =
         ["iss", "sub", "aud", "azp", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "sid"];

@@ -1,0 +1,120 @@
+//! What the command line changes of a client.
+
+use clap::ValueEnum;
+use obol_oauth::administration::ClientSpec;
+use obol_store::AccessTokenFormat;
+use obol_token::{Algorithm, Lifetime, Scopes};
+
+use super::args::{Form, Named, scopes};
+use crate::commands::algorithm;
+use crate::failure::Failure;
+
+/// What to change of a client. What is not given stays.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SetArgs {
+    #[command(flatten)]
+    pub(super) which: Named,
+    /// Name for people.
+    #[arg(long, value_name = "N")]
+    name: Option<String>,
+    /// Way in which the client may ask for tokens, in place of those before; may be named several times.
+    #[arg(long = "grant", value_name = "G")]
+    grants: Vec<String>,
+    /// Scope that a token gets when it is asked for, in place of those before; may be named several times.
+    #[arg(long = "scope", value_name = "S")]
+    optional_scopes: Vec<String>,
+    /// Scope that every token of the client gets, in place of those before; may be named several times.
+    #[arg(long = "default-scope", value_name = "S")]
+    default_scopes: Vec<String>,
+    /// Address to which a browser may be sent back, in place of those before; may be named several times.
+    #[arg(long = "redirect-uri", value_name = "U")]
+    redirect_uris: Vec<String>,
+    /// Resource for which it may ask tokens, in place of those before; may be named several times.
+    #[arg(long = "resource", value_name = "URI")]
+    resources: Vec<String>,
+    /// Seconds for which an access token is good; 0: it never expires. Tokens of before keep their time.
+    #[arg(long, value_name = "SECS")]
+    access_token_ttl: Option<u32>,
+    /// Seconds for which a refresh token is good unless it is used.
+    #[arg(long, value_name = "SECS")]
+    refresh_token_ttl: Option<u32>,
+    /// Form of its access tokens.
+    #[arg(long, value_name = "FORM")]
+    access_token_format: Option<Form>,
+    /// Algorithm with which its ID tokens, and its access tokens of form jwt, are signed.
+    #[arg(long, value_name = "ALG", value_parser = algorithm)]
+    id_token_alg: Option<Algorithm>,
+    /// Whether every request for a code needs an S256 challenge (RFC 7636).
+    #[arg(long, value_name = "CHOICE")]
+    pkce: Option<Pkce>,
+    /// Whether people are asked before they are let into it.
+    #[arg(long, value_name = "CHOICE")]
+    consent: Option<Consent>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Pkce {
+    Required,
+    Optional,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Consent {
+    Ask,
+    Skip,
+}
+
+/// A change whose scopes were read.
+pub(super) struct Change {
+    args: SetArgs,
+    optional_scopes: Scopes,
+    default_scopes: Scopes,
+}
+
+impl SetArgs {
+    /// The change, with its scopes read.
+    ///
+    /// # Errors
+    /// For a scope that is none.
+    pub(super) fn read(self) -> Result<Change, Failure> {
+        let optional_scopes = scopes(&self.optional_scopes)?;
+        let default_scopes = scopes(&self.default_scopes)?;
+        Ok(Change { args: self, optional_scopes, default_scopes })
+    }
+}
+
+impl Change {
+    /// The algorithm that it asks for.
+    pub(super) fn algorithm(&self) -> Option<Algorithm> {
+        self.args.id_token_alg
+    }
+
+    /// Makes it.
+    pub(super) fn apply(self, spec: &mut ClientSpec) {
+        let given = self.args;
+        replace(&mut spec.name, given.name);
+        replace(&mut spec.grants, named(given.grants));
+        replace(&mut spec.redirect_uris, named(given.redirect_uris));
+        replace(&mut spec.optional_scopes, Some(self.optional_scopes).filter(|scopes| !scopes.is_empty()));
+        replace(&mut spec.default_scopes, Some(self.default_scopes).filter(|scopes| !scopes.is_empty()));
+        replace(&mut spec.access_token_lifetime, given.access_token_ttl.map(Lifetime::from_setting_secs));
+        replace(&mut spec.refresh_token_lifetime, given.refresh_token_ttl.map(Lifetime::from_setting_secs));
+        let settings = &mut spec.settings;
+        replace(&mut settings.resources, named(given.resources));
+        replace(&mut settings.access_token_format, given.access_token_format.map(AccessTokenFormat::from));
+        replace(&mut settings.id_token_signed_response_alg, given.id_token_alg);
+        replace(&mut settings.require_pkce, given.pkce.map(|pkce| matches!(pkce, Pkce::Required)));
+        replace(&mut settings.ask_consent, given.consent.map(|consent| matches!(consent, Consent::Ask)));
+    }
+}
+
+fn replace<T>(value: &mut T, given: Option<T>) {
+    if let Some(given) = given {
+        *value = given;
+    }
+}
+
+/// A list that was given at all.
+fn named(values: Vec<String>) -> Option<Vec<String>> {
+    Some(values).filter(|values| !values.is_empty())
+}

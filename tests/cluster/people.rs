@@ -1,0 +1,126 @@
+//! People who sign in at several nodes: each request of a browser goes to another one, and what ends at one is refused by all.
+
+use std::thread;
+
+use obol_testkit::cluster::{Cluster, Node};
+use obol_testkit::{
+    ALICE, Answer, AuthorizationRequest, Browser, Client, INTROSPECT, PASSWORD, Person, REDIRECT_URI,
+    RFC_TOKEN, Tokens, USERINFO, VERIFIER, VERIFY, obol,
+};
+use serde_json::Value;
+
+use crate::alone::Alone;
+
+/// Three nodes under one name, a person, and a client for each form of access token.
+fn house() -> (Cluster, [Client; 2]) {
+    let cluster = obol!().cluster().option("--issuer", "https://id.example.test").start();
+    cluster.command_with_input(&["user", "add", ALICE, "--password-stdin"], PASSWORD).exits(0);
+    let clients = ["opaque", "jwt"].map(|form| {
+        let line = ["client", "add", "--id", form, "--type", "confidential", "--access-token-format", form];
+        let more = [
+            "--grant",
+            "authorization_code",
+            "--grant",
+            "refresh_token",
+            "--redirect-uri",
+            REDIRECT_URI,
+            "--json",
+        ];
+        let added: Value = cluster.command(&[&line[..], &more].concat()).exits(0).json();
+        Client::bare(form).with_secret(added["client_secret"].as_str().expect("a secret"))
+    });
+    (cluster, clients)
+}
+
+fn alice(cluster: &Cluster) -> Person {
+    let nodes = cluster.nodes().iter().map(|node| node.http()).collect();
+    Person::at(Browser::going_round(nodes), ALICE, PASSWORD)
+}
+
+fn redeem(node: &Node, client: &Client, code: &str) -> Answer {
+    let grant = ("grant_type", "authorization_code");
+    let fields = [grant, ("code", code), ("redirect_uri", REDIRECT_URI), ("code_verifier", VERIFIER)];
+    node.http().post(RFC_TOKEN).form(&client.fields(&fields)).send()
+}
+
+fn refresh(node: &Node, client: &Client, refresh_token: &str) -> Answer {
+    let fields = [("grant_type", "refresh_token"), ("refresh_token", refresh_token)];
+    node.http().post(RFC_TOKEN).form(&client.fields(&fields)).send()
+}
+
+/// What the endpoints of a node say of an access token.
+fn says(cluster: &Cluster, node: &Node, client: &Client, token: &str) -> [bool; 3] {
+    let http = node.http();
+    let verified = http.get(&format!("{VERIFY}?client_id={}", client.id)).bearer(token).send();
+    let introspected = http.post(INTROSPECT).form(&cluster.services()[0].fields(&[("token", token)])).send();
+    let told = http.get(USERINFO).bearer(token).send();
+    [verified.status == 200, introspected.expect(200).json()["active"] == true, told.status == 200]
+}
+
+#[test]
+fn what_ends_at_one_node_is_refused_by_every_node_at_once() {
+    let _alone = Alone::on_this_machine();
+    let (cluster, clients) = house();
+    let nodes = cluster.nodes();
+    for (turn, act) in
+        ["/sign-out", "/sessions/withdraw", "/sessions/end-all", "disable"].into_iter().enumerate()
+    {
+        let mut alice = alice(&cluster);
+        let mut code =
+            |client: &Client| alice.goes_through(&AuthorizationRequest::of(client)).code().to_owned();
+        let tokens =
+            clients.clone().map(|client| Tokens::of(redeem(&nodes[turn % 3], &client, &code(&client))));
+        let unused = clients.clone().map(|client| code(&client));
+        for (client, tokens) in clients.iter().zip(&tokens) {
+            for node in nodes {
+                assert_eq!(says(&cluster, node, client, &tokens.access), [true; 3], "{act} {}", client.id);
+            }
+        }
+        match act {
+            "disable" => drop(cluster.command(&["user", "disable", ALICE]).exits(0)),
+            "/sessions/withdraw" => {
+                for _ in &clients {
+                    let form = alice.browser().open("/sessions").expect(200).form(act);
+                    alice.browser().send(&form, &[]).expect(200);
+                }
+            }
+            _ => {
+                let form = alice.browser().open("/sessions").expect(200).form(act);
+                alice.browser().send(&form, &[]).expect(200);
+            }
+        }
+        for ((client, tokens), unused) in clients.iter().zip(&tokens).zip(&unused) {
+            for node in nodes {
+                assert_eq!(says(&cluster, node, client, &tokens.access), [false; 3], "{act} {}", client.id);
+                assert_eq!(redeem(node, client, unused).status, 400, "{act} {}", client.id);
+                assert_eq!(refresh(node, client, tokens.refresh()).status, 400, "{act} {}", client.id);
+            }
+        }
+    }
+}
+
+#[test]
+fn s_24_of_fifty_uses_of_a_code_at_three_nodes_one_succeeds() {
+    let _alone = Alone::on_this_machine();
+    let (cluster, [client, _]) = house();
+    let code = alice(&cluster).goes_through(&AuthorizationRequest::of(&client)).code().to_owned();
+    let answers: Vec<Answer> = thread::scope(|scope| {
+        let (cluster, client, code) = (&cluster, &client, &code);
+        let uses: Vec<_> = (0..50)
+            .map(|number| scope.spawn(move || redeem(&cluster.nodes()[number % 3], client, code)))
+            .collect();
+        uses.into_iter().map(|one| one.join().expect("an answer")).collect()
+    });
+    let mut good = Vec::new();
+    for answer in answers {
+        match answer.status {
+            200 => good.push(answer),
+            _ => drop(answer.expect_error(400, "invalid_grant")),
+        }
+    }
+    assert_eq!(good.len(), 1);
+    let tokens = Tokens::of(good.remove(0));
+    for node in cluster.nodes() {
+        assert_eq!(says(&cluster, node, &client, &tokens.access), [true; 3]);
+    }
+}
