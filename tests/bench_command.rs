@@ -36,7 +36,9 @@ fn a_smoke_run_measures_every_path_and_every_sweep() {
         "verify-valid",
         "verify-revoked",
         "verify-unknown",
+        "forward-auth",
         "introspect",
+        "introspect-batch",
         "client-credentials",
         "refresh",
         "revoke",
@@ -124,7 +126,7 @@ fn a_server_that_runs_already_is_measured() {
         ["--duration-ms", "50", "--repeats", "1", "--connections", "2", "--json", "--target-pid", &pid];
     let report = installation.run(&[&target[..], &tiny].concat()).exits(0).json();
     let paths = report["paths"].as_array().unwrap();
-    assert_eq!(paths.len(), 6, "without a person there is no refresh and no password: {report:#}");
+    assert_eq!(paths.len(), 8, "without a person there is no refresh and no password: {report:#}");
     for path in paths {
         assert!(is_positive(&path["server"]["cpu_us_per_request"]), "{report:#}");
     }

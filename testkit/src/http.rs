@@ -28,12 +28,13 @@ const DEADLINE: Duration = Duration::from_secs(60);
 pub struct Http {
     address: SocketAddr,
     from: Option<IpAddr>,
+    host: Option<String>,
     tls: Option<Arc<ClientConfig>>,
 }
 
 impl Http {
     pub(crate) fn new(address: SocketAddr, tls: Option<Arc<ClientConfig>>) -> Self {
-        Self { address, from: None, tls }
+        Self { address, from: None, host: None, tls }
     }
 
     /// Talks to whatever answers there, e.g. an application that uses the server.
@@ -56,7 +57,7 @@ impl Http {
         let request = http::Request::builder()
             .method(method)
             .uri(path)
-            .header("host", self.address.to_string())
+            .header("host", self.host.clone().unwrap_or_else(|| self.address.to_string()))
             .body(Bytes::new())
             .expect("a test sends a well-formed request target");
         Request { http: self.clone(), request }
@@ -71,6 +72,11 @@ impl Http {
     /// The same, but coming from another address of this machine (127.0.0.0/8 are all its own).
     pub fn from(&self, address: impl Into<IpAddr>) -> Self {
         Self { from: Some(address.into()), ..self.clone() }
+    }
+
+    /// The same, but asking for another host.
+    pub fn at_host(&self, host: &str) -> Self {
+        Self { host: Some(host.to_owned()), ..self.clone() }
     }
 
     /// Where the server listens.

@@ -17,7 +17,7 @@ const fn endpoint(method: &'static str, path: &'static str) -> Endpoint {
 }
 
 /// All of them.
-pub(crate) const ENDPOINTS: [Endpoint; 31] = [
+pub(crate) const ENDPOINTS: [Endpoint; 36] = [
     endpoint("POST", "/api/v1/oauth/token"),
     endpoint("GET", "/api/v1/oauth/verify_token"),
     endpoint("POST", "/api/v1/oauth/revoke_token"),
@@ -31,11 +31,16 @@ pub(crate) const ENDPOINTS: [Endpoint; 31] = [
     endpoint("POST", "/oauth2/token"),
     endpoint("POST", "/oauth2/revoke"),
     endpoint("POST", "/oauth2/introspect"),
+    endpoint("POST", "/oauth2/introspect/batch"),
     endpoint("GET", "/oauth2/userinfo"),
     endpoint("POST", "/oauth2/userinfo"),
     endpoint("GET", "/oauth2/logout"),
     endpoint("POST", "/oauth2/logout"),
     endpoint("GET", "/oauth2/jwks"),
+    endpoint("GET", "/forward-auth"),
+    endpoint("GET", "/forward-auth/for/scope=read/x"),
+    endpoint("GET", "/.well-known/oauth-protected-resource"),
+    endpoint("GET", "/.well-known/oauth-protected-resource/x"),
     endpoint("GET", METADATA),
     endpoint("GET", "/.well-known/openid-configuration"),
     endpoint("POST", "/sign-in"),
@@ -51,8 +56,8 @@ pub(crate) const ENDPOINTS: [Endpoint; 31] = [
     endpoint("GET", "/readyz"),
 ];
 
-/// Those that no feature has: pages beside the authorization endpoints, and probes.
-const OUTSIDE_THE_FEATURES: [(&str, &str); 11] = [
+/// Those that no feature has: longer paths of one, pages beside the authorization endpoints, and probes.
+const OUTSIDE_THE_FEATURES: [(&str, &str); 13] = [
     ("/sign-in", "POST"),
     ("/continue", "GET"),
     ("/consent", "POST"),
@@ -62,6 +67,8 @@ const OUTSIDE_THE_FEATURES: [(&str, &str); 11] = [
     ("/sessions/end-all", "POST"),
     ("/sign-out", "POST"),
     ("/pages/x/style.css", "GET"),
+    ("/forward-auth/for/scope=read/x", "GET"),
+    ("/.well-known/oauth-protected-resource/x", "GET"),
     ("/healthz", "GET"),
     ("/readyz", "GET"),
 ];
@@ -69,7 +76,7 @@ const OUTSIDE_THE_FEATURES: [(&str, &str); 11] = [
 #[test]
 fn every_endpoint_of_the_server_is_in_the_list() {
     let name = |method: &Method| match method {
-        Method::Get => "GET",
+        Method::Get | Method::Any => "GET",
         Method::Post => "POST",
     };
     let served = FEATURES

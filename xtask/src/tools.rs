@@ -24,7 +24,7 @@ impl Tool {
 }
 
 /// What the tests run.
-pub(crate) const FOR_TESTS: [Tool; 7] = [
+pub(crate) const FOR_TESTS: [Tool; 8] = [
     Tool {
         program: "curl",
         probe: &["--version"],
@@ -54,6 +54,12 @@ pub(crate) const FOR_TESTS: [Tool; 7] = [
         probe: &["--version"],
         debian_package: "chromium-driver",
         needed_for: "people who sign in with a browser",
+    },
+    Tool {
+        program: "nginx",
+        probe: &["-v"],
+        debian_package: "nginx",
+        needed_for: "a gateway that asks /forward-auth",
     },
     Tool {
         program: "npm",

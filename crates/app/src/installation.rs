@@ -154,7 +154,11 @@ pub(crate) fn lease(settings: &Settings) -> LeaseOptions {
 
 /// What the settings say of the pages.
 pub(crate) fn page_settings(settings: &Settings) -> PageSettings {
-    PageSettings { display_name: settings.display_name.clone(), templates: settings.templates.clone() }
+    PageSettings {
+        display_name: settings.display_name.clone(),
+        templates: settings.templates.clone(),
+        gateway_hosts: settings.forward_auth_hosts.clone(),
+    }
 }
 
 /// When signing keys change.

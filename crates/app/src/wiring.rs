@@ -134,6 +134,7 @@ fn engine(
         refresh_grace_secs: settings.refresh_grace_secs,
         code_lifetime_secs: settings.code_lifetime_secs,
         key_set_max_age_secs: settings.jwks_max_age_secs,
+        protected_resources: settings.protected_resources.clone(),
     };
     let audit = Arc::clone(audit);
     Ok(Engine::new(Arc::clone(replica), Arc::clone(store), audit, settings))

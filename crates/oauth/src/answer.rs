@@ -1,6 +1,7 @@
 //! What the engine answers when it does not refuse. Success is built from proof, never a default.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use obol_keys::Jwk;
 use obol_replica::Revoked;
@@ -19,6 +20,8 @@ pub enum Answer<'a> {
     Revocation(RevocationDone),
     /// RFC 7662 §2.2.
     Introspection(Introspection<'a>),
+    /// RFC 7662 §2.2, many times: the body as it is written.
+    Introspections(Vec<u8>),
     /// `verify_token/`.
     Verification(Verification<'a>),
     /// OpenID Connect Core §5.3.2.
@@ -134,6 +137,15 @@ pub enum About<'a> {
     Person(SubjectId),
     /// By the name under which the bearer appears.
     Named(Cow<'a, str>),
+}
+
+impl fmt::Display for About<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Person(id) => id.fmt(f),
+            Self::Named(name) => f.write_str(name),
+        }
+    }
 }
 
 impl Serialize for About<'_> {

@@ -79,6 +79,15 @@ impl ClientAuthentication {
         self.check(&presented, memory, &request.arrival).map_err(|error| error.challenged(challenge))
     }
 
+    /// Whether the header shows a secret that the server has made, of a client that is enabled: one that no guess can
+    /// be, so that nothing is counted.
+    pub(crate) fn is_shown_in_header(&self, authorization: &Authorization<'_>, memory: &Memory) -> bool {
+        let Authorization::Basic(basic) = authorization else { return false };
+        let secret = basic.client_secret();
+        let client = memory.client(basic.client_id());
+        has_generated_form(secret) && is_authentic(client.as_deref(), Some(secret), &self.decoy).is_ok()
+    }
+
     fn check(
         &self,
         presented: &Presented<'_>,

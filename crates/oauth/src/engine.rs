@@ -23,7 +23,7 @@ use crate::features::{
 };
 use crate::{
     Answer, Arrival, Authorization, Authorized, Authorizing, Challenge, ErrorCode, Issuer, OAuthError,
-    Params, Request, RequestId, SignOutAsked, SignedIn, Surface, Verification,
+    Params, ProtectedResource, Request, RequestId, SignOutAsked, SignedIn, Surface, Verification,
 };
 
 /// Settings of the protocol.
@@ -37,6 +37,8 @@ pub struct Settings {
     pub code_lifetime_secs: u32,
     /// For how long the key set may be kept by who has asked for it, in seconds.
     pub key_set_max_age_secs: u32,
+    /// The resources whose metadata is told (RFC 9728).
+    pub protected_resources: Vec<ProtectedResource>,
 }
 
 /// The protocol engine of one node.
@@ -173,10 +175,9 @@ impl Engine {
             Steps::Document(document) => Ok(Answer::Document(document(self))),
             Steps::Asked(handle) => self.asking_call(request).and_then(|call| handle(&call, scratch)),
             Steps::Borne(handle) => return Begun::Borne(*handle),
-            Steps::Page(_) => Err(OAuthError::new(
-                ErrorCode::ServerError,
-                "This endpoint is for browsers: the pages answer it.",
-            )),
+            Steps::Page(_) | Steps::Gateway | Steps::Resource => {
+                Err(OAuthError::new(ErrorCode::ServerError, "This endpoint is answered by the door."))
+            }
             Steps::Authenticated { client, only_tells, part } => match part(request) {
                 Part::Waiting(handle) => return Begun::Waiting(*client, handle),
                 Part::AtOnce(handle) => match only_tells {
@@ -272,6 +273,13 @@ impl Engine {
     /// 503 without a lease.
     pub fn position(&self) -> Result<Position, OAuthError> {
         Ok(self.replica.vouch()?.position())
+    }
+
+    /// Whether a request with this header comes from a client with a secret that the server has made: known before the
+    /// body is read, and the request is authenticated all the same when it is there.
+    pub fn shows_generated_secret(&self, authorization: &Authorization<'_>) -> bool {
+        let vouched = self.replica.vouch_or_stale();
+        vouched.is_ok_and(|vouched| self.clients.is_shown_in_header(authorization, vouched.memory()))
     }
 
     /// The base of every URL that is printed.

@@ -35,6 +35,8 @@ pub use browser::{
 pub use engine::{Engine, Outcome, PasswordNeeded, Person, PersonRefused, Settings};
 pub use error::{Challenge, ErrorCode, OAuthError, Wire};
 pub use features::authorization::RedirectUriError;
+pub use features::forward_auth::{Admitted, Needed};
+pub use features::protected_resource::{ProtectedResource, ProtectedResourceError};
 pub use features::{Endpoint, FEATURES, Feature, Grant, Method, PageKind, grant_types};
 pub use params::{MalformedParams, Params};
 pub use request::{Arrival, Issuer, IssuerError, Request, RequestId, Surface};

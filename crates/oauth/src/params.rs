@@ -8,7 +8,8 @@ use std::fmt;
 
 use memchr::{memchr, memchr2};
 use percent_encoding::percent_decode;
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::{ErrorCode, OAuthError};
@@ -19,7 +20,9 @@ pub struct Params<'a>(Vec<(Cow<'a, str>, Value<'a>)>);
 
 enum Value<'a> {
     Text(Cow<'a, str>),
-    /// A JSON list, object: never a parameter of ours.
+    /// A JSON list of texts, as far as [`Params::MOST_TEXTS`] and one more.
+    Texts(Vec<Cow<'a, str>>),
+    /// Another JSON list, or an object: never a parameter of ours.
     Structured,
 }
 
@@ -44,6 +47,9 @@ impl<'a> Params<'a> {
     /// The most parameters in one request.
     pub const MAX_COUNT: usize = 100;
 
+    /// The most texts in one JSON list.
+    pub const MOST_TEXTS: usize = 1_000;
+
     /// Reads `application/x-www-form-urlencoded`: a body or a query string.
     ///
     /// # Errors
@@ -66,11 +72,11 @@ impl<'a> Params<'a> {
     ///
     /// # Errors
     /// [`MalformedParams`]
-    pub fn from_json(bytes: &[u8]) -> Result<Self, MalformedParams> {
+    pub fn from_json(bytes: &'a [u8]) -> Result<Self, MalformedParams> {
         let Object(pairs) = serde_json::from_slice(bytes).map_err(|_| MalformedParams::Json)?;
         let mut params = Self::default();
         for (name, value) in pairs {
-            params.insert(name.into(), value)?;
+            params.insert(name.0, value)?;
         }
         Ok(params)
     }
@@ -84,7 +90,7 @@ impl<'a> Params<'a> {
             None => Ok(None),
             Some((_, Value::Text(text))) if text.is_empty() => Ok(None),
             Some((_, Value::Text(text))) => Ok(Some(text)),
-            Some((_, Value::Structured)) => Err(OAuthError::new(
+            Some((_, Value::Texts(_) | Value::Structured)) => Err(OAuthError::new(
                 ErrorCode::InvalidRequest,
                 format!("The parameter `{name}` must be a text."),
             )),
@@ -99,6 +105,30 @@ impl<'a> Params<'a> {
         self.optional(name)?.ok_or_else(|| {
             OAuthError::new(ErrorCode::InvalidRequest, format!("The parameter `{name}` is missing; send it."))
         })
+    }
+
+    /// The names of all parameters.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| &**name)
+    }
+
+    /// The texts of the JSON list of this name.
+    ///
+    /// # Errors
+    /// `invalid_request` naming the parameter when it is absent, not a list of texts, or longer than
+    /// [`Self::MOST_TEXTS`].
+    pub fn required_texts(&self, name: &str) -> Result<&[Cow<'a, str>], OAuthError> {
+        let wrong = |what: String| Err(OAuthError::new(ErrorCode::InvalidRequest, what));
+        match self.0.iter().find(|(candidate, _)| candidate == name) {
+            None => wrong(format!("The parameter `{name}` is missing; send it.")),
+            Some((_, Value::Texts(texts))) if texts.len() > Self::MOST_TEXTS => {
+                wrong(format!("The parameter `{name}` holds at most {} texts.", Self::MOST_TEXTS))
+            }
+            Some((_, Value::Texts(texts))) => Ok(texts),
+            Some((_, Value::Text(_) | Value::Structured)) => {
+                wrong(format!("The parameter `{name}` must be a list of texts."))
+            }
+        }
     }
 
     fn insert(&mut self, name: Cow<'a, str>, value: Value<'a>) -> Result<(), MalformedParams> {
@@ -116,8 +146,15 @@ impl<'a> Params<'a> {
 impl Drop for Params<'_> {
     fn drop(&mut self) {
         for (_, value) in &mut self.0 {
-            if let Value::Text(Cow::Owned(text)) = value {
-                text.zeroize();
+            let texts = match value {
+                Value::Text(text) => std::slice::from_mut(text),
+                Value::Texts(texts) => texts,
+                Value::Structured => continue,
+            };
+            for text in texts {
+                if let Cow::Owned(text) = text {
+                    text.zeroize();
+                }
             }
         }
     }
@@ -155,24 +192,29 @@ pub(crate) fn decode_form(encoded: &[u8]) -> Result<Cow<'_, str>, MalformedParam
     Ok(Cow::Owned(decoded.into_owned()))
 }
 
-struct Object(Vec<(String, Value<'static>)>);
+struct Object<'a>(Vec<(Text<'a>, Value<'a>)>);
 
-impl<'de> Deserialize<'de> for Object {
+impl<'de> Deserialize<'de> for Object<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(ObjectVisitor)
     }
 }
 
+/// A text, where it lies if it needs no decoding.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
 struct ObjectVisitor;
 
 impl<'de> Visitor<'de> for ObjectVisitor {
-    type Value = Object;
+    type Value = Object<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut pairs = Vec::new();
         while let Some(pair) = map.next_entry()? {
             pairs.push(pair);
@@ -185,7 +227,7 @@ impl<'de> Visitor<'de> for ObjectVisitor {
     }
 }
 
-impl<'de> Deserialize<'de> for Value<'static> {
+impl<'de> Deserialize<'de> for Value<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(ValueVisitor)
     }
@@ -194,10 +236,14 @@ impl<'de> Deserialize<'de> for Value<'static> {
 struct ValueVisitor;
 
 impl<'de> Visitor<'de> for ValueVisitor {
-    type Value = Value<'static>;
+    type Value = Value<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Value::Text(text.into()))
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
@@ -229,13 +275,21 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let (mut texts, mut structured) = (Vec::new(), false);
         // Read as values, not skipped: so depth is limited and texts are UTF-8 in what is ignored, too.
-        while list.next_element::<Value>()?.is_some() {}
-        Ok(Value::Structured)
+        while let Some(element) = list.next_element::<Value>()? {
+            match element {
+                // What is one too many shows that there are; the rest would only cost memory.
+                Value::Text(text) if texts.len() <= Params::MOST_TEXTS => texts.push(text),
+                Value::Text(_) => {}
+                Value::Texts(_) | Value::Structured => structured = true,
+            }
+        }
+        Ok(if structured { Value::Structured } else { Value::Texts(texts) })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        while map.next_entry::<String, Value>()?.is_some() {}
+        while map.next_entry::<Text, Value>()?.is_some() {}
         Ok(Value::Structured)
     }
 }
@@ -305,6 +359,28 @@ mod tests {
             assert_eq!(params.optional(name).unwrap_err().code(), ErrorCode::InvalidRequest);
         }
         assert!(params.optional("unknown").unwrap().is_none(), "unknown structures are ignored");
+    }
+
+    #[test]
+    fn a_list_of_texts_is_one_parameter() {
+        let params = json(r#"{"l":["a","b\u00e4",3],"e":[],"n":[["a"]],"t":"a"}"#).unwrap();
+        assert_eq!(params.required_texts("l").unwrap(), ["a", "bä", "3"]);
+        assert!(params.required_texts("e").unwrap().is_empty());
+        for name in ["n", "t", "unknown"] {
+            let error = params.required_texts(name).unwrap_err();
+            assert_eq!(error.code(), ErrorCode::InvalidRequest, "{name}");
+        }
+        assert_eq!(params.optional("l").unwrap_err().code(), ErrorCode::InvalidRequest);
+    }
+
+    #[test]
+    fn a_list_holds_at_most_a_thousand_texts() {
+        let list = |count: usize| format!(r#"{{"l":[{}]}}"#, vec!["\"x\""; count].join(","));
+        assert_eq!(json(&list(1_000)).unwrap().required_texts("l").unwrap().len(), 1_000);
+        for count in [1_001, 20_000] {
+            let error = json(&list(count)).unwrap().required_texts("l").unwrap_err();
+            assert!(error.sentence().contains("at most 1000"), "{error:?}");
+        }
     }
 
     #[test]

@@ -4,10 +4,10 @@ mod rooms;
 
 use std::time::Duration;
 
-use obol_oauth::{Answer, ErrorCode, Introspection, Outcome};
+use obol_oauth::{Answer, ErrorCode, Introspection, Needed, Outcome};
 use obol_replica::{LeaseOptions, OnStale};
 use obol_token::{Position, Scratch};
-use rooms::{GATEWAY_SECRET, INTROSPECT, LOOPBACK, REVOKE, Rooms, TOKEN, VERIFY};
+use rooms::{BATCH, GATEWAY_SECRET, INTROSPECT, LOOPBACK, REVOKE, Rooms, TOKEN, VERIFY};
 
 const LEASE_SECS: i64 = 10;
 const MAX_AGE_SECS: i64 = 30;
@@ -50,6 +50,16 @@ impl Stale {
         long
     }
 
+    async fn batch(&self, tokens: &str) -> Result<String, ErrorCode> {
+        let credentials = format!(r#""client_id":"gateway","client_secret":"{GATEWAY_SECRET}""#);
+        let body = format!(r#"{{{credentials},"tokens":{tokens}}}"#);
+        match self.rooms.ask(BATCH, &body, "").await {
+            Ok(Outcome::Done(Answer::Introspections(written))) => Ok(String::from_utf8(written).unwrap()),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error.code()),
+        }
+    }
+
     async fn refusal(&self, path: &str, form: &str) -> Option<ErrorCode> {
         self.rooms.ask(path, form, "").await.err().map(|error| error.code())
     }
@@ -64,6 +74,27 @@ async fn by_default_nothing_is_answered_without_a_lease() {
         assert_eq!(house.verify(token).await, Err(ErrorCode::Unavailable));
         let form = format!("client_id=gateway&client_secret={GATEWAY_SECRET}&token={token}");
         assert_eq!(house.refusal(INTROSPECT, &form).await, Some(ErrorCode::Unavailable));
+        for tokens in
+            [format!("[\"{token}\"]"), format!("[\"{token}\",\"{}\"]", house.refresh_token), "[]".into()]
+        {
+            assert_eq!(house.batch(&tokens).await, Err(ErrorCode::Unavailable), "{tokens}");
+        }
+        let admitted = house.rooms.engine.admit(token, &Needed::default(), &mut Scratch::default()).map(drop);
+        assert_eq!(admitted.map_err(|error| error.code()), Err(ErrorCode::Unavailable));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_serves_what_is_stale_does_so_in_batches_and_at_gateways_and_not_for_refresh_tokens() {
+    let house = Stale::serving().await;
+    let answer = house.batch(&format!("[\"{}\",\"{}\"]", house.good, house.revoked)).await.unwrap();
+    let active: Vec<_> = answer.split("\"active\":").skip(1).map(|rest| rest.starts_with("true")).collect();
+    assert_eq!(active, [true, false], "{answer}");
+    let with_refresh = format!("[\"{}\",\"{}\"]", house.good, house.refresh_token);
+    assert_eq!(house.batch(&with_refresh).await, Err(ErrorCode::Unavailable));
+    for (token, expected) in [(&house.good, Ok(())), (&house.revoked, Err(ErrorCode::InvalidToken))] {
+        let admitted = house.rooms.engine.admit(token, &Needed::default(), &mut Scratch::default()).map(drop);
+        assert_eq!(admitted.map_err(|error| error.code()), expected);
     }
 }
 

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use http::header::ALLOW;
+use http::header::{ALLOW, HOST};
+use http::request::Parts;
+use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Request};
 use obol_accounts::{PasswordCheck, Refused};
 use obol_oauth::{
     Answer as Answered, Endpoint, Engine, ErrorCode, OAuthError, Outcome, PasswordNeeded, Person,
-    PersonRefused, RequestId, Surface,
+    PersonRefused, ProtectedResource, RequestId, Surface,
 };
 use obol_token::Scratch;
 
@@ -18,7 +20,7 @@ use crate::routes::{Route, Routes};
 use crate::server::{
     Answer, Fields, Handler, Received, Refusal, Source, Whole, catch_panic, catch_panic_at_once,
 };
-use crate::{dialect, fast_verify, health, intake};
+use crate::{dialect, fast_verify, gateway, health, intake};
 
 /// The door as the listener sees it.
 pub struct OpenDoor(Arc<Door>);
@@ -31,7 +33,16 @@ impl Handler for OpenDoor {
     fn answer_at_once<F: Fields + ?Sized>(&self, request: &Whole<'_, F>) -> Option<Answer> {
         self.0.answer_at_once(request)
     }
+
+    fn body_limit(&self, head: &Parts) -> Option<usize> {
+        self.0.body_limit(head)
+    }
 }
+
+const FORWARDED_HOST: &str = "x-forwarded-host";
+
+/// A thousand tokens, JWTs as well. For clients that have shown a secret; others may send what everybody may.
+const LISTS_BYTES: usize = 1024 * 1024;
 
 /// Answers every request of the listener.
 pub struct Door {
@@ -58,9 +69,10 @@ impl Door {
     fn answer_at_once<F: Fields + ?Sized>(&self, request: &Whole<'_, F>) -> Option<Answer> {
         let surface = self.routes.surface_of(request.path);
         let request_id = self.request_ids.next();
-        let asked = || match fast_verify::answer(&self.engine, request) {
-            Some(answered) => Some(answered),
-            None => self.ask_at_once(request, request_id),
+        let asked = || {
+            fast_verify::answer(&self.engine, request)
+                .or_else(|| gateway::answer_at_once(&self.engine, request).map(Ok))
+                .or_else(|| self.ask_at_once(request, request_id))
         };
         let answered = catch_panic_at_once(asked, || Some(Err(panicked())))?;
         let answer = answered.unwrap_or_else(|error| self.refuse(surface, &error, request_id));
@@ -70,6 +82,16 @@ impl Door {
             "a request was answered at once"
         );
         Some(answer.to(request_id))
+    }
+
+    fn body_limit(&self, head: &Parts) -> Option<usize> {
+        let takes_lists = match self.routes.find(&head.method, head.uri.path()) {
+            Route::Endpoint(endpoint) => endpoint.takes_lists(),
+            _ => false,
+        };
+        let shown = || intake::read_authorization(&head.headers).ok();
+        (takes_lists && shown().is_some_and(|shown| self.engine.shows_generated_secret(&shown)))
+            .then_some(LISTS_BYTES)
     }
 
     fn ask_at_once<F: Fields + ?Sized>(
@@ -124,6 +146,8 @@ impl Door {
                 answered.unwrap_or_else(|error| self.refuse(surface, &error, request_id))
             }
             Route::Page(page) => self.show(page, request, request_id).await,
+            Route::Gateway => self.at_gateway(request, request_id).await,
+            Route::Resource => self.resource(&request),
             Route::Health => health::health(),
             Route::Readiness => health::readiness(&self.engine),
             Route::OtherMethod { allow } => {
@@ -161,6 +185,35 @@ impl Door {
         });
         let shown = shown.await.unwrap_or_else(|_panicked| Err(panicked()));
         shown.unwrap_or_else(|error| self.pages.failed(error, request_id))
+    }
+
+    /// In a task of its own: a session that is used ends later.
+    async fn at_gateway(self: &Arc<Self>, request: Request<Bytes>, request_id: RequestId) -> Answer {
+        let door = Arc::clone(self);
+        let asked = tokio::spawn(async move {
+            let source = source_of(&request)?;
+            let arrival = door.engine.arrival(source.client, request_id);
+            Ok(gateway::answer(&door.engine, &door.pages, &whole(&request, source), arrival).await)
+        });
+        let answered = asked.await.unwrap_or_else(|_panicked| Err(panicked()));
+        answered.unwrap_or_else(|error| self.refuse(Surface::Rfc, &error, request_id))
+    }
+
+    /// RFC 9728 §3.2. The host is asked for because resources of several may be behind one gateway; it is not printed.
+    fn resource(&self, request: &Request<Bytes>) -> Answer {
+        let proxied = source_of(request).is_ok_and(|source| source.proxied);
+        let host = request.headers().get(FORWARDED_HOST).filter(|_| proxied);
+        let host = host.or_else(|| request.headers().get(HOST)).and_then(|host| host.to_str().ok());
+        let host = host.or_else(|| request.uri().authority().map(Authority::as_str)).unwrap_or_default();
+        let path = request.uri().path();
+        let path = path.strip_prefix(ProtectedResource::WELL_KNOWN).unwrap_or_default();
+        match self.engine.resource_metadata(host, path) {
+            Some(document) => dialect::success(Surface::Rfc, &Answered::Document(document)),
+            None => {
+                let sentence = "There is no protected resource with metadata at this path.";
+                dialect::refusal(Surface::Rfc, &OAuthError::new(ErrorCode::NotFound, sentence))
+            }
+        }
     }
 
     async fn ask(

@@ -51,6 +51,8 @@ fn recognise<'a, F: Fields + ?Sized>(request: &Whole<'a, F>) -> Option<Plain<'a>
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use http::{HeaderMap, HeaderName, HeaderValue};
 
     use crate::server::Source;
@@ -68,8 +70,8 @@ mod tests {
         for (name, value) in headers.iter().map(field) {
             fields.append(name, value);
         }
-        let source =
-            Source { peer: "127.0.0.1:1".parse().unwrap(), client: "127.0.0.1".parse().unwrap(), tls: false };
+        let peer: SocketAddr = "127.0.0.1:1".parse().unwrap();
+        let source = Source { peer, client: peer.ip(), tls: false, proxied: false };
         let whole = Whole { method: &method, path, query, fields: &fields, body: b"", source };
         recognise(&whole).map(|plain| (plain.client_id.to_owned(), plain.token.to_owned()))
     }

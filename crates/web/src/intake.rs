@@ -23,6 +23,7 @@ pub(crate) fn read<'a, F: Fields + ?Sized>(
     let body = match *request.method {
         // Every real client of verify sends a content type with no body.
         Method::GET => Params::default(),
+        _ if endpoint.takes_lists() => read_lists(request.fields, request.body)?,
         _ => read_body(endpoint.surface, request.fields, request.body)?,
     };
     Ok(obol_oauth::Request {
@@ -62,7 +63,20 @@ pub(crate) fn read_body<'a, F: Fields + ?Sized>(
     }
 }
 
-fn read_authorization<F: Fields + ?Sized>(fields: &F) -> Result<Authorization<'_>, OAuthError> {
+/// The body of an endpoint that takes lists, which no form can hold.
+fn read_lists<'a, F: Fields + ?Sized>(fields: &F, body: &'a [u8]) -> Result<Params<'a>, OAuthError> {
+    let content_type = single(fields, &CONTENT_TYPE)?.unwrap_or_default();
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    match media_type.eq_ignore_ascii_case("application/json") {
+        true => Params::from_json(body).map_err(malformed),
+        false => Err(OAuthError::new(
+            ErrorCode::UnsupportedMediaType,
+            "Send the parameters as a JSON object, as `application/json`.",
+        )),
+    }
+}
+
+pub(crate) fn read_authorization<F: Fields + ?Sized>(fields: &F) -> Result<Authorization<'_>, OAuthError> {
     Ok(single(fields, &AUTHORIZATION)?.map_or(Authorization::None, Authorization::parse))
 }
 

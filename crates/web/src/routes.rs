@@ -3,14 +3,19 @@
 use std::collections::HashMap;
 
 use http::Method;
-use obol_oauth::{Endpoint, FEATURES, Issuer, PageKind, Surface};
+use obol_oauth::{Endpoint, FEATURES, Issuer, PageKind, ProtectedResource, Surface};
 
+use crate::gateway;
 use crate::pages::Page;
 
 /// What is found for a path and a method.
 pub(crate) enum Route {
     /// An endpoint of a feature.
     Endpoint(&'static Endpoint),
+    /// A gateway's question, by any method.
+    Gateway,
+    /// The document of a protected resource, with what follows the well-known path.
+    Resource,
     /// A page for people, or what belongs to one.
     Page(Page),
     /// The process lives.
@@ -31,6 +36,8 @@ impl Route {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Endpoint(endpoint) => endpoint.path,
+            Self::Gateway => "/forward-auth",
+            Self::Resource => ProtectedResource::WELL_KNOWN,
             Self::Page(page) => page.name(),
             Self::Health => "/healthz",
             Self::Readiness => "/readyz",
@@ -71,10 +78,12 @@ impl Routes {
         let path = below(&self.base, path);
         let path = path.strip_suffix('/').unwrap_or(path);
         let (route, takes, allow) = match self.endpoints.get(path) {
+            Some(endpoint) if endpoint.is_gateway() => return Route::Gateway,
             Some(endpoint) => {
                 let route = match endpoint.page() {
                     Some(PageKind::Authorize) => Route::Page(Page::Authorize(endpoint.surface)),
                     Some(PageKind::SignOut) => Route::Page(Page::LogOut),
+                    None if endpoint.is_resource() => Route::Resource,
                     None => Route::Endpoint(endpoint),
                 };
                 match endpoint.methods {
@@ -86,6 +95,8 @@ impl Routes {
             // Probes like HEAD.
             None if path == "/healthz" => (Route::Health, &[Method::GET, Method::HEAD][..], "GET, HEAD"),
             None if path == "/readyz" => (Route::Readiness, &[Method::GET, Method::HEAD][..], "GET, HEAD"),
+            None if gateway::is_prefixed(path) => return Route::Gateway,
+            None if is_resource(path) => (Route::Resource, &[Method::GET][..], "GET"),
             None => match Page::find(path) {
                 Some(page) if page.only_shows() => (Route::Page(page), &[Method::GET][..], "GET"),
                 Some(page) => (Route::Page(page), &[Method::GET, Method::POST][..], "GET, POST"),
@@ -102,6 +113,12 @@ impl Routes {
 /// What follows the path of the issuer, where a path begins with it.
 pub(crate) fn below<'a>(base: &str, path: &'a str) -> &'a str {
     path.strip_prefix(base).filter(|rest| rest.starts_with('/')).unwrap_or(path)
+}
+
+/// RFC 9728 §3.1: the path of the resource follows the well-known path.
+fn is_resource(path: &str) -> bool {
+    path.strip_prefix(ProtectedResource::WELL_KNOWN)
+        .is_some_and(|rest| rest.len() > 1 && rest.starts_with('/'))
 }
 
 /// The dialect in which a path is answered, also when nothing is there.
@@ -144,7 +161,7 @@ mod tests {
                 assert_eq!(found.name(), endpoint.path, "{path}");
                 assert_eq!(matches!(found, Route::Page(_)), endpoint.page().is_some(), "{path}");
                 let other = routes.find(&Method::DELETE, &path);
-                assert!(matches!(other, Route::OtherMethod { .. }), "{path}");
+                assert_eq!(matches!(other, Route::OtherMethod { .. }), !endpoint.is_gateway(), "{path}");
                 assert_eq!(surface_of(&path), endpoint.surface, "{path}");
             }
             let doubled = routes.find(&method_of(endpoint), &format!("{}//", endpoint.path));

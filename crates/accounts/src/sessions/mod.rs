@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use obol_keys::SessionSecret;
 use obol_store::{Appended, BeginSessionOutcome, Deny, NewSession, Session, Store, StoreError};
-use obol_token::{Position, SessionId, SubjectId, Timestamp};
+use obol_token::{Position, SecretHash, SessionId, SubjectId, Timestamp};
 
 pub use self::limits::SessionLimits;
 
@@ -108,7 +108,19 @@ impl SessionDesk {
     /// # Errors
     /// [`StoreError`]
     pub async fn find(&self, secret: &SessionSecret, now: Timestamp) -> Result<Option<Session>, StoreError> {
-        let found = self.store.find_session(secret.hash(), now).await?;
+        self.find_by_hash(secret.hash(), now).await
+    }
+
+    /// As [`Self::find`], for who kept the hash of the secret.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn find_by_hash(
+        &self,
+        secret: SecretHash,
+        now: Timestamp,
+    ) -> Result<Option<Session>, StoreError> {
+        let found = self.store.find_session(secret, now).await?;
         if let Some(session) = &found
             && let Some(idle_ends_at) = self.limits.moved_on(session, now)
         {

@@ -202,6 +202,31 @@ pub(crate) const SETTINGS: &[Setting] = &[
         get: |settings| list_value(settings.behind_proxy.iter().map(ToString::to_string).collect()),
     },
     Setting {
+        key: "forward_auth_hosts",
+        value_name: "HOST",
+        about: "Hosts of applications behind a gateway, with their ports, to which a person may be sent back after signing \
+                in: /forward-auth sends browsers to sign in that ask for one of these, and only if one of behind_proxy \
+                says so. May be named several times. Not set: browsers are answered 401 there, as all others.",
+        example: "[\"app.example.org\"]",
+        shape: Shape::List,
+        reach: Reach::Server,
+        set: |settings, texts| parse::hosts(texts).map(|hosts| settings.forward_auth_hosts = hosts),
+        get: |settings| list_value(settings.forward_auth_hosts.clone()),
+    },
+    Setting {
+        key: "protected_resources",
+        value_name: "URL",
+        about: "URLs of the APIs behind a gateway, as clients name them in `resource`: for each there is metadata below \
+                /.well-known/oauth-protected-resource (RFC 9728). May be named several times. Not set: there is none.",
+        example: "[\"https://api.example.org\"]",
+        shape: Shape::List,
+        reach: Reach::Server,
+        set: |settings, texts| {
+            parse::resources(texts).map(|resources| settings.protected_resources = resources)
+        },
+        get: |settings| list_value(settings.protected_resources.iter().map(ToString::to_string).collect()),
+    },
+    Setting {
         key: "max_connections",
         value_name: "COUNT",
         about: "Most connections that are open at once; one more is closed at once. Lowered by itself when the \
@@ -376,7 +401,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         key: "on_stale",
         value_name: "POLICY",
-        about: "What the server does with verify and introspection of access tokens when it cannot read the change log \
+        about: "What the server does with verify, forward-auth and introspection of access tokens when it cannot read the change log \
                 and its lease is over: refuse (503), or serve, which answers from what it last knew and so accepts \
                 what was revoked meanwhile. It issues and revokes nothing then. The same for all nodes.",
         example: "",

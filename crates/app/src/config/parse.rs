@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use ipnet::IpNet;
-use obol_oauth::Issuer;
+use obol_oauth::{Issuer, ProtectedResource};
 
 use super::database_url::DatabaseUrl;
 
@@ -65,6 +65,32 @@ pub(super) fn networks(texts: &[String]) -> Result<Vec<IpNet>, String> {
         }
     };
     texts.iter().map(network).collect()
+}
+
+/// Hosts, each with its port if it is not that of the scheme.
+pub(super) fn hosts(texts: &[String]) -> Result<Vec<String>, String> {
+    let host = |text: &String| {
+        let text = text.trim().to_ascii_lowercase();
+        let (name, port) = text.rsplit_once(':').map_or((&*text, None), |(name, port)| (name, Some(port)));
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        let named = !name.is_empty() && name.bytes().all(plain);
+        match named && port.is_none_or(|port| port.parse::<u16>().is_ok()) {
+            true => Ok(text),
+            false => {
+                Err(format!("{text:?} is not a host: write it like app.example.org or app.example.org:8443"))
+            }
+        }
+    };
+    texts.iter().map(host).collect()
+}
+
+/// Identifiers of protected resources (RFC 9728 §1.2).
+pub(super) fn resources(texts: &[String]) -> Result<Vec<ProtectedResource>, String> {
+    let resource = |text: &String| {
+        let read = text.trim().parse::<ProtectedResource>();
+        read.map_err(|error| format!("{text:?}: {error}; write it like https://api.example.org/orders"))
+    };
+    texts.iter().map(resource).collect()
 }
 
 /// A whole number from `least` to `most`.
@@ -134,6 +160,25 @@ mod tests {
         for wrong in ["0.0.0.0/0", "::/0", "10.0.0.0/33", "proxy.example.org", ""] {
             assert!(networks(&[wrong]).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_host_is_a_name_with_or_without_a_port() {
+        let hosts = |text: &str| super::hosts(&texts(text));
+        assert_eq!(hosts(" App.example.org:8443").unwrap(), ["app.example.org:8443"]);
+        assert!(hosts("localhost").is_ok() && hosts("192.0.2.7:80").is_ok());
+        for wrong in
+            ["", "https://app.example.org", "app.example.org/", "*.example.org", "a:b", "a:70000", ":1"]
+        {
+            assert!(hosts(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_protected_resource_is_refused_with_a_right_form() {
+        assert!(resources(&texts("https://api.example.org/orders")).is_ok());
+        let wrong = resources(&texts("http://api.example.org")).unwrap_err();
+        assert!(wrong.ends_with("write it like https://api.example.org/orders"), "{wrong}");
     }
 
     #[test]

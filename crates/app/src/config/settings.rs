@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 use obol_accounts::SessionLimits;
-use obol_oauth::Issuer;
+use obol_oauth::{Issuer, ProtectedResource};
 
 use super::database_url::DatabaseUrl;
 
@@ -37,6 +37,10 @@ pub(crate) struct Settings {
     pub(crate) tls_self_signed: bool,
     /// The proxies that end TLS before this server.
     pub(crate) behind_proxy: Vec<IpNet>,
+    /// Hosts of applications behind gateways, to which sign-in may lead back.
+    pub(crate) forward_auth_hosts: Vec<String>,
+    /// The resources whose metadata is told.
+    pub(crate) protected_resources: Vec<ProtectedResource>,
     /// The most connections at once.
     pub(crate) max_connections: u32,
     /// The least important level that is logged.
@@ -90,6 +94,8 @@ impl Default for Settings {
             tls_key: None,
             tls_self_signed: false,
             behind_proxy: Vec::new(),
+            forward_auth_hosts: Vec::new(),
+            protected_resources: Vec::new(),
             max_connections: 16_384,
             log_level: LogLevel::Info,
             log_format: LogFormat::Auto,

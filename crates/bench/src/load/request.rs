@@ -97,6 +97,12 @@ impl Request {
         Self { method: Method::POST, target: target.to_owned(), headers: vec![form], body }
     }
 
+    /// A POST of a JSON body.
+    pub(crate) fn post_json(target: &str, body: String) -> Self {
+        let json = ("content-type", "application/json".to_owned());
+        Self { method: Method::POST, target: target.to_owned(), headers: vec![json], body }
+    }
+
     /// With this access token.
     pub(crate) fn bearer(self, token: &str) -> Self {
         self.header("authorization", format!("Bearer {token}"))

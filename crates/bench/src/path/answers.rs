@@ -109,6 +109,37 @@ pub(crate) fn active(client_id: &str) -> Right {
     })
 }
 
+/// 200 of introspection for so many tokens that are all active.
+pub(crate) fn all_active(client_id: &str, count: usize) -> Right {
+    #[derive(Deserialize)]
+    struct Results<'a> {
+        #[serde(borrow)]
+        results: Vec<Active<'a>>,
+    }
+    #[derive(Deserialize)]
+    struct Active<'a> {
+        active: bool,
+        client_id: Option<&'a str>,
+    }
+    let expected = client_id.to_owned();
+    Right::new("introspection of a batch", 200, move |body| {
+        let said: Results<'_> = read(body)?;
+        let right = |it: &Active<'_>| it.active && it.client_id == Some(&expected);
+        match said.results.len() == count && said.results.iter().all(right) {
+            true => Ok(()),
+            false => Err("it does not say of each token that it is active and whose".to_owned()),
+        }
+    })
+}
+
+/// 200 of `/forward-auth`, which has no body. Who it is stands in the head, which the tests look at.
+pub(crate) fn let_through() -> Right {
+    Right::new("a gateway's question", 200, |body| match body {
+        [] => Ok(()),
+        _ => Err("it has a body".to_owned()),
+    })
+}
+
 fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
     serde_json::from_slice(body).map_err(|error| format!("its content is not what it should be ({error})"))
 }
@@ -132,6 +163,10 @@ mod tests {
         is_right_until_changed(revoked(), r#"{"status":"success"}"#, &[("success", "error")]);
         let body = r#"{"active":true,"client_id":"c"}"#;
         is_right_until_changed(active("c"), body, &[("true", "false"), ("\"c\"", "\"d\"")]);
+        let body = r#"{"results":[{"active":true,"client_id":"c"}]}"#;
+        let broken = [("true", "false"), ("\"c\"", "\"d\""), ("[{", "[{\"active\":true},{")];
+        is_right_until_changed(all_active("c", 1), body, &broken);
+        assert!((let_through().check)(b"").is_ok() && (let_through().check)(b"{}").is_err());
     }
 
     fn is_right_until_changed(right: Right, body: &str, changes: &[(&str, &str)]) {

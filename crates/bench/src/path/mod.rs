@@ -1,6 +1,7 @@
 //! The hot paths: what is asked on each, and what its right answer is.
 
 mod answers;
+mod forward_auth;
 mod introspection;
 mod revocation;
 mod token;
@@ -18,6 +19,7 @@ use crate::target::Target;
 use crate::{BenchError, Credentials};
 
 pub(crate) use answers::refused;
+pub(crate) use introspection::TOKENS_IN_BATCH;
 pub(crate) use tokens::{person_tokens, service_tokens};
 pub(crate) use verification::{of_tokens, verify};
 
@@ -30,8 +32,12 @@ pub enum HotPath {
     VerifyRevoked,
     /// `verify_token/` with tokens that nobody issued.
     VerifyUnknown,
+    /// `/forward-auth` with tokens that stand and have the scope that is needed.
+    ForwardAuth,
     /// `/oauth2/introspect` with client authentication (RFC 7662).
     Introspect,
+    /// `/oauth2/introspect/batch` with 100 tokens in each request.
+    IntrospectBatch,
     /// `/oauth2/token` by client credentials (RFC 6749 §4.4).
     ClientCredentials,
     /// `/oauth2/token` by refresh token (RFC 6749 §6), each connection rotating its own.
@@ -44,11 +50,13 @@ pub enum HotPath {
 
 impl HotPath {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::VerifyValid,
         Self::VerifyRevoked,
         Self::VerifyUnknown,
+        Self::ForwardAuth,
         Self::Introspect,
+        Self::IntrospectBatch,
         Self::ClientCredentials,
         Self::Refresh,
         Self::Revoke,
@@ -61,7 +69,9 @@ impl HotPath {
             Self::VerifyValid => "verify-valid",
             Self::VerifyRevoked => "verify-revoked",
             Self::VerifyUnknown => "verify-unknown",
+            Self::ForwardAuth => "forward-auth",
             Self::Introspect => "introspect",
+            Self::IntrospectBatch => "introspect-batch",
             Self::ClientCredentials => "client-credentials",
             Self::Refresh => "refresh",
             Self::Revoke => "revoke",
@@ -93,7 +103,9 @@ impl HotPath {
             Self::VerifyValid => verification::valid(site),
             Self::VerifyRevoked => verification::revoked(site),
             Self::VerifyUnknown => verification::unknown(site),
+            Self::ForwardAuth => forward_auth::workload(site),
             Self::Introspect => introspection::workload(site),
+            Self::IntrospectBatch => introspection::batch(site),
             Self::ClientCredentials => Ok(token::client_credentials(site)),
             Self::Refresh => token::refresh(site),
             Self::Revoke => revocation::workload(site),

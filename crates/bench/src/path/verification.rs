@@ -7,7 +7,7 @@ use crate::BenchError;
 use crate::load::Request;
 
 /// Different tokens in use, so that no single one stays in the nearest cache.
-const TOKENS: usize = 256;
+pub(super) const TOKENS: usize = 256;
 
 /// The question about a token.
 pub(crate) fn verify(site: &Site<'_>, token: &str) -> Request {

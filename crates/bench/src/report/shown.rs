@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{Report, Row};
+use crate::path::TOKENS_IN_BATCH;
 use crate::{Interval, Spread};
 
 /// One promised figure.
@@ -57,6 +58,23 @@ impl Report {
             "≥ 0.80",
             by_cpu("introspect"),
             0.80,
+        );
+        at_least(
+            shown,
+            "forward-auth, ratio to the ceiling by CPU time",
+            "≥ 0.90",
+            by_cpu("forward-auth"),
+            0.90,
+        );
+        let per_sec = |path: &str| Some(ratios(path)?.server.as_ref()?.requests_per_sec);
+        let batch = per_sec("introspect-batch").zip(per_sec("introspect"));
+        let over_single = batch.map(|(batch, single)| batch.scaled(TOKENS_IN_BATCH as f64 / single.median));
+        at_least(
+            shown,
+            "introspection in batches of 100, tokens/s over single calls",
+            "≥ 5",
+            over_single,
+            5.0,
         );
         at_least(
             shown,

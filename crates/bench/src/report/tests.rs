@@ -121,7 +121,9 @@ pub(super) fn sample() -> Report {
         },
         paths: [
             ("verify-valid", comparison()),
+            ("forward-auth", comparison()),
             ("introspect", comparison()),
+            ("introspect-batch", comparison()),
             ("client-credentials", comparison()),
         ]
         .map(|(path, figures)| PathFigures { path, connections: 64, figures })
@@ -137,7 +139,7 @@ pub(super) fn sample() -> Report {
 #[test]
 fn every_promised_figure_is_shown_when_it_was_measured() {
     let report = sample();
-    assert_eq!(report.shown.len(), 15, "{:#?}", report.shown);
+    assert_eq!(report.shown.len(), 17, "{:#?}", report.shown);
     let broken = report.shown.iter().filter(|shown| shown.holds == Some(false)).map(|shown| shown.figure);
     let expected = ["verify, valid token, ratio to the ceiling by requests/s", "start on an empty folder"];
     assert_eq!(broken.collect::<Vec<_>>(), expected);

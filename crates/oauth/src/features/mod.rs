@@ -5,11 +5,14 @@ mod authorization_code;
 mod client_credentials;
 mod discovery;
 pub(crate) mod end_session;
+pub(crate) mod forward_auth;
 pub(crate) mod id_token;
 mod introspection;
+mod introspection_batch;
 mod key_set;
 mod metadata;
 pub(crate) mod password;
+pub(crate) mod protected_resource;
 mod refresh;
 mod revocation;
 pub(crate) use revocation::rules as revocation_rules;
@@ -28,7 +31,7 @@ use crate::engine::Call;
 use crate::{Answer, Engine, OAuthError, Outcome, Request, Surface};
 
 /// Everything that the server can do. Routes, grants and the discovery document are derived from it.
-pub static FEATURES: [Feature; 15] = [
+pub static FEATURES: [Feature; 18] = [
     authorization::FEATURE,
     token_endpoint::FEATURE,
     authorization_code::FEATURE,
@@ -37,13 +40,16 @@ pub static FEATURES: [Feature; 15] = [
     refresh::FEATURE,
     revocation::FEATURE,
     introspection::FEATURE,
+    introspection_batch::FEATURE,
     verification::FEATURE,
+    forward_auth::FEATURE,
     id_token::FEATURE,
     userinfo::FEATURE,
     end_session::FEATURE,
     key_set::FEATURE,
     metadata::FEATURE,
     discovery::FEATURE,
+    protected_resource::FEATURE,
 ];
 
 /// One specification, as far as it is served.
@@ -80,6 +86,21 @@ impl Endpoint {
             _ => None,
         }
     }
+
+    /// Whether gateways come here, with the requests of others: the door answers.
+    pub fn is_gateway(&self) -> bool {
+        matches!(self.steps, Steps::Gateway)
+    }
+
+    /// Whether it has a document for each resource, by host and path: the door asks [`Engine::resource_metadata`].
+    pub fn is_resource(&self) -> bool {
+        matches!(self.steps, Steps::Resource)
+    }
+
+    /// Whether it takes a JSON object in place of a form, with lists of texts as parameters.
+    pub fn takes_lists(&self) -> bool {
+        self.path == introspection_batch::PATH
+    }
 }
 
 /// For what a browser comes to an endpoint.
@@ -98,6 +119,8 @@ pub enum Method {
     Get,
     /// POST.
     Post,
+    /// Whatever it is.
+    Any,
 }
 
 /// The steps that a request to an endpoint goes through.
@@ -111,6 +134,10 @@ pub(crate) enum Steps {
     Borne(Borne),
     /// A browser's: the pages take the request through the engine, see [`crate::Authorizing`].
     Page(PageKind),
+    /// Of a gateway: the door reads the request that it asks about, see [`Engine::admit`].
+    Gateway,
+    /// A document by host and path, see [`Engine::resource_metadata`].
+    Resource,
     /// Vouch, client, request, and what follows.
     Authenticated {
         /// How the client must show itself.

@@ -84,8 +84,13 @@ impl Rooms {
         let replica = Replica::start(Arc::clone(&store), master, of_replica, options).await.unwrap();
         let audit = Arc::new(Records::default());
         let issuer = "https://id.example.com".parse().unwrap();
-        let settings =
-            Settings { issuer, refresh_grace_secs: 10, code_lifetime_secs: 60, key_set_max_age_secs: 3_600 };
+        let settings = Settings {
+            issuer,
+            refresh_grace_secs: 10,
+            code_lifetime_secs: 60,
+            key_set_max_age_secs: 3_600,
+            protected_resources: Vec::new(),
+        };
         let engine = Engine::new(Arc::clone(&replica), Arc::clone(&store), audit.clone(), settings);
         let rooms = Self { engine, store, replica, clock, audit, folder };
         rooms.add_client("app", &["password", "refresh_token"], None).await;
@@ -171,7 +176,10 @@ impl Rooms {
         // The outcome may borrow from them.
         let (form, authorization): (&'static str, &'static str) =
             (form.to_owned().leak(), authorization.to_owned().leak());
-        let params = Params::from_form(form.as_bytes()).unwrap();
+        let params = match form.starts_with('{') {
+            true => Params::from_json(form.as_bytes()).unwrap(),
+            false => Params::from_form(form.as_bytes()).unwrap(),
+        };
         let (query, body) = match endpoint.methods {
             [obol_oauth::Method::Get, ..] => (params, Params::default()),
             _ => (Params::default(), params),
@@ -239,6 +247,7 @@ pub(crate) const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 pub(crate) const TOKEN: &str = "/oauth2/token";
 pub(crate) const REVOKE: &str = "/oauth2/revoke";
 pub(crate) const INTROSPECT: &str = "/oauth2/introspect";
+pub(crate) const BATCH: &str = "/oauth2/introspect/batch";
 pub(crate) const VERIFY: &str = "/api/v1/oauth/verify_token";
 
 pub(crate) fn alice() -> Person {

@@ -54,6 +54,12 @@ pub(crate) fn refusal(surface: Surface, error: &OAuthError) -> Answer {
     answer
 }
 
+/// Status and body of a refusal, for an answer with header fields of its own.
+pub(crate) fn refusal_body(surface: Surface, error: &OAuthError) -> (StatusCode, Vec<u8>) {
+    let answer = refusal(surface, error);
+    (answer.status(), answer.into_body())
+}
+
 /// A JSON answer that nobody may keep (RFC 6749 §5.1).
 pub(crate) fn json_answer(status: StatusCode, body: &impl Serialize) -> Answer {
     let mut bytes = Vec::with_capacity(512);
@@ -61,6 +67,11 @@ pub(crate) fn json_answer(status: StatusCode, body: &impl Serialize) -> Answer {
         Ok(()) => Answer::new(status, JSON, bytes),
         Err(_) => bare_answer(StatusCode::INTERNAL_SERVER_ERROR),
     }
+}
+
+/// The same with a body that is JSON already.
+fn written_json_answer(body: Vec<u8>) -> Answer {
+    Answer::new(StatusCode::OK, JSON, body)
 }
 
 /// A JSON answer that anybody may keep for so many seconds.

@@ -32,7 +32,7 @@ pub(super) struct Going {
 }
 
 impl Going {
-    /// The request that a ticket carries; `None` if the person goes to the own sessions.
+    /// The request that a ticket carries; `None` if the person goes elsewhere.
     pub(super) fn of(ticket: &Ticket) -> Option<Self> {
         let Target::Client { surface, query } = &ticket.target else { return None };
         Some(Self {
@@ -93,6 +93,9 @@ impl Visit<'_> {
         if let Target::SignOut { query } = &ticket.target {
             // The same as if it had come by a link; after a form of the client, so that no redirect of ours is held against it.
             return self.log_out_asked(query, true).await;
+        }
+        if let Target::Gateway { .. } = ticket.target {
+            return self.go_to_gateway(&ticket);
         }
         let Some(going) = Going::of(&ticket) else { return self.to_sessions() };
         let begins = ticket.purpose == Purpose::Begin;

@@ -21,6 +21,10 @@ pub(super) enum Cookie {
     Session,
     /// Holds a random text that binds forms to the browser that was given them.
     Browser,
+    /// At the host of an application behind a gateway: opens the session there.
+    GatewayPass,
+    /// There, as `Browser` is here.
+    GatewayBrowser,
 }
 
 impl Cookies {
@@ -66,6 +70,10 @@ impl Cookies {
             (Cookie::Session, false) => "obol-session",
             (Cookie::Browser, true) => "__Host-obol-browser",
             (Cookie::Browser, false) => "obol-browser",
+            (Cookie::GatewayPass, true) => "__Host-obol-gateway",
+            (Cookie::GatewayPass, false) => "obol-gateway",
+            (Cookie::GatewayBrowser, true) => "__Host-obol-gateway-browser",
+            (Cookie::GatewayBrowser, false) => "obol-gateway-browser",
         }
     }
 }

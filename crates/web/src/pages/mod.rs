@@ -14,6 +14,7 @@ mod assets;
 mod authorize;
 mod consent;
 mod cookies;
+mod gateway;
 mod locale;
 mod log_out;
 mod look;
@@ -39,6 +40,7 @@ use obol_accounts::{PasswordCheck, SessionDesk};
 use obol_oauth::{Arrival, Engine, ErrorCode, Issuer, OAuthError, RequestId};
 use obol_store::{AuditEvent, AuditRecord};
 
+pub(crate) use self::gateway::{AtGateway, Way};
 pub use self::look::LookError;
 pub(crate) use self::paths::Page;
 
@@ -62,6 +64,8 @@ pub struct PageSettings {
     pub display_name: String,
     /// A folder with templates, messages, style and picture in the place of single ones of ours.
     pub templates: Option<PathBuf>,
+    /// Hosts, with their ports, of applications behind gateways: sign-in may lead back there.
+    pub gateway_hosts: Vec<String>,
 }
 
 impl PageSettings {
@@ -92,6 +96,7 @@ pub struct Pages {
     base: String,
     /// Scheme, host and port under which people come.
     origin: String,
+    gateway_hosts: Vec<String>,
 }
 
 impl Pages {
@@ -108,7 +113,8 @@ impl Pages {
         let issuer = engine.issuer();
         let (cookies, base, origin) = (Cookies::of(issuer), issuer.path().to_owned(), origin_of(issuer));
         let look = settings.look(&base)?;
-        Ok(Self { engine, passwords, desk, look, cookies, base, origin })
+        let gateway_hosts = settings.gateway_hosts.clone();
+        Ok(Self { engine, passwords, desk, look, cookies, base, origin, gateway_hosts })
     }
 
     /// Answers a request to a page.
@@ -158,6 +164,7 @@ impl Pages {
         match target {
             Target::Sessions => self.url("/sessions"),
             Target::SignOut { query } => self.url(&format!("{}?{query}", Page::LogOut.name())),
+            Target::Gateway { url, .. } => url.clone(),
             Target::Client { surface, query } => {
                 self.url(&format!("{}?{query}", Page::Authorize(*surface).name()))
             }

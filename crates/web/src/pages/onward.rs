@@ -26,6 +26,13 @@ pub(super) struct ContinuePage {
     destination: String,
 }
 
+impl ContinuePage {
+    /// The page that goes to this location, which belongs to this destination.
+    pub(super) fn to(location: String, destination: String) -> Self {
+        Self { location, destination }
+    }
+}
+
 impl Shown for ContinuePage {
     const TEMPLATE: &'static str = "continue.html";
 

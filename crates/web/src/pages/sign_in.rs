@@ -106,10 +106,22 @@ impl Visit<'_> {
     /// # Errors
     /// [`Trouble`]
     pub(super) fn ask_to_sign_in_for_sessions(&self, notice: Option<Notice>) -> Result<Answer, Trouble> {
-        let ticket = self.new_ticket(Purpose::SignIn, Target::Sessions);
+        self.ask_to_sign_in_for(Target::Sessions, notice)
+    }
+
+    /// The page for who goes somewhere that is no client.
+    ///
+    /// # Errors
+    /// [`Trouble`]
+    pub(super) fn ask_to_sign_in_for(
+        &self,
+        target: Target,
+        notice: Option<Notice>,
+    ) -> Result<Answer, Trouble> {
+        let ticket = self.new_ticket(Purpose::SignIn, target);
         let shown = self.sign_in_page(&ticket, None, None, String::new())?;
         let shown = SignInPage { notice: notice.map(Notice::key), ..shown };
-        self.show_form(StatusCode::OK, &Target::Sessions, &shown)
+        self.show_form(StatusCode::OK, &ticket.target, &shown)
     }
 
     /// The form of the page.
@@ -272,6 +284,7 @@ impl Visit<'_> {
     fn show_form(&self, status: StatusCode, target: &Target, shown: &SignInPage) -> Result<Answer, Trouble> {
         match target {
             Target::Sessions | Target::SignOut { .. } => self.show(status, Forms::Alone, shown),
+            Target::Gateway { .. } => self.show(status, Forms::Here { scheme: None }, shown),
             Target::Client { query, .. } => {
                 let scheme = scheme_of_answer(query);
                 self.show(status, Forms::Here { scheme: scheme.as_deref() }, shown)

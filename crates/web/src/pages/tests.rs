@@ -19,6 +19,7 @@ use obol_token::{Lifetime, Timestamp};
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::gateway::Address;
 use crate::server::Source;
 
 const START_SECS: i64 = 1_800_000_000;
@@ -96,13 +97,18 @@ impl House {
             refresh_grace_secs: 10,
             code_lifetime_secs: 60,
             key_set_max_age_secs: 3_600,
+            protected_resources: Vec::new(),
         };
         let engine = Arc::new(Engine::new(replica, store.clone(), Arc::new(Unheard), settings));
         let users: Arc<dyn Users> = store.clone();
         let passwords = Arc::new(PasswordCheck::start(users, pool).unwrap());
         add_people_and_clients(&*store, &engine, clock.wall()).await;
         let desk = SessionDesk::new(store, SessionLimits::default());
-        let shown = PageSettings { display_name: "obol".to_owned(), templates: None };
+        let shown = PageSettings {
+            display_name: "obol".to_owned(),
+            gateway_hosts: vec!["app.example".to_owned()],
+            ..PageSettings::default()
+        };
         let pages = Pages::open(engine, passwords, desk, &shown).unwrap();
         Self { pages, clock, requests: AtomicU64::new(0), folder }
     }
@@ -124,13 +130,34 @@ impl House {
         fields.insert(COOKIE, HeaderValue::from_str(cookies).unwrap());
         fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let source = Source { peer: (client, 1).into(), client, tls: true };
+        let source = Source { peer: (client, 1).into(), client, tls: true, proxied: false };
         let request = Whole { method, path: page.name(), query, fields: &fields, body, source };
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
         let arrival = self.pages.engine.arrival(client, RequestId::new(1, number));
         let (parts, body) = Response::from(self.pages.answer(page, &request, arrival).await).into_parts();
         let html = String::from_utf8(body.into_inner().unwrap_or_default().to_vec()).unwrap();
         Got { status: parts.status, fields: parts.headers, html }
+    }
+
+    /// Who is at the gateway of this address, by what the browser holds there.
+    async fn at_gateway(&self, url: &str, cookies: &str) -> Result<AtGateway, OAuthError> {
+        let address = Address::of_url(url).unwrap();
+        assert!(self.pages.is_gateway_host(&address));
+        self.pages.at_gateway(&holding(cookies), Some(&address), self.arrival()).await
+    }
+
+    /// The address with which alice, who is signed in with these cookies, comes back to it, and what she holds there.
+    async fn comes_back(&self, url: &str, cookies: &str) -> (String, String) {
+        let address = Address::of_url(url).unwrap();
+        let way = self.pages.way_to_sign_in(&holding(""), &address, self.arrival()).unwrap();
+        let got = self.get(Page::Continue, way.location.split_once('?').unwrap().1, cookies).await;
+        assert_eq!(got.status, StatusCode::FOUND, "{}", got.html);
+        let held = way.cookie.unwrap().to_str().unwrap().split(';').next().unwrap().to_owned();
+        (got.fields[LOCATION].to_str().unwrap().to_owned(), held)
+    }
+
+    fn arrival(&self) -> Arrival {
+        self.pages.engine.arrival(IpAddr::V4(Ipv4Addr::LOCALHOST), RequestId::new(2, 0))
     }
 
     /// The page of sign-in and the cookies of its browser.
@@ -149,6 +176,12 @@ impl House {
         let cookies = format!("{browser}; {}", got.cookie());
         (got, cookies)
     }
+}
+
+fn holding(cookies: &str) -> HeaderMap {
+    let mut fields = HeaderMap::new();
+    fields.insert(COOKIE, HeaderValue::from_str(cookies).unwrap());
+    fields
 }
 
 async fn add_people_and_clients(store: &dyn Store, engine: &Engine, now: Timestamp) {
@@ -287,4 +320,57 @@ async fn when_storage_is_gone_the_page_says_503_and_nobody_is_signed_in() {
     assert!(got.fields.contains_key(RETRY_AFTER) && !got.fields.contains_key(SET_COOKIE));
     let got = house.get(Page::Sessions, "", &cookies).await;
     assert_eq!(got.status, StatusCode::SERVICE_UNAVAILABLE, "never the page of sign-in out of ignorance");
+}
+
+#[tokio::test]
+async fn a_handover_is_good_for_a_minute_and_its_pass_until_the_session_ends() {
+    let house = House::open().await;
+    let (_, cookies) = house.signed_in().await;
+    let (back, held) = house.comes_back("https://app.example/a?b=c", &cookies).await;
+    house.set_secs_after_start(59);
+    let Ok(AtGateway::Comes(way)) = house.at_gateway(&back, &held).await else { panic!("it is still good") };
+    assert_eq!(way.location, "https://app.example/a?b=c");
+    let pass = way.cookie.unwrap().to_str().unwrap().to_owned();
+    assert!(pass.starts_with("__Host-obol-gateway=obt_"), "{pass}");
+    assert!(pass.ends_with("; Path=/; HttpOnly; SameSite=Lax; Secure"), "{pass}");
+    house.set_secs_after_start(60);
+    assert!(matches!(house.at_gateway(&back, &held).await, Ok(AtGateway::Nobody)));
+    let pass = pass.split(';').next().unwrap();
+    let known = async |url: &str| match house.at_gateway(url, pass).await.unwrap() {
+        AtGateway::Person(session) => Some(session.username.as_str().to_owned()),
+        AtGateway::Comes(_) | AtGateway::Nobody => None,
+    };
+    for halves in 1..24 {
+        house.set_secs_after_start(halves * 1_800);
+        assert_eq!(known("https://app.example/x").await.as_deref(), Some("alice"), "it is used all the time");
+    }
+    house.set_secs_after_start(12 * 3_600);
+    assert_eq!(known("https://app.example/x").await, None);
+}
+
+#[tokio::test]
+async fn a_gateway_is_told_503_and_not_nobody_when_storage_is_gone() {
+    let house = House::open().await;
+    let (_, cookies) = house.signed_in().await;
+    house.at_gateway("https://app.example/", &cookies).await.unwrap();
+    let database = house.folder.path().join("obol.db");
+    std::fs::rename(&database, database.with_extension("away")).unwrap();
+    let error = house.at_gateway("https://app.example/", &cookies).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Unavailable);
+}
+
+#[tokio::test]
+async fn sign_in_leads_back_to_hosts_of_the_setting_by_the_issuers_scheme_only() {
+    let house = House::open().await;
+    for (url, leads) in [
+        ("https://app.example/a", true),
+        ("https://APP.example/", true),
+        ("http://app.example/", false),
+        ("https://app.example:8443/", false),
+        ("https://sub.app.example/", false),
+        ("https://app.example.evil/", false),
+    ] {
+        let address = Address::of_url(url).unwrap();
+        assert_eq!(house.pages.is_gateway_host(&address), leads, "{url}");
+    }
 }

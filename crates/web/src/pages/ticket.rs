@@ -90,6 +90,13 @@ pub(super) enum Target {
         /// Its parameters, form-encoded.
         query: String,
     },
+    /// To an application behind a gateway.
+    Gateway {
+        /// The address there.
+        url: String,
+        /// What the cookie of its browser holds there.
+        browser: String,
+    },
     /// To the person's own sessions.
     Sessions,
     /// Away, with this request to sign out.

@@ -184,7 +184,7 @@ fn text<'a>(fields: &'a HeaderMap, name: &HeaderName) -> &'a str {
     fields.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-fn new_browser() -> String {
+pub(super) fn new_browser() -> String {
     let [one, other] = [obol_keys::random_bytes(), obol_keys::random_bytes()].map(u128::from_be_bytes);
     format!("{one:032x}{other:032x}")
 }

@@ -1,6 +1,7 @@
 //! An answer, and its two ways to the wire: as hyper's response, or written as HTTP/1.1 here.
 
 use std::cell::RefCell;
+use std::fmt::{self, Write as _};
 use std::io::Write;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -16,6 +17,7 @@ pub struct Answer {
     status: StatusCode,
     usual: UsualFields,
     fields: Vec<(HeaderName, HeaderValue)>,
+    own: OwnFields,
     request_id: Option<RequestId>,
     body: Vec<u8>,
 }
@@ -39,10 +41,56 @@ impl UsualFields {
     }
 }
 
+/// Header fields of one answer, written where they go: many of them cost little more than one.
+#[derive(Debug, Clone, Default)]
+pub struct OwnFields(String);
+
+/// A value that no header field can hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the value is no visible ASCII")]
+pub struct NoFieldValue;
+
+impl OwnFields {
+    /// None yet, with room for so many bytes.
+    pub fn with_room(bytes: usize) -> Self {
+        Self(String::with_capacity(bytes))
+    }
+
+    /// These and one more, its name in lower case.
+    ///
+    /// # Errors
+    /// [`NoFieldValue`]: control characters would begin other fields.
+    pub fn and(mut self, name: &'static str, value: impl fmt::Display) -> Result<Self, NoFieldValue> {
+        self.0.push_str("\r\n");
+        self.0.push_str(name);
+        self.0.push_str(": ");
+        let begin = self.0.len();
+        // Writing to a String does not fail.
+        let _ = write!(self.0, "{value}");
+        let visible = |byte: &u8| *byte == b' ' || byte.is_ascii_graphic();
+        match self.0.as_bytes().get(begin..).is_some_and(|value| value.iter().all(visible)) {
+            true => Ok(self),
+            false => Err(NoFieldValue),
+        }
+    }
+
+    fn each(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+        let pairs = self.0.split("\r\n").filter_map(|line| line.split_once(": "));
+        pairs.filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)))
+    }
+}
+
 impl Answer {
     /// An answer with these header fields.
     pub fn new(status: StatusCode, usual: UsualFields, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, usual, fields: Vec::new(), request_id: None, body: body.into() }
+        Self {
+            status,
+            usual,
+            fields: Vec::new(),
+            own: OwnFields::default(),
+            request_id: None,
+            body: body.into(),
+        }
     }
 
     /// This answer with one more header field. Each name is to be given once.
@@ -50,6 +98,12 @@ impl Answer {
     pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.fields.push((name, value));
         self
+    }
+
+    /// This answer with header fields of its own, in the place of such as were given before.
+    #[must_use]
+    pub fn with_own(self, own: OwnFields) -> Self {
+        Self { own, ..self }
     }
 
     /// This answer with the id of its request, in `X-Request-Id`.
@@ -64,6 +118,11 @@ impl Answer {
         self.status
     }
 
+    /// Its body alone.
+    pub fn into_body(self) -> Vec<u8> {
+        self.body
+    }
+
     /// Appends the whole answer to `out`, as HTTP/1.1 writes it (RFC 9112 §4, §6.2).
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"HTTP/1.1 ");
@@ -71,6 +130,7 @@ impl Answer {
         out.push(b' ');
         out.extend_from_slice(self.status.canonical_reason().unwrap_or_default().as_bytes());
         out.extend_from_slice(self.usual.0.as_bytes());
+        out.extend_from_slice(self.own.0.as_bytes());
         for (name, value) in &self.fields {
             write_field(name.as_str(), value.as_bytes(), out);
         }
@@ -92,7 +152,7 @@ impl From<Answer> for Response<Full<Bytes>> {
         *response.status_mut() = answer.status;
         let id = answer.request_id.and_then(|id| HeaderValue::try_from(id.as_str()).ok());
         let id = id.map(|id| (REQUEST_ID.clone(), id));
-        let fields = answer.usual.each().chain(answer.fields).chain(id);
+        let fields = answer.usual.each().chain(answer.own.each()).chain(answer.fields).chain(id);
         response.headers_mut().extend(fields.map(|(name, value)| (Some(name), value)));
         response
     }
@@ -152,6 +212,23 @@ mod tests {
         let age = httpdate::parse_http_date(date).unwrap().elapsed().unwrap();
         assert!(age.as_secs() < 60, "{date}");
         assert_eq!((lines.len(), body), (7, "{}"));
+    }
+
+    #[test]
+    fn own_fields_are_the_same_on_both_ways_and_hold_one_line_each() {
+        let own = || OwnFields::with_room(9).and("x-a", "b c").unwrap().and("x-empty", "").unwrap();
+        let mut out = Vec::new();
+        answer().with_own(own().and("x-n", 7).unwrap()).write(&mut out);
+        let text = String::from_utf8_lossy(&out);
+        assert!(text.contains("\r\nx-a: b c\r\nx-empty: \r\nx-n: 7\r\n"), "{text}");
+        let response = Response::from(answer().with_own(own()));
+        assert_eq!(
+            (&response.headers()["x-a"], &response.headers()["x-empty"]),
+            (&"b c".parse().unwrap(), &"".parse().unwrap())
+        );
+        for wrong in ["a\r\nx-b: c", "\n", "\t", "\0", "\u{7f}", "\u{e4}"] {
+            assert_eq!(own().and("x-c", wrong).map(drop), Err(NoFieldValue), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -66,7 +66,8 @@ impl Exposure {
         nearest
     }
 
-    fn is_proxy(&self, address: IpAddr) -> bool {
+    /// Whether this address is a trusted proxy's.
+    pub fn is_proxy(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.proxies.iter().any(|net| net.contains(&address))
     }

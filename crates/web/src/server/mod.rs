@@ -31,7 +31,7 @@ mod unsent;
 mod wire;
 
 pub use accept::ListenerCounts;
-pub use answer::{Answer, UsualFields};
+pub use answer::{Answer, NoFieldValue, OwnFields, UsualFields};
 pub use descriptors::raise_descriptor_limit;
 pub use exposure::{Exposed, Exposure, decide_exposure};
 pub use listener::{BindError, Entrance, Listener, ServeEnd};

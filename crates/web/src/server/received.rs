@@ -18,6 +18,12 @@ pub trait Handler: Send + Sync + 'static {
     fn answer_at_once<F: Fields + ?Sized>(&self, _request: &Whole<'_, F>) -> Option<Answer> {
         None
     }
+
+    /// The most bytes that the body of this request may have, where that is not `max_body_bytes`. The body is not
+    /// there yet: who has shown nothing in the head can fill memory up to this.
+    fn body_limit(&self, _head: &Parts) -> Option<usize> {
+        None
+    }
 }
 
 /// A whole request within all limits, read where it lies.
@@ -85,6 +91,8 @@ pub struct Source {
     pub client: IpAddr,
     /// Whether this connection is TLS.
     pub tls: bool,
+    /// Whether the peer is a trusted proxy, whose word about the request that it passes on counts.
+    pub proxied: bool,
 }
 
 /// Why the listener did not let a request through. The text is fit for the public.

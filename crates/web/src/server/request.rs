@@ -99,8 +99,9 @@ impl<H: Handler> Caller<H> {
     }
 
     fn source<F: Fields + ?Sized>(&self, fields: &F) -> Source {
-        let client = self.door.exposure.client_address(self.peer.ip(), fields);
-        Source { peer: self.peer, client, tls: self.tls }
+        let (exposure, peer) = (&self.door.exposure, self.peer);
+        let client = exposure.client_address(peer.ip(), fields);
+        Source { peer, client, tls: self.tls, proxied: exposure.is_proxy(peer.ip()) }
     }
 
     /// Answers one request; `verdict` is what the protocol's own checks say of its head.
@@ -130,7 +131,8 @@ impl<H: Handler> Caller<H> {
             return Received::Refused(head, refusal);
         }
         let options = &self.door.options;
-        match collect_body(body, options.max_body_bytes, options.body_timeout).await {
+        let max_bytes = self.door.handler.body_limit(&head).unwrap_or(options.max_body_bytes);
+        match collect_body(body, max_bytes, options.body_timeout).await {
             Ok(bytes) => Received::Request(Request::from_parts(head, bytes)),
             Err(refusal) => Received::Refused(head, refusal),
         }

@@ -14,7 +14,7 @@ use crate::failure::Failure;
 pub(crate) struct SetArgs {
     #[command(flatten)]
     pub(super) which: Named,
-    /// Name for people.
+    /// Name that people see where they sign in, at most 200 characters.
     #[arg(long, value_name = "N")]
     name: Option<String>,
     /// Way in which the client may ask for tokens, in place of those before; may be named several times.

@@ -62,7 +62,7 @@ fn handle_refresh_token<'a>(call: &'a Call<'a>, client: AuthenticatedClient) -> 
     })
 }
 
-fn introspect_access_token<'a>(
+pub(super) fn introspect_access_token<'a>(
     call: &Call<'a>,
     client: &AuthenticatedClient,
     token: &str,
@@ -105,7 +105,7 @@ fn active<'a>(engine: &'a Engine, claims: &Claims<'a>, knows_pairwise: bool) -> 
 }
 
 /// A refresh token is a row, so this reads the store: active while it is the current one of a live family.
-async fn introspect_refresh_token(
+pub(super) async fn introspect_refresh_token(
     call: &Call<'_>,
     client: &AuthenticatedClient,
     token: &RefreshToken,

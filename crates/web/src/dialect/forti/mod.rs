@@ -8,7 +8,7 @@ use obol_oauth::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::json_answer;
+use super::{json_answer, written_json_answer};
 use crate::server::Answer;
 
 /// The answer to a request that was granted.
@@ -18,6 +18,7 @@ pub(super) fn success(answered: &Answered) -> Answer {
         Answered::Token(token) => json_answer(StatusCode::OK, &TokenBody::of(token)),
         Answered::Revocation(_done) => json_answer(StatusCode::OK, &json!({ "status": "success" })),
         Answered::Introspection(introspection) => json_answer(StatusCode::OK, introspection),
+        Answered::Introspections(written) => written_json_answer(written.clone()),
         Answered::Userinfo(userinfo) => json_answer(StatusCode::OK, &UserinfoBody::of(userinfo)),
         Answered::KeySet(keys) => published(keys),
         Answered::Document(document) => json_answer(StatusCode::OK, document),

@@ -4,7 +4,7 @@ use http::{HeaderValue, StatusCode};
 use obol_oauth::{Answer as Answered, Challenge, ErrorCode, OAuthError, TokenAnswer};
 use serde::Serialize;
 
-use super::{bare_answer, json_answer, kept_json_answer, signed_answer};
+use super::{bare_answer, json_answer, kept_json_answer, signed_answer, written_json_answer};
 use crate::server::Answer;
 
 /// The answer to a request that was granted.
@@ -14,6 +14,7 @@ pub(super) fn success(answered: &Answered) -> Answer {
         // RFC 7009 §2.2: the content of the body is ignored by the client, so there is none.
         Answered::Revocation(_done) => bare_answer(StatusCode::OK),
         Answered::Introspection(introspection) => json_answer(StatusCode::OK, introspection),
+        Answered::Introspections(written) => written_json_answer(written.clone()),
         Answered::Verification(verification) => json_answer(StatusCode::OK, verification),
         Answered::Userinfo(userinfo) => match &userinfo.signed {
             Some(signed) => signed_answer(signed),
