@@ -74,7 +74,8 @@ pub(super) fn introspect_access_token<'a>(
     };
     match call.vouched.verify(token, asked, call.request.arrival.now, scratch) {
         Ok(claims) => {
-            let of = call.vouched.memory().client(claims.client_id);
+            // Of what a client was given for itself nobody is named.
+            let of = claims.subject.and_then(|_| call.vouched.memory().client(claims.client_id));
             let knows_pairwise = of.is_some_and(|client| is_pairwise(&client));
             Ok(active(call.engine, &claims, knows_pairwise))
         }
