@@ -67,7 +67,6 @@ impl Door {
 
     /// Answers a request that has to wait for nothing.
     fn answer_at_once<F: Fields + ?Sized>(&self, request: &Whole<'_, F>) -> Option<Answer> {
-        let surface = self.routes.surface_of(request.path);
         let request_id = self.request_ids.next();
         let asked = || {
             fast_verify::answer(&self.engine, request)
@@ -75,7 +74,8 @@ impl Door {
                 .or_else(|| self.ask_at_once(request, request_id))
         };
         let answered = catch_panic_at_once(asked, || Some(Err(panicked())))?;
-        let answer = answered.unwrap_or_else(|error| self.refuse(surface, &error, request_id));
+        let answer = answered
+            .unwrap_or_else(|error| self.refuse(self.routes.surface_of(request.path), &error, request_id));
         tracing::debug!(
             request_id = request_id.as_str(),
             status = answer.status().as_u16(),
