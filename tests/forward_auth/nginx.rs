@@ -1,10 +1,10 @@
 //! Debian's nginx with the lines of `docs/gateways.md`, as they stand there.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use obol_testkit::{ALICE, Answer, House, Http, between, obol, wait_until};
+use obol_testkit::{ALICE, Answer, House, Http, Port, between, obol, wait_until};
 use tempfile::TempDir;
 
 /// nginx as a gateway of a server, before an application that tells what it was told. Ended when dropped.
@@ -13,15 +13,17 @@ struct Nginx {
     http: Http,
     address: SocketAddr,
     _folder: TempDir,
+    _ports: [Port; 2],
 }
 
 impl Nginx {
-    /// The gateway at `address` of the server at `server`.
+    /// The gateway at `port` of the server at `server`.
     #[track_caller]
-    fn start(address: SocketAddr, server: SocketAddr) -> Self {
+    fn start(port: Port, server: SocketAddr) -> Self {
         let folder = TempDir::with_prefix("obol-nginx-").expect("a temporary folder can be made");
         let path = folder.path().to_str().expect("its name is text").to_owned();
-        let application = free_address();
+        let behind = Port::claim();
+        let (address, application) = (port.address(), behind.address());
         let documented = include_str!("../../docs/gateways.md");
         let lines = between(documented, "```nginx\n", "```").expect("the page has lines for nginx");
         let lines = lines.replace("127.0.0.1:8080", &server.to_string());
@@ -46,7 +48,7 @@ impl Nginx {
         command.args(["-p", &path, "-c", "nginx.conf", "-e", "stderr"]).stdout(Stdio::null());
         let child = command.spawn().expect("nginx is installed: `cargo xtask test` sees to it");
         wait_until("nginx listens", Duration::from_secs(20), || TcpStream::connect(address).ok());
-        Self { child, http: Http::at(address), address, _folder: folder }
+        Self { child, http: Http::at(address), address, _folder: folder, _ports: [port, behind] }
     }
 
     /// What the application was told of who it is.
@@ -65,18 +67,14 @@ impl Drop for Nginx {
     }
 }
 
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("there is a free port")
-}
-
 /// A house with nginx before it.
 fn house() -> (House, Nginx) {
-    let address = free_address();
+    let port = Port::claim();
     let house = obol!().house_with(|server| {
-        let host = address.to_string();
+        let host = port.address().to_string();
         server.option("--behind-proxy", "127.0.0.1").option("--forward-auth-hosts", &host)
     });
-    let nginx = Nginx::start(address, house.server.http().address());
+    let nginx = Nginx::start(port, house.server.http().address());
     (house, nginx)
 }
 

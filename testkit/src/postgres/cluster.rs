@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::fs::{self, Permissions};
-use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -14,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::programs::{Programs, output};
 use super::{Postgres, PostgresBuilder, Running};
-use crate::wait_until;
+use crate::{Port, wait_until};
 
 /// Starting and stopping, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -41,7 +40,7 @@ pub(super) fn make(builder: &PostgresBuilder) -> Result<Postgres, String> {
     if let Some((certificate, key)) = &builder.tls {
         speak_tls(&programs, &data, certificate, key)?;
     }
-    let mut made = Postgres::in_folder(programs, folder)?;
+    let mut made = Postgres::in_folder(programs, folder);
     if let Some(time) = builder.flush_takes {
         made.environment = slow_flush(made.folder.path(), time)?;
     }
@@ -86,17 +85,15 @@ pub(super) fn configure(data: &Path, settings: &[(String, String)]) -> Result<()
 
 impl Postgres {
     /// A server that is not running yet, for the cluster in `folder/data`.
-    pub(super) fn in_folder(programs: Programs, folder: tempfile::TempDir) -> Result<Self, String> {
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
-        let port = free.map_err(|error| error.to_string())?.port();
-        Ok(Self {
+    pub(super) fn in_folder(programs: Programs, folder: tempfile::TempDir) -> Self {
+        Self {
             programs,
             folder,
-            port,
+            port: Port::claim(),
             running: Mutex::default(),
             environment: Vec::new(),
             databases: AtomicU32::new(0),
-        })
+        }
     }
 
     /// Starts the server, which must not be running, and waits until it answers.
@@ -105,7 +102,7 @@ impl Postgres {
         let log = fs::File::options().create(true).append(true).open(self.log());
         let log = log.expect("the test may write its own folder");
         let mut command = self.programs.command("postgres");
-        command.arg("-D").arg(self.data()).arg("-p").arg(self.port.to_string());
+        command.arg("-D").arg(self.data()).arg("-p").arg(self.port.number().to_string());
         command.arg("-k").arg(self.folder.path()).args(["-c", "listen_addresses=127.0.0.1"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));

@@ -15,12 +15,14 @@ use tempfile::TempDir;
 
 use programs::Programs;
 
+use crate::Port;
+
 /// A running PostgreSQL on a loopback port and a unix socket. Connections need no password, except those of the role
 /// [`Postgres::GUARDED`]. Databases belong to the role [`Postgres::OWNER`], which is no superuser.
 pub struct Postgres {
     programs: Programs,
     folder: TempDir,
-    port: u16,
+    port: Port,
     running: Mutex<Option<Running>>,
     environment: Vec<(&'static str, OsString)>,
     databases: AtomicU32,
@@ -84,18 +86,18 @@ impl Postgres {
 
     /// The URL of a database on this server, over TCP.
     pub fn url(&self, database: &str) -> String {
-        format!("postgres://{}@127.0.0.1:{}/{database}", Self::OWNER, self.port)
+        format!("postgres://{}@127.0.0.1:{}/{database}", Self::OWNER, self.port())
     }
 
     /// The URL of a database on this server, over its unix socket.
     pub fn socket_url(&self, database: &str) -> String {
         let folder = self.folder.path().display().to_string().replace('/', "%2F");
-        format!("postgres://{}@{folder}:{}/{database}", Self::OWNER, self.port)
+        format!("postgres://{}@{folder}:{}/{database}", Self::OWNER, self.port())
     }
 
     /// Its port on the loopback address.
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     /// Runs statements as the superuser and gives what they answer, without headers.
@@ -111,7 +113,7 @@ impl Postgres {
     pub fn try_sql(&self, database: &str, statements: &str) -> Result<String, String> {
         let mut psql = self.programs.command("psql");
         psql.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", database, "-c", statements]);
-        psql.arg("-h").arg(self.folder.path()).arg("-p").arg(self.port.to_string());
+        psql.arg("-h").arg(self.folder.path()).arg("-p").arg(self.port.number().to_string());
         psql.env("PGCONNECT_TIMEOUT", "10");
         programs::output(psql).map(|answer| answer.trim_end().to_owned())
     }

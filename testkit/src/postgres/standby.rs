@@ -14,12 +14,13 @@ impl Postgres {
     #[track_caller]
     pub fn standby(&self, name: &str) -> Self {
         let folder = self.programs.folder().expect("a folder can be made");
-        let from = format!("host=127.0.0.1 port={} user=postgres application_name={name}", self.port);
+        let from =
+            format!("host=127.0.0.1 port={} user=postgres application_name={name}", self.port.number());
         let mut backup = self.programs.command("pg_basebackup");
         backup.args(["-d", &from, "-R", "-C", "-S", name, "-X", "stream", "-c", "fast", "--no-sync", "-D"]);
         backup.arg(folder.path().join("data"));
         output(backup).unwrap_or_else(|error| panic!("pg_basebackup: {error}"));
-        let standby = Self::in_folder(self.programs.clone(), folder).expect("a port is free");
+        let standby = Self::in_folder(self.programs.clone(), folder);
         standby.start_server();
         standby
     }
