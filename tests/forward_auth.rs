@@ -70,6 +70,21 @@ fn every_method_is_answered_alike_with_and_without_a_final_slash() {
 }
 
 #[test]
+fn a_gateway_may_ask_below_the_path_of_the_issuer() {
+    let House { server, gateway, .. } =
+        obol!().house_with(|server| server.option("--issuer", "http://localhost/tenant"));
+    let token = server.token_by_client_credentials(&gateway).access;
+    for (path, status) in [("", 200), ("?scope=admin", 403), ("/for/any/a", 200), ("/for/scope=admin/a", 403)]
+    {
+        for base in ["", "/tenant"] {
+            let asked = server.http().get(&format!("{base}{PATH}{path}"));
+            asked.bearer(&token).send().expect(status);
+        }
+    }
+    server.http().get(&format!("/tenant/tenant{PATH}")).bearer(&token).send().expect(404);
+}
+
+#[test]
 fn what_a_client_says_of_itself_is_never_echoed() {
     let House { server, gateway, .. } = obol!().house();
     let token = server.token_by_client_credentials(&gateway).access;

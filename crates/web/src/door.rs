@@ -16,7 +16,7 @@ use obol_oauth::{
 use obol_token::Scratch;
 
 use crate::pages::{Page, Pages};
-use crate::routes::{Route, Routes};
+use crate::routes::{Route, Routes, surface_of};
 use crate::server::{
     Answer, Fields, Handler, Received, Refusal, Source, Whole, catch_panic, catch_panic_at_once,
 };
@@ -67,15 +67,16 @@ impl Door {
 
     /// Answers a request that has to wait for nothing.
     fn answer_at_once<F: Fields + ?Sized>(&self, request: &Whole<'_, F>) -> Option<Answer> {
+        let request = Whole { path: self.routes.below(request.path), ..*request };
         let request_id = self.request_ids.next();
         let asked = || {
-            fast_verify::answer(&self.engine, request)
-                .or_else(|| gateway::answer_at_once(&self.engine, request).map(Ok))
-                .or_else(|| self.ask_at_once(request, request_id))
+            fast_verify::answer(&self.engine, &request)
+                .or_else(|| gateway::answer_at_once(&self.engine, &request).map(Ok))
+                .or_else(|| self.ask_at_once(&request, request_id))
         };
         let answered = catch_panic_at_once(asked, || Some(Err(panicked())))?;
-        let answer = answered
-            .unwrap_or_else(|error| self.refuse(self.routes.surface_of(request.path), &error, request_id));
+        let answer =
+            answered.unwrap_or_else(|error| self.refuse(surface_of(request.path), &error, request_id));
         tracing::debug!(
             request_id = request_id.as_str(),
             status = answer.status().as_u16(),
@@ -85,7 +86,7 @@ impl Door {
     }
 
     fn body_limit(&self, head: &Parts) -> Option<usize> {
-        let takes_lists = match self.routes.find(&head.method, head.uri.path()) {
+        let takes_lists = match self.routes.find(&head.method, self.routes.below(head.uri.path())) {
             Route::Endpoint(endpoint) => endpoint.takes_lists(),
             _ => false,
         };
@@ -113,10 +114,10 @@ impl Door {
     /// Answers one request. Every answer carries `X-Request-Id`, as do its log lines and audit records.
     async fn answer(self: Arc<Self>, received: Received) -> Answer {
         let request_id = self.request_ids.next();
-        let surface = self.routes.surface_of(match &received {
+        let surface = surface_of(self.routes.below(match &received {
             Received::Request(request) => request.uri().path(),
             Received::Refused(head, _) => head.uri.path(),
-        });
+        }));
         let answering = self.dispatch(received, surface, request_id);
         let answer = catch_panic(answering, || dialect::refusal(surface, &panicked())).await;
         let status = answer.status();
@@ -134,7 +135,7 @@ impl Door {
             Received::Request(request) => request,
             Received::Refused(_, refusal) => return dialect::refusal(surface, &listener_refusal(refusal)),
         };
-        let route = self.routes.find(request.method(), request.uri().path());
+        let route = self.routes.find(request.method(), self.routes.below(request.uri().path()));
         // The route and not the path: a path may hold a token that strayed into it.
         tracing::debug!(request_id = request_id.as_str(), route = route.name(), "a request arrived");
         match route {
@@ -181,7 +182,7 @@ impl Door {
         let shown = tokio::spawn(async move {
             let source = source_of(&request)?;
             let arrival = door.engine.arrival(source.client, request_id);
-            Ok(door.pages.answer(page, &whole(&request, source), arrival).await)
+            Ok(door.pages.answer(page, &door.whole(&request, source), arrival).await)
         });
         let shown = shown.await.unwrap_or_else(|_panicked| Err(panicked()));
         shown.unwrap_or_else(|error| self.pages.failed(error, request_id))
@@ -193,7 +194,7 @@ impl Door {
         let asked = tokio::spawn(async move {
             let source = source_of(&request)?;
             let arrival = door.engine.arrival(source.client, request_id);
-            Ok(gateway::answer(&door.engine, &door.pages, &whole(&request, source), arrival).await)
+            Ok(gateway::answer(&door.engine, &door.pages, &door.whole(&request, source), arrival).await)
         });
         let answered = asked.await.unwrap_or_else(|_panicked| Err(panicked()));
         answered.unwrap_or_else(|error| self.refuse(Surface::Rfc, &error, request_id))
@@ -205,7 +206,7 @@ impl Door {
         let host = request.headers().get(FORWARDED_HOST).filter(|_| proxied);
         let host = host.or_else(|| request.headers().get(HOST)).and_then(|host| host.to_str().ok());
         let host = host.or_else(|| request.uri().authority().map(Authority::as_str)).unwrap_or_default();
-        let path = request.uri().path();
+        let path = self.routes.below(request.uri().path());
         let path = path.strip_prefix(ProtectedResource::WELL_KNOWN).unwrap_or_default();
         match self.engine.resource_metadata(host, path) {
             Some(document) => dialect::success(Surface::Rfc, &Answered::Document(document)),
@@ -224,7 +225,7 @@ impl Door {
     ) -> Result<Answer, OAuthError> {
         let source = source_of(&request)?;
         let arrival = self.engine.arrival(source.client, request_id);
-        let request = whole(&request, source);
+        let request = self.whole(&request, source);
         let request = intake::read(endpoint, &request, arrival)?;
         let mut scratch = Box::default();
         let answered = match self.engine.answer(&request, &mut scratch).await? {
@@ -250,6 +251,17 @@ impl Door {
         self.engine.issue_to_person(needed, person).await
     }
 
+    fn whole<'a>(&self, request: &'a Request<Bytes>, source: Source) -> Whole<'a, HeaderMap> {
+        Whole {
+            method: request.method(),
+            path: self.routes.below(request.uri().path()),
+            query: request.uri().query(),
+            fields: request.headers(),
+            body: request.body(),
+            source,
+        }
+    }
+
     fn refuse(&self, surface: Surface, error: &OAuthError, request_id: RequestId) -> Answer {
         let request_id = request_id.as_str();
         let (code, cause) = (error.code().wire().name, error.cause());
@@ -265,17 +277,6 @@ impl Door {
 fn source_of(request: &Request<Bytes>) -> Result<Source, OAuthError> {
     let source = request.extensions().get::<Source>().copied();
     source.ok_or_else(|| OAuthError::new(ErrorCode::ServerError, "The request has no source."))
-}
-
-fn whole(request: &Request<Bytes>, source: Source) -> Whole<'_, HeaderMap> {
-    Whole {
-        method: request.method(),
-        path: request.uri().path(),
-        query: request.uri().query(),
-        fields: request.headers(),
-        body: request.body(),
-        source,
-    }
 }
 
 fn panicked() -> OAuthError {

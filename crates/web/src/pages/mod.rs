@@ -54,7 +54,6 @@ use self::sign_in::SignInPage;
 use self::ticket::Target;
 use self::trouble::{ErrorPage, Trouble};
 use self::visit::Visit;
-use crate::routes::below;
 use crate::server::{Answer, Whole};
 
 /// Settings of the pages.
@@ -145,9 +144,7 @@ impl Pages {
     ) -> Result<Read<'a>, Trouble> {
         if page == Page::Asset {
             let nothing = || OAuthError::new(ErrorCode::NotFound, "There is nothing at this path.");
-            return Ok(Read::Answered(
-                self.look.assets.answer(below(&self.base, request.path)).ok_or_else(nothing)?,
-            ));
+            return Ok(Read::Answered(self.look.assets.answer(request.path).ok_or_else(nothing)?));
         }
         // Any site may send a browser with a request of its client.
         let foreign = matches!(page, Page::Authorize(_) | Page::LogOut);
