@@ -9,6 +9,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_sealing_keys_that_wait.sql"),
     include_str!("migrations/0003_keys_of_several_kinds.sql"),
     include_str!("migrations/0004_people_sign_in.sql"),
+    include_str!("migrations/0005_applications_connect.sql"),
 ];
 
 /// Taken for each migration, so that nodes that start together migrate once (`obol` in ASCII).

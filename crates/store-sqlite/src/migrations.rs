@@ -11,6 +11,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003_sealing_keys_that_wait.sql"),
     include_str!("migrations/0004_keys_of_several_kinds.sql"),
     include_str!("migrations/0005_people_sign_in.sql"),
+    include_str!("migrations/0006_applications_connect.sql"),
 ];
 
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (

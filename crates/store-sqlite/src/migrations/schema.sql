@@ -1,3 +1,8 @@
+CREATE TABLE assertions (
+    hash BLOB NOT NULL PRIMARY KEY,
+    leaves_at INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE change_log (
     position INTEGER NOT NULL PRIMARY KEY,
     kind INTEGER NOT NULL,
@@ -74,6 +79,17 @@ CREATE TABLE log_head (
     position INTEGER NOT NULL
 , swept_through INTEGER NOT NULL DEFAULT 0) STRICT;
 
+CREATE TABLE logout_notices (
+    id BLOB NOT NULL PRIMARY KEY,
+    client_id TEXT NOT NULL REFERENCES clients (id),
+    subject BLOB NOT NULL REFERENCES users (id),
+    session BLOB NOT NULL,
+    ended_at INTEGER NOT NULL,
+    tries INTEGER NOT NULL,
+    due_at INTEGER NOT NULL,
+    leaves_at INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE migrations (
     number INTEGER NOT NULL PRIMARY KEY,
     checksum INTEGER NOT NULL
@@ -83,6 +99,20 @@ CREATE TABLE nodes (
     id BLOB NOT NULL PRIMARY KEY,
     applied INTEGER NOT NULL,
     lease_ms INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE pushed_requests (
+    hash BLOB NOT NULL PRIMARY KEY,
+    client_id TEXT NOT NULL REFERENCES clients (id),
+    params TEXT NOT NULL,
+    expires_at INTEGER NOT NULL,
+    leaves_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE session_clients (
+    session BLOB NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    client_id TEXT NOT NULL REFERENCES clients (id),
+    PRIMARY KEY (session, client_id)
 ) STRICT;
 
 CREATE TABLE sessions (
@@ -109,6 +139,8 @@ CREATE TABLE users (
     deleted_at INTEGER
 , profile TEXT NOT NULL DEFAULT '{}') STRICT;
 
+CREATE INDEX assertions_leaves_at ON assertions (leaves_at);
+
 CREATE INDEX change_log_leaves_at ON change_log (leaves_at) WHERE leaves_at IS NOT NULL;
 
 CREATE INDEX codes_client ON codes (client_id) WHERE family IS NULL;
@@ -128,6 +160,12 @@ CREATE INDEX families_leaves_at ON families (leaves_at) WHERE leaves_at IS NOT N
 CREATE INDEX families_session ON families (session) WHERE ended IS NULL AND session IS NOT NULL;
 
 CREATE INDEX families_subject ON families (subject, client_id) WHERE ended IS NULL;
+
+CREATE INDEX logout_notices_due_at ON logout_notices (due_at);
+
+CREATE INDEX logout_notices_leaves_at ON logout_notices (leaves_at);
+
+CREATE INDEX pushed_requests_leaves_at ON pushed_requests (leaves_at);
 
 CREATE INDEX sessions_ends_at ON sessions (ends_at);
 

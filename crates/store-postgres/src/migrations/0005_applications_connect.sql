@@ -1,0 +1,43 @@
+-- What may be used once, and was: the ids of assertions with which clients have authenticated (RFC 7523 §3). hash: of the client
+-- and the id.
+CREATE TABLE assertions (
+    hash BYTEA NOT NULL PRIMARY KEY,
+    leaves_at BIGINT NOT NULL
+);
+
+CREATE INDEX assertions_leaves_at ON assertions (leaves_at);
+
+-- Authorization requests that clients have pushed (RFC 9126). hash: of what request_uri says. params: form-encoded. leaves_at:
+-- when nobody who began before expires_at can still be on the way.
+CREATE TABLE pushed_requests (
+    hash BYTEA NOT NULL PRIMARY KEY,
+    client_id TEXT COLLATE "C" NOT NULL REFERENCES clients (id),
+    params TEXT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    leaves_at BIGINT NOT NULL
+);
+
+CREATE INDEX pushed_requests_leaves_at ON pushed_requests (leaves_at);
+
+-- The clients to which a session has brought its person.
+CREATE TABLE session_clients (
+    session BYTEA NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    client_id TEXT COLLATE "C" NOT NULL REFERENCES clients (id),
+    PRIMARY KEY (session, client_id)
+);
+
+-- Clients to be told that a session has ended (OpenID Connect Back-Channel Logout). due_at: when it is tried next. leaves_at: when
+-- it is given up.
+CREATE TABLE logout_notices (
+    id BYTEA NOT NULL PRIMARY KEY,
+    client_id TEXT COLLATE "C" NOT NULL REFERENCES clients (id),
+    subject BYTEA NOT NULL REFERENCES users (id),
+    session BYTEA NOT NULL,
+    ended_at BIGINT NOT NULL,
+    tries BIGINT NOT NULL,
+    due_at BIGINT NOT NULL,
+    leaves_at BIGINT NOT NULL
+);
+
+CREATE INDEX logout_notices_due_at ON logout_notices (due_at);
+CREATE INDEX logout_notices_leaves_at ON logout_notices (leaves_at);
