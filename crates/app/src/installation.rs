@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use obol_oauth::administration::KeySchedule;
+use obol_outgoing::Authorities;
 use obol_replica::{Clock, LeaseOptions, Memory, OnStale, Revoked, SystemClock, confirm_from_outside};
 use obol_store::{Appended, Audit, AuditEvent, AuditRecord, Store};
 use obol_token::Timestamp;
@@ -149,6 +150,17 @@ pub(crate) fn lease(settings: &Settings) -> LeaseOptions {
         lease: Duration::from_millis(settings.lease_ms.into()),
         renew_every: Duration::from_millis(settings.lease_renewal_ms.into()),
         on_stale: on_stale(settings),
+    }
+}
+
+/// Whose certificates count when other servers are asked.
+///
+/// # Errors
+/// When the file of `outgoing_ca` holds none.
+pub(crate) fn outgoing_authorities(settings: &Settings) -> anyhow::Result<Authorities> {
+    match &settings.outgoing_ca {
+        Some(path) => Authorities::with_file(path).context("outgoing_ca"),
+        None => Ok(Authorities::of_the_machine()),
     }
 }
 

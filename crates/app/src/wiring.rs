@@ -9,6 +9,7 @@ use anyhow::Context;
 use obol_accounts::{PasswordCheck, PoolSize, SessionDesk, SessionLimits};
 use obol_oauth::administration::KeySchedule;
 use obol_oauth::{Engine, Issuer};
+use obol_outgoing::GuardedDoor;
 use obol_replica::{Clock, Replica, SystemClock};
 use obol_store::{Audit, AuditRecord, Store, Users};
 use obol_web::server::{
@@ -19,7 +20,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::audit_trail::AuditTrail;
 use crate::config::Settings;
-use crate::installation::{key_schedule, lease, page_settings, rotation};
+use crate::installation::{key_schedule, lease, outgoing_authorities, page_settings, rotation};
 use crate::key_keeper::keep_signing_keys;
 use crate::running_server::RunningServer;
 use crate::service_manager;
@@ -129,6 +130,7 @@ fn engine(
             format!("clients cannot reach this server as {url}; give its public URL with --issuer URL")
         })?,
     };
+    let outgoing = GuardedDoor::new(outgoing_authorities(settings)?, settings.outgoing_allow.clone());
     let settings = obol_oauth::Settings {
         issuer,
         refresh_grace_secs: settings.refresh_grace_secs,
@@ -136,8 +138,8 @@ fn engine(
         key_set_max_age_secs: settings.jwks_max_age_secs,
         protected_resources: settings.protected_resources.clone(),
     };
-    let audit = Arc::clone(audit);
-    Ok(Engine::new(Arc::clone(replica), Arc::clone(store), audit, settings))
+    let (audit, outgoing) = (Arc::clone(audit), Arc::new(outgoing));
+    Ok(Engine::new(Arc::clone(replica), Arc::clone(store), audit, outgoing, settings))
 }
 
 fn door(settings: &Settings, engine: Arc<Engine>, store: &Arc<dyn Store>) -> anyhow::Result<OpenDoor> {

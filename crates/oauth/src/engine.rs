@@ -23,7 +23,7 @@ use crate::features::{
 };
 use crate::{
     Answer, Arrival, Authorization, Authorized, Authorizing, Challenge, ErrorCode, Issuer, OAuthError,
-    Params, ProtectedResource, Request, RequestId, SignOutAsked, SignedIn, Surface, Verification,
+    Outgoing, Params, ProtectedResource, Request, RequestId, SignOutAsked, SignedIn, Surface, Verification,
 };
 
 /// Settings of the protocol.
@@ -46,6 +46,8 @@ pub struct Engine {
     pub(crate) replica: Arc<Replica>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) settings: Settings,
+    #[allow(dead_code, reason = "the features that ask others come next")]
+    pub(crate) outgoing: Arc<dyn Outgoing>,
     audit: Arc<dyn Audit>,
     clients: ClientAuthentication,
 }
@@ -128,14 +130,15 @@ pub(crate) struct Call<'a> {
 }
 
 impl Engine {
-    /// An engine over this node's replica and store.
+    /// An engine over this node's replica and store, with its way out.
     pub fn new(
         replica: Arc<Replica>,
         store: Arc<dyn Store>,
         audit: Arc<dyn Audit>,
+        outgoing: Arc<dyn Outgoing>,
         settings: Settings,
     ) -> Self {
-        Self { replica, store, settings, audit, clients: ClientAuthentication::new() }
+        Self { replica, store, settings, outgoing, audit, clients: ClientAuthentication::new() }
     }
 
     /// Answers a request, or says that a password must be checked first.

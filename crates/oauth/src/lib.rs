@@ -39,6 +39,6 @@ pub use features::authorization::RedirectUriError;
 pub use features::forward_auth::{Admitted, Needed};
 pub use features::protected_resource::{ProtectedResource, ProtectedResourceError};
 pub use features::{Endpoint, FEATURES, Feature, Grant, Method, PageKind, grant_types};
-pub use outgoing::{Freshness, Outgoing, OutgoingError};
+pub use outgoing::{Freshness, NoWayOut, Outgoing, OutgoingError};
 pub use params::{MalformedParams, Params};
 pub use request::{Arrival, Issuer, IssuerError, Request, RequestId, Surface};

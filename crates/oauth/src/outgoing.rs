@@ -22,6 +22,27 @@ pub trait Outgoing: Send + Sync {
     async fn post_form(&self, url: &str, form: String) -> Result<(), OutgoingError>;
 }
 
+/// A way out that leads nowhere: everything is refused.
+#[derive(Debug, Clone, Copy)]
+pub struct NoWayOut;
+
+#[async_trait]
+impl Outgoing for NoWayOut {
+    async fn fetch(&self, _url: &str, _freshness: Freshness) -> Result<Arc<str>, OutgoingError> {
+        Err(Self::refused())
+    }
+
+    async fn post_form(&self, _url: &str, _form: String) -> Result<(), OutgoingError> {
+        Err(Self::refused())
+    }
+}
+
+impl NoWayOut {
+    fn refused() -> OutgoingError {
+        OutgoingError::Refused("This server asks no other.".to_owned())
+    }
+}
+
 /// How old a document may be that was fetched before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Freshness {

@@ -10,7 +10,7 @@ use crate::config::{
     ConfigError, Configuration, Given, SETTINGS, ServerOptions, Setting, Settings, mistyped_variables, sample,
 };
 use crate::failure::{End, Failure};
-use crate::installation::page_settings;
+use crate::installation::{outgoing_authorities, page_settings};
 use crate::output::{Answer, Output, table};
 use crate::printable::printable;
 
@@ -56,7 +56,7 @@ pub(crate) fn run(
             let given = everywhere.or(options.0).or(Given::from_environment()?);
             match Configuration::load(&given, file) {
                 Ok(configuration) => {
-                    check_entrance(&configuration.settings)?;
+                    check_openings(&configuration.settings)?;
                     page_settings(&configuration.settings).check().map_err(Failure::refused)?;
                     output.show(&Checked::new(&configuration))?;
                 }
@@ -72,13 +72,14 @@ pub(crate) fn run(
     Ok(End::Done)
 }
 
-/// What `serve` finds out when it opens its listener: clear text off this machine, and unusable certificates.
-fn check_entrance(settings: &Settings) -> Result<(), Failure> {
+/// What `serve` finds out at its start: clear text off this machine, and unusable certificates.
+fn check_openings(settings: &Settings) -> Result<(), Failure> {
     let tls = settings.tls_self_signed || settings.tls_cert.is_some();
     decide_exposure(settings.listen, tls, &settings.behind_proxy).map_err(Failure::refused)?;
     if let (Some(cert), Some(key)) = (&settings.tls_cert, &settings.tls_key) {
         TlsIdentity::from_files(cert.clone(), key.clone()).map_err(Failure::refused)?;
     }
+    outgoing_authorities(settings)?;
     Ok(())
 }
 

@@ -227,6 +227,29 @@ pub(crate) const SETTINGS: &[Setting] = &[
         get: |settings| list_value(settings.protected_resources.iter().map(ToString::to_string).collect()),
     },
     Setting {
+        key: "outgoing_allow",
+        value_name: "HOST",
+        about: "Hosts on private networks, with their ports if not 443, that the server may ask for what clients publish and \
+                send notices to. All others are asked only if each of their addresses is a public one. May be named \
+                several times. Not set: public addresses only.",
+        example: "[\"app.internal.example\", \"app2.internal.example:8443\"]",
+        shape: Shape::List,
+        reach: Reach::Server,
+        set: |settings, texts| parse::hosts(texts).map(|hosts| settings.outgoing_allow = hosts),
+        get: |settings| list_value(settings.outgoing_allow.clone()),
+    },
+    Setting {
+        key: "outgoing_ca",
+        value_name: "FILE",
+        about: "Certificates of authorities in PEM that may have signed for the servers that are asked, in addition to those \
+                that the machine trusts. Read at the start. Not set: those of the machine alone.",
+        example: "\"/etc/obol/internal-ca.pem\"",
+        shape: Shape::Text,
+        reach: Reach::Server,
+        set: |settings, texts| parse::path(texts).map(|path| settings.outgoing_ca = Some(path)),
+        get: |settings| settings.outgoing_ca.as_ref().and_then(path_value),
+    },
+    Setting {
         key: "max_connections",
         value_name: "COUNT",
         about: "Most connections that are open at once; one more is closed at once. Lowered by itself when the \

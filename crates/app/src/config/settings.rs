@@ -41,6 +41,10 @@ pub(crate) struct Settings {
     pub(crate) forward_auth_hosts: Vec<String>,
     /// The resources whose metadata is told.
     pub(crate) protected_resources: Vec<ProtectedResource>,
+    /// Hosts that may be asked although they are on a private network.
+    pub(crate) outgoing_allow: Vec<String>,
+    /// Authorities that other servers' certificates may be from, besides those of the machine, PEM.
+    pub(crate) outgoing_ca: Option<PathBuf>,
     /// The most connections at once.
     pub(crate) max_connections: u32,
     /// The least important level that is logged.
@@ -96,6 +100,8 @@ impl Default for Settings {
             behind_proxy: Vec::new(),
             forward_auth_hosts: Vec::new(),
             protected_resources: Vec::new(),
+            outgoing_allow: Vec::new(),
+            outgoing_ca: None,
             max_connections: 16_384,
             log_level: LogLevel::Info,
             log_format: LogFormat::Auto,

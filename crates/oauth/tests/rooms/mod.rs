@@ -12,8 +12,8 @@ use std::time::Duration;
 use obol_keys::MasterKey;
 use obol_oauth::administration::{ChosenSecret, ClientSpec, add_client};
 use obol_oauth::{
-    Answer, Authorization, Endpoint, Engine, FEATURES, OAuthError, Outcome, Params, PasswordNeeded, Person,
-    Request, RequestId, Settings, TokenAnswer,
+    Answer, Authorization, Endpoint, Engine, FEATURES, NoWayOut, OAuthError, Outcome, Params, PasswordNeeded,
+    Person, Request, RequestId, Settings, TokenAnswer,
 };
 use obol_replica::{Boottime, Clock, LeaseOptions, Replica, SystemClock};
 use obol_store::{Audit, AuditEvent, AuditRecord, PasswordHash, Profile, Store, User};
@@ -91,7 +91,8 @@ impl Rooms {
             key_set_max_age_secs: 3_600,
             protected_resources: Vec::new(),
         };
-        let engine = Engine::new(Arc::clone(&replica), Arc::clone(&store), audit.clone(), settings);
+        let (of_engine, outgoing) = (Arc::clone(&replica), Arc::new(NoWayOut));
+        let engine = Engine::new(of_engine, Arc::clone(&store), audit.clone(), outgoing, settings);
         let rooms = Self { engine, store, replica, clock, audit, folder };
         rooms.add_client("app", &["password", "refresh_token"], None).await;
         let secret = ChosenSecret::Given(obol_keys::PlainSecret::chosen(GATEWAY_SECRET.into()).unwrap());

@@ -11,7 +11,7 @@ use obol_accounts::administration::{NewUser, add_user};
 use obol_accounts::{PoolSize, SessionLimits};
 use obol_keys::{MasterKey, PlainPassword};
 use obol_oauth::administration::{ChosenSecret, ClientSpec, add_client};
-use obol_oauth::{RequestId, Settings, Surface};
+use obol_oauth::{NoWayOut, RequestId, Settings, Surface};
 use obol_replica::{Boottime, Clock, LeaseOptions, Replica, SystemClock};
 use obol_store::{Audit, ClientSettings, Store, Users};
 use obol_store_sqlite::SqliteStore;
@@ -99,7 +99,8 @@ impl House {
             key_set_max_age_secs: 3_600,
             protected_resources: Vec::new(),
         };
-        let engine = Arc::new(Engine::new(replica, store.clone(), Arc::new(Unheard), settings));
+        let (unheard, outgoing) = (Arc::new(Unheard), Arc::new(NoWayOut));
+        let engine = Arc::new(Engine::new(replica, store.clone(), unheard, outgoing, settings));
         let users: Arc<dyn Users> = store.clone();
         let passwords = Arc::new(PasswordCheck::start(users, pool).unwrap());
         add_people_and_clients(&*store, &engine, clock.wall()).await;
