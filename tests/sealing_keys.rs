@@ -197,7 +197,8 @@ fn an_installation_of_the_version_before_keeps_its_tokens_and_can_rotate() {
     server.stop();
     in_database(
         &server,
-        "DROP TABLE codes; DROP TABLE consents; DROP TABLE sessions; DROP INDEX families_session; \
+        "DROP TABLE assertions; DROP TABLE pushed_requests; DROP TABLE session_clients; DROP TABLE logout_notices; \
+         DROP TABLE codes; DROP TABLE consents; DROP TABLE sessions; DROP INDEX families_session; \
          ALTER TABLE families DROP COLUMN session; ALTER TABLE families DROP COLUMN details; \
          ALTER TABLE users DROP COLUMN profile; ALTER TABLE clients DROP COLUMN settings; \
          DELETE FROM change_log WHERE id IN (SELECT id FROM keys WHERE kind > 1); DELETE FROM keys WHERE kind > 1; \

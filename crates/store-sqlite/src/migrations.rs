@@ -5,7 +5,7 @@ use rusqlite::{Connection, Result};
 /// Marks the file as ours (`obol` in ASCII).
 const APPLICATION_ID: i64 = 0x6f_62_6f_6c;
 
-const MIGRATIONS: &[&str] = &[
+pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_begin.sql"),
     include_str!("migrations/0002_swept_through.sql"),
     include_str!("migrations/0003_sealing_keys_that_wait.sql"),
