@@ -55,7 +55,29 @@ pub(crate) fn has_low_s(signature: &[u8]) -> bool {
     signature.last_chunk::<32>().is_some_and(|s| s <= &HALF_OF_P256_ORDER)
 }
 
-/// (n − 1) / 2 of SEC 2 §2.4.2.
+/// An ES256 signature in its form with S in the lower half: with (R, S) also (R, n − S) is a signature of the same text.
+pub(crate) fn with_low_s(signature: &[u8]) -> Vec<u8> {
+    let mut signature = signature.to_vec();
+    if !has_low_s(&signature)
+        && let Some(s) = signature.last_chunk_mut::<32>()
+    {
+        let mut borrowed = false;
+        for (byte, n) in s.iter_mut().zip(P256_ORDER).rev() {
+            let (left, first) = n.overflowing_sub(*byte);
+            let (left, second) = left.overflowing_sub(borrowed.into());
+            (*byte, borrowed) = (left, first || second);
+        }
+    }
+    signature
+}
+
+/// n of SEC 2 §2.4.2.
+const P256_ORDER: [u8; 32] = [
+    0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc,
+    0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+];
+
+/// (n − 1) / 2.
 const HALF_OF_P256_ORDER: [u8; 32] = [
     0x7f, 0xff, 0xff, 0xff, 0x80, 0x00, 0x00, 0x00, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xde,
     0x73, 0x7d, 0x56, 0xd3, 0x8b, 0xcf, 0x42, 0x79, 0xdc, 0xe5, 0x61, 0x7e, 0x31, 0x92, 0xa8,

@@ -13,7 +13,7 @@ use obol_token::{Algorithm, KeyId, KeyKind, Position};
 use zeroize::Zeroizing;
 
 use crate::jwk::Jwk;
-use crate::jws::{Checker, has_low_s};
+use crate::jws::{Checker, with_low_s};
 
 /// A signing key, unwrapped. Does not print.
 #[derive(Clone)]
@@ -102,7 +102,9 @@ impl SigningKey {
     pub fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, SignFailed> {
         let random = SystemRandom::new();
         match (&*self.pair, algorithm) {
-            (Pair::EcP256(pair), Algorithm::Es256) => return sign_with_low_s(pair, message, &random),
+            (Pair::EcP256(pair), Algorithm::Es256) => {
+                pair.sign(&random, message).map(|signature| with_low_s(signature.as_ref()))
+            }
             (Pair::Ed25519(pair), Algorithm::EdDsa) => {
                 pair.try_sign(message).map(|signature| signature.as_ref().to_vec())
             }
@@ -118,22 +120,6 @@ impl SigningKey {
         }
         .map_err(|_| SignFailed)
     }
-}
-
-/// Every second signature has its S in the lower half, so this makes two on average; that none of so many has it does not
-/// happen.
-fn sign_with_low_s(
-    pair: &EcdsaKeyPair,
-    message: &[u8],
-    random: &SystemRandom,
-) -> Result<Vec<u8>, SignFailed> {
-    const TRIES: usize = 128;
-    let signatures = (0..TRIES).map(|_| pair.sign(random, message));
-    let mut ends = signatures.filter_map(|made| match made {
-        Ok(signature) => has_low_s(signature.as_ref()).then(|| Ok(signature.as_ref().to_vec())),
-        Err(_) => Some(Err(SignFailed)),
-    });
-    ends.next().unwrap_or(Err(SignFailed))
 }
 
 impl std::fmt::Debug for SigningKey {
