@@ -74,7 +74,7 @@ fn a_key_that_has_signed_for_its_time_is_replaced_and_retired_when_its_tokens_ar
     assert_eq!(states(&server), [("ES256", "signs"), ("ES256", "waits")].map(own));
     started_after(&mut server, &age(7_200));
     wait_until("it signs", PATIENCE, || (state(&server, &first) == "verifies").then_some(()));
-    started_after(&mut server, &age(7_200));
+    started_after(&mut server, &age(DAY_SECS + 7_200));
     wait_until("the first is retired", PATIENCE, || (state(&server, &first) == "retired").then_some(()));
     assert_eq!(signing(&server).len(), 2, "and no other was made");
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use obol_keys::MasterKey;
 use obol_oauth::administration::{
     ChosenSecret, ClientSpec, KeyState, RetireKeyError, RotateKeyError, WaitingKey, add_client,
-    begin_rotation, finish_rotation, list_keys, retire_key,
+    begin_rotation, change_client, finish_rotation, list_keys, retire_key,
 };
 use obol_replica::{LeaseOptions, Memory, Revoked, SystemClock, confirm_from_outside};
 use obol_store::{Appended, ClientSettings, Deny, FirstKeyOutcome, Store, WrappedKey};
@@ -109,6 +109,28 @@ async fn the_tokens_of_a_key_live_as_long_as_the_longest_that_a_client_gets() {
     assert_eq!(place.until(first).await, Some(Expiry::Never));
     let _ = retire_key(&*place.store, first, NOW).await.unwrap();
     assert_eq!(place.until(first).await, None, "they are refused");
+}
+
+#[tokio::test]
+async fn a_shorter_lifetime_does_not_take_the_key_from_the_tokens_of_before() {
+    let place = Place::begun().await;
+    let first = place.states().await[0].0;
+    place.add_client("app", 3_600).await;
+    let set = async |secs| {
+        let shorten = |spec: &mut ClientSpec| spec.access_token_lifetime = Lifetime::from_setting_secs(secs);
+        let _ = change_client(&*place.store, &ClientId::new("app").unwrap(), shorten).await.unwrap();
+    };
+    set(60).await;
+    set(120).await;
+    let replaced_at = NOW.plus_secs(1_000);
+    place.rotate(replaced_at).await;
+    let sealed_late = replaced_at.plus_secs(120);
+    assert_eq!(place.until(first).await, Some(Expiry::At(sealed_late.plus_secs(3_600))));
+    set(7_200).await;
+    assert_eq!(place.until(first).await, Some(Expiry::At(sealed_late.plus_secs(7_200))));
+    set(0).await;
+    set(60).await;
+    assert_eq!(place.until(first).await, Some(Expiry::Never));
 }
 
 struct Place {

@@ -34,6 +34,8 @@ pub struct ClientSettings {
     pub post_logout_redirect_uris: Vec<String>,
     /// The resources for which it may ask tokens (RFC 8707); absolute URIs without fragment.
     pub resources: Vec<String>,
+    /// The longest that its access tokens have lived, where that was shortened, in seconds; 0 for those that do not expire.
+    pub longest_access_token_ttl: Option<u32>,
     /// After so many seconds from its beginning a family ends, however often it was refreshed; `None` for no such end.
     pub family_lifetime_secs: Option<NonZeroU32>,
 }
@@ -59,6 +61,7 @@ impl Default for ClientSettings {
             default_max_age_secs: None,
             post_logout_redirect_uris: Vec::new(),
             resources: Vec::new(),
+            longest_access_token_ttl: None,
             family_lifetime_secs: None,
         }
     }

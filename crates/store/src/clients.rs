@@ -74,6 +74,14 @@ pub struct Client {
     pub created_at: Timestamp,
 }
 
+impl Client {
+    /// The longest that an access token may live which was issued until now: a shorter setting counts for those to come.
+    pub fn longest_access_token_lifetime(&self) -> Lifetime {
+        let before = self.settings.longest_access_token_ttl.map(Lifetime::from_setting_secs);
+        before.map_or(self.access_token_lifetime, |before| before.longer(self.access_token_lifetime))
+    }
+}
+
 /// What became of adding something with a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AddOutcome {

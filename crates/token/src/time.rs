@@ -61,6 +61,15 @@ impl Lifetime {
         }
     }
 
+    /// The longer of the two.
+    #[must_use]
+    pub fn longer(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Secs(one), Self::Secs(another)) => Self::Secs(one.max(another)),
+            (Self::Never, _) | (_, Self::Never) => Self::Never,
+        }
+    }
+
     /// When something issued at `issued_at` expires.
     pub const fn from(self, issued_at: Timestamp) -> Expiry {
         match self {

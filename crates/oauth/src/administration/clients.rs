@@ -177,6 +177,7 @@ pub async fn change_client(
 ) -> Result<Appended, ChangeError> {
     let unknown = || ChangeError::Unknown(id.clone());
     let client = store.find_client(id).await.map_err(ClientSpecError::from)?.ok_or_else(unknown)?;
+    let longest = client.longest_access_token_lifetime();
     let mut spec = ClientSpec {
         id: client.id.clone(),
         name: client.name,
@@ -195,7 +196,11 @@ pub async fn change_client(
         single_family: client.single_family,
         settings: client.settings,
     };
+    // Where the redirect URIs go from now on does not change by what a person is known.
+    fix_sector(&mut spec);
     change(&mut spec);
+    let shortened = spec.access_token_lifetime.longer(longest) != spec.access_token_lifetime;
+    spec.settings.longest_access_token_ttl = shortened.then(|| longest.as_setting_secs());
     let client = client_of(spec, client.kind, client.created_at)?;
     match store.change_client(&client).await.map_err(ClientSpecError::from)? {
         ChangeOutcome::Changed(appended) => Ok(appended),
@@ -204,9 +209,14 @@ pub async fn change_client(
 }
 
 /// The client that a description is of.
-fn client_of(spec: ClientSpec, kind: ClientKind, created_at: Timestamp) -> Result<Client, ClientSpecError> {
+fn client_of(
+    mut spec: ClientSpec,
+    kind: ClientKind,
+    created_at: Timestamp,
+) -> Result<Client, ClientSpecError> {
     let grants = decide_grants(&spec)?;
     check(&spec)?;
+    fix_sector(&mut spec);
     let no_scope = spec.default_scopes.is_empty() && spec.optional_scopes.is_empty();
     let (default_scopes, optional_scopes) = match (no_scope, is_for_people(&spec.grants)) {
         (false, _) => (spec.default_scopes, spec.optional_scopes),
@@ -229,6 +239,15 @@ fn client_of(spec: ClientSpec, kind: ClientKind, created_at: Timestamp) -> Resul
         settings: spec.settings,
         created_at,
     })
+}
+
+/// Names the sector of a client with pairwise subjects: the host of its redirect URIs, until another is named (OpenID Connect
+/// Core §8.1).
+fn fix_sector(spec: &mut ClientSpec) {
+    let settings = &mut spec.settings;
+    if settings.subject_type == SubjectType::Pairwise && settings.sector_identifier.is_none() {
+        settings.sector_identifier = spec.redirect_uris.first().map(|uri| destination_of(uri).to_owned());
+    }
 }
 
 /// Why a secret was not replaced.

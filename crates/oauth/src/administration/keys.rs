@@ -16,6 +16,8 @@ use obol_store::{
 };
 use obol_token::{Expiry, KeyId, KeyKind, Position, Timestamp};
 
+use crate::features::id_token::HINT_SECS;
+
 /// A key that opens at every node that has applied its addition, and does not seal yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "it seals only after its promotion"]
@@ -133,8 +135,11 @@ pub async fn list_keys(store: &dyn Store) -> Result<Vec<ListedKey>, StoreError> 
         let until = next.filter(|_| state == KeyState::Kept).map(|next| {
             // Tokens of deleted clients are refused in any case.
             let last_sealed_at = next.at.plus_secs(LATE_SECS);
-            let expiries = clients.iter().map(|client| client.access_token_lifetime.from(last_sealed_at));
-            expiries.max().unwrap_or(Expiry::At(last_sealed_at))
+            let expiries =
+                clients.iter().map(|client| client.longest_access_token_lifetime().from(last_sealed_at));
+            let least_secs = if key.kind == KeyKind::Sealing { 0 } else { HINT_SECS };
+            let least = Expiry::At(last_sealed_at.plus_secs(least_secs));
+            expiries.fold(least, Expiry::max)
         });
         ListedKey {
             id: key.id,

@@ -45,6 +45,7 @@ pub async fn an_added_client_is_found_as_it_was(store: Fresh) {
             default_max_age_secs: Some(u32::MAX),
             post_logout_redirect_uris: vec!["https://a.example/bye".to_owned()],
             resources: vec!["https://api.example/a b".to_owned()],
+            longest_access_token_ttl: Some(0),
             family_lifetime_secs: NonZeroU32::new(86_400),
         },
         created_at: at(-5),

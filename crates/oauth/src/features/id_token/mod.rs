@@ -24,6 +24,9 @@ pub(crate) const ACR: &str = "1";
 /// How long an ID token may be taken for fresh, in seconds.
 const LIFETIME_SECS: i64 = 3_600;
 
+/// How long after it was made an ID token may still come back as a hint, in seconds: longer than a session usually lasts.
+pub(crate) const HINT_SECS: i64 = 86_400;
+
 /// `typ` of what is signed here: no access token has it.
 const TYP: &str = "JWT";
 
@@ -58,7 +61,8 @@ impl IdToken<'_> {
     }
 
     fn claims(&self, engine: &Engine, algorithm: Algorithm) -> Result<Map<String, Value>, OAuthError> {
-        let mut claims = userinfo::claims_named(self.user, &self.granted.claims.id_token);
+        let named = self.granted.claims.within(self.client).id_token;
+        let mut claims = userinfo::claims_named(self.user, &named);
         let mut say = |name: &str, value: Value| claims.insert(name.to_owned(), value);
         say("iss", json!(engine.settings.issuer.of(self.granted.surface)));
         say("sub", json!(subject_of(engine, self.client, self.user.id)?));
