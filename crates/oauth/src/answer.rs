@@ -4,11 +4,12 @@ use std::borrow::Cow;
 use std::fmt;
 
 use obol_keys::Jwk;
-use obol_replica::Revoked;
+use obol_replica::{Memory, Revoked};
 use obol_token::{Claims, SubjectId, Timestamp, TokenId};
 use serde::{Deserialize, Serialize, Serializer};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use crate::features::id_token::is_pairwise;
 use crate::issue::secs_left;
 
 /// A successful answer, in no dialect yet.
@@ -137,6 +138,18 @@ pub enum About<'a> {
     Person(SubjectId),
     /// By the name under which the bearer appears.
     Named(Cow<'a, str>),
+}
+
+impl<'a> About<'a> {
+    /// Whom a token that stands is about. A client that knows people by pairwise subjects has tokens that name them so; of what
+    /// a client was given for itself nobody is named.
+    pub(crate) fn of(claims: &Claims<'a>, memory: &Memory) -> Self {
+        let pairwise = || memory.client(claims.client_id).is_some_and(|client| is_pairwise(&client));
+        match claims.subject.filter(|_| !pairwise()) {
+            Some(subject) => Self::Person(subject.id),
+            None => Self::Named(username(claims)),
+        }
+    }
 }
 
 impl fmt::Display for About<'_> {

@@ -8,7 +8,6 @@ use std::borrow::Cow;
 use obol_replica::NotVerified;
 use obol_token::{Asked, Claims, Expiry, Scratch, Timestamp};
 
-use super::id_token::is_pairwise;
 use super::{Endpoint, Feature, Method, Steps, nothing};
 use crate::answer::username;
 use crate::{About, Engine, ErrorCode, OAuthError, Params, Surface};
@@ -122,12 +121,9 @@ impl Engine {
             NotVerified::Refused(refusal) => not_valid(refusal.reason()),
         })?;
         needed.is_met_by(&claims)?;
-        let of = vouched.memory().client(claims.client_id);
-        let person = claims.subject.filter(|_| !of.is_some_and(|client| is_pairwise(&client)));
-        let username = username(&claims);
         Ok(Admitted {
-            subject: person.map_or_else(|| About::Named(username.clone()), |person| About::Person(person.id)),
-            username,
+            subject: About::of(&claims, vouched.memory()),
+            username: username(&claims),
             client_id: claims.client_id,
             scope: claims.scopes,
             expires_at: match claims.expires_at {

@@ -8,7 +8,7 @@ use obol_replica::{NotVerified, Stale};
 use obol_token::{Asked, Claims, Expiry, Scratch};
 use serde_json::{Map, Value, json};
 
-use super::id_token::{is_pairwise, name_of, subject_of};
+use super::id_token::{name_of, subject_of};
 use super::{ClientRule, Endpoint, Feature, Method, Part, Pending, Steps};
 use crate::answer::username;
 use crate::client_authentication::AuthenticatedClient;
@@ -73,35 +73,25 @@ pub(super) fn introspect_access_token<'a>(
         false => Asked::Client(client.id.as_str()),
     };
     match call.vouched.verify(token, asked, call.request.arrival.now, scratch) {
-        Ok(claims) => {
-            // Of what a client was given for itself nobody is named.
-            let of = claims.subject.and_then(|_| call.vouched.memory().client(claims.client_id));
-            let knows_pairwise = of.is_some_and(|client| is_pairwise(&client));
-            Ok(active(call.engine, &claims, knows_pairwise))
-        }
+        Ok(claims) => Ok(active(call, &claims)),
         Err(NotVerified::Refused(_)) => Ok(Introspection::INACTIVE),
         Err(NotVerified::Stale(stale)) => Err(stale),
     }
 }
 
-/// A client that knows people by pairwise subjects has tokens that name them so.
-fn active<'a>(engine: &'a Engine, claims: &Claims<'a>, knows_pairwise: bool) -> Introspection<'a> {
-    let username = username(claims);
+fn active<'a>(call: &Call<'a>, claims: &Claims<'a>) -> Introspection<'a> {
     Introspection::Active {
         active: true,
         aud: claims.audience,
         client_id: claims.client_id.into(),
         exp: seconds(claims.expires_at),
         iat: claims.issued_at.as_secs(),
-        iss: engine.settings.issuer.as_str().into(),
+        iss: call.engine.settings.issuer.as_str().into(),
         jti: Some(claims.token_id),
         scope: claims.scopes.into(),
-        sub: match claims.subject.filter(|_| !knows_pairwise) {
-            Some(subject) => About::Person(subject.id),
-            None => About::Named(username.clone()),
-        },
+        sub: About::of(claims, call.vouched.memory()),
         token_type: Some("Bearer"),
-        username,
+        username: username(claims),
     }
 }
 
