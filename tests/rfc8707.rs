@@ -122,3 +122,15 @@ fn rfc8707_2_2_a_resource_that_was_taken_from_the_client_is_given_no_more() {
     server.redeem(&app, &waiting).expect_error(400, "invalid_target");
     server.rfc_refresh(&app, tokens.refresh()).expect_error(400, "invalid_target");
 }
+
+#[test]
+fn rfc8707_2_2_s_35_what_no_page_has_named_is_not_given_afterwards() {
+    let (server, app) = house();
+    let code = code(&server, &AuthorizationRequest::of(&app));
+    redeem(&server, &app, &code, Some(API)).expect_error(400, "invalid_target");
+    let given = redeem(&server, &app, &code, None).expect(200);
+    assert_eq!(audience(&server, &app, &given.text("access_token")), None);
+    let refresh_token = given.text("refresh_token");
+    let fields = [("grant_type", "refresh_token"), ("refresh_token", &*refresh_token), ("resource", API)];
+    server.post_form(RFC_TOKEN, &app, &fields).expect_error(400, "invalid_target");
+}

@@ -197,3 +197,20 @@ fn oidc_core_5_5_s_35_a_claim_by_name_is_asked_about_as_its_scope_is() {
     alice.allows(&page).returns().code();
     alice.follows(&by_name.with("prompt", "none")).returns().code();
 }
+
+#[test]
+fn oidc_core_5_5_a_claim_by_name_goes_with_its_scope_when_that_is_taken_from_the_client() {
+    let (server, app) = house();
+    let claims = r#"{"userinfo":{"email":null},"id_token":{"email":null}}"#;
+    let request = AuthorizationRequest::of(&app).with("scope", "openid").with("claims", claims);
+    let code = server.person().goes_through(&request).code().to_owned();
+    let given = server.tokens_for(&app, &code);
+    let told = |access: &str| server.userinfo(access).expect(200).json();
+    assert_eq!(told(&given.access)["email"], "alice@example.org");
+    server.run(&["client", "set", "app", "--default-scope", "openid", "--scope", "read"]).exits(0);
+    let refreshed = server.rfc_refresh(&app, given.refresh()).expect(200);
+    assert_eq!(Jwt::read(&refreshed.text("id_token")).claims.get("email"), None);
+    for access in [&given.access, &refreshed.text("access_token")] {
+        assert_eq!(names(&told(access)), BTreeSet::from(["sub"]));
+    }
+}

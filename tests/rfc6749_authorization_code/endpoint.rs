@@ -276,3 +276,16 @@ fn s_18_nothing_of_a_request_comes_back_unescaped() {
         assert!(!answer.get("error_description").unwrap().contains('<'), "{answer:?}");
     }
 }
+
+#[test]
+fn s_35_who_was_let_in_without_being_asked_is_asked_once_that_is_wanted() {
+    let (server, app) = obol!().application_of(|app| app.flag("--skip-consent"));
+    let request = AuthorizationRequest::of(&app);
+    let mut alice = server.person();
+    let page = alice.follows(&request).sign_in();
+    alice.signs_in(&page).returns().code();
+    server.run(&["client", "set", "app", "--consent", "ask"]).exits(0);
+    let page = alice.follows(&request).consent();
+    alice.allows(&page).returns().code();
+    alice.follows(&request).returns().code();
+}

@@ -16,7 +16,7 @@ pub struct Application {
     pub name: String,
     /// What was allowed; empty where nobody was asked.
     pub scopes: Vec<String>,
-    /// When it was allowed.
+    /// When it was allowed, if somebody was asked.
     pub allowed_at: Option<Timestamp>,
     /// The session of each live family, if a browser began it.
     pub families: Vec<Option<SessionId>>,
@@ -36,7 +36,7 @@ impl Engine {
         for consent in self.store.list_consents(subject).await? {
             let application = self.entry(&mut found, &consent.client_id)?;
             application.scopes = consent.scopes.iter().map(|scope| scope.as_str().to_owned()).collect();
-            application.allowed_at = Some(consent.given_at);
+            application.allowed_at = (!application.scopes.is_empty()).then_some(consent.given_at);
         }
         for family in self.store.list_families(subject, now).await? {
             self.entry(&mut found, &family.client_id)?.families.push(family.session);

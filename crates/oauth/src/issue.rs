@@ -97,18 +97,20 @@ pub(crate) fn decide_refreshable(client: &Client) -> bool {
         && client.grants.iter().any(|grant| grant.as_str() == "refresh_token")
 }
 
-/// For which resource a token is meant: the one that the request names, if it is within what was `granted`, or that, while the
-/// client may ask for it.
+/// For which resource a token is meant: the one that the request names, if it is what a person has `granted`, or that, while the
+/// client may ask for it. Where no page of ours has named one (`granted` is `None`), any of the client's.
 ///
 /// # Errors
 /// `invalid_target` (RFC 8707 §2.2).
 pub(crate) fn decide_resource(
     params: &Params<'_>,
     client: &Client,
-    granted: Option<&str>,
+    granted: Option<&Granted>,
 ) -> Result<Option<String>, OAuthError> {
+    let page = granted.is_some();
+    let granted = granted.and_then(|granted| granted.resource.as_deref());
     match (parse_resource(params, client)?, granted) {
-        (Some(asked), Some(granted)) if asked != granted => {
+        (Some(asked), granted) if page && granted != Some(&*asked) => {
             let sentence = "The person was asked for another resource; ask again.";
             Err(OAuthError::new(ErrorCode::InvalidTarget, sentence))
         }

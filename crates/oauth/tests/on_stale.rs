@@ -7,7 +7,7 @@ use std::time::Duration;
 use obol_oauth::{Answer, ErrorCode, Introspection, Needed, Outcome};
 use obol_replica::{LeaseOptions, OnStale};
 use obol_token::{Position, Scratch};
-use rooms::{BATCH, GATEWAY_SECRET, INTROSPECT, LOOPBACK, REVOKE, Rooms, TOKEN, VERIFY};
+use rooms::{BATCH, GATEWAY_SECRET, INTROSPECT, KEY_SET, LOOPBACK, REVOKE, Rooms, TOKEN, VERIFY};
 
 const LEASE_SECS: i64 = 10;
 const MAX_AGE_SECS: i64 = 30;
@@ -139,6 +139,8 @@ async fn who_serves_what_is_stale_issues_refreshes_and_revokes_nothing() {
     ] {
         assert_eq!(house.refusal(path, &form).await, Some(ErrorCode::Unavailable), "{path} {form}");
     }
+    // A retired key must not be handed out again.
+    assert_eq!(house.refusal(KEY_SET, "").await, Some(ErrorCode::Unavailable));
     assert_eq!(house.verify(good).await, Ok(()));
 }
 

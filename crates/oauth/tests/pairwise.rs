@@ -2,8 +2,10 @@
 
 mod rooms;
 
+use obol_oauth::administration::change_client;
 use obol_oauth::{About, Answer, Introspection, Outcome, Userinfo};
 use obol_store::SubjectType;
+use obol_token::ClientId;
 use rooms::browser::{Browser, CALLBACK, VERIFIER};
 use rooms::{GATEWAY_SECRET, INTROSPECT, Rooms, VERIFY};
 
@@ -79,4 +81,18 @@ async fn the_userinfo_of_fortiauthenticator_reaches_as_far_as_the_scopes_where_s
         assert_eq!(told.email.as_deref(), email, "{more}");
         assert_eq!(told.groups, groups, "{more}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn oidc_core_8_1_a_new_redirect_uri_changes_nobody_s_subject() {
+    let rooms = open().await;
+    let alice = Browser::signed_in(&rooms).await;
+    let before = alice.redeem(&alice.code("").await, VERIFIER).await.unwrap();
+    let subject = userinfo(&rooms, &before.access_token).await.sub;
+    let id = ClientId::new("people").unwrap();
+    let elsewhere = "https://elsewhere.example/callback";
+    let moved = change_client(&*rooms.store, &id, |spec| spec.redirect_uris = vec![elsewhere.to_owned()]);
+    let appended = moved.await.unwrap();
+    rooms.replica.confirm(appended).await.unwrap();
+    assert_eq!(userinfo(&rooms, &before.access_token).await.sub, subject);
 }

@@ -127,8 +127,8 @@ pub enum Method {
 pub(crate) enum Steps {
     /// None: it is a document.
     Document(fn(&Engine) -> Value),
-    /// Vouch, request: whoever asks about an access token or a key, without a client, answered from memory at once. By the policy
-    /// `on_stale` also after the lease.
+    /// Vouch, request: whoever asks without a client, answered from memory at once. By the policy `on_stale` also after the lease:
+    /// what more than tells about access tokens refuses that itself.
     Asked(for<'a> fn(&Call<'a>, &'a mut Scratch) -> Result<Answer<'a>, OAuthError>),
     /// Vouch, request: whoever bears an access token, answered after a look at what is stored.
     Borne(Borne),

@@ -249,6 +249,7 @@ pub(crate) const TOKEN: &str = "/oauth2/token";
 pub(crate) const REVOKE: &str = "/oauth2/revoke";
 pub(crate) const INTROSPECT: &str = "/oauth2/introspect";
 pub(crate) const BATCH: &str = "/oauth2/introspect/batch";
+pub(crate) const KEY_SET: &str = "/oauth2/jwks";
 pub(crate) const VERIFY: &str = "/api/v1/oauth/verify_token";
 
 pub(crate) fn alice() -> Person {

@@ -21,12 +21,12 @@ pub(crate) struct ClaimsRequest {
 
 impl ClaimsRequest {
     /// What a client may have of this: the claims of its own scopes. Asking by name is another way of asking, not a way to more.
-    pub(super) fn within(self, client: &Client) -> Self {
+    pub(crate) fn within(&self, client: &Client) -> Self {
         let has =
             |scope: &Scope| client.default_scopes.contains(scope) || client.optional_scopes.contains(scope);
-        let may = |name: &String| userinfo::scope_of_claim(name).is_some_and(|scope| has(&scope));
-        let keep = |names: Vec<String>| names.into_iter().filter(may).collect();
-        Self { userinfo: keep(self.userinfo), id_token: keep(self.id_token) }
+        let may = |name: &str| userinfo::scope_of_claim(name).is_some_and(|scope| has(&scope));
+        let keep = |names: &[String]| names.iter().filter(|name| may(name)).cloned().collect();
+        Self { userinfo: keep(&self.userinfo), id_token: keep(&self.id_token) }
     }
 
     /// The scopes that stand for these claims.

@@ -15,7 +15,7 @@ mod rules;
 
 use obol_keys::AuthorizationCode;
 use obol_store::{AddCodeOutcome, AuditEvent, AuditRecord, Client, ClientKind, Consent, NewCode};
-use obol_token::Position;
+use obol_token::{Position, Scopes};
 use serde_json::{Map, Value, json};
 
 pub(crate) use self::claims_request::ClaimsRequest;
@@ -176,9 +176,11 @@ impl Going<'_> {
         way_back: &Return,
     ) -> Result<Authorized, OAuthError> {
         let now = self.asked.arrival.now;
-        if consent.as_ref().is_none_or(|consent| !request.told.is_subset(&consent.scopes)) {
+        // A code needs the row. What it says was allowed is what somebody was asked for.
+        let allowed = if self.must_ask() { request.told.clone() } else { Scopes::default() };
+        if consent.as_ref().is_none_or(|consent| !allowed.is_subset(&consent.scopes)) {
             let (subject, client_id) = (person.subject, self.client.id.clone());
-            let consent = Consent { subject, client_id, scopes: request.told.clone(), given_at: now };
+            let consent = Consent { subject, client_id, scopes: allowed, given_at: now };
             self.engine.store.give_consent(&consent).await?;
         }
         let code = AuthorizationCode::generate();

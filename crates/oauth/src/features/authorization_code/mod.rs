@@ -161,7 +161,7 @@ impl<'a> Redeeming<'a> {
             person: Some(&person),
             scopes: &self.scopes,
             family: Some(family),
-            resource: decide_resource(&call.request.body, client, granted.resource.as_deref())?,
+            resource: decide_resource(&call.request.body, client, Some(granted))?,
             surface: granted.surface,
             granted: Some(granted),
             position: self.stored.position,

@@ -2,6 +2,7 @@
 //!
 //! A retired key obeys the promise of a revocation, so a node that cannot vouch does not answer here either.
 
+use obol_replica::Stale;
 use obol_token::Scratch;
 use serde_json::{Map, Value, json};
 
@@ -30,6 +31,9 @@ const PATH: &str = "/oauth2/jwks";
 pub(super) const FORTI_PATH: &str = "/api/v1/oauth/.well-known/keys";
 
 fn handle<'a>(call: &Call<'a>, _: &'a mut Scratch) -> Result<Answer<'a>, OAuthError> {
+    if call.vouched.is_stale() {
+        return Err(Stale.into());
+    }
     let keys = call.vouched.memory().signing_keys().iter().map(|key| key.jwk().clone()).collect();
     let max_age_secs = call.engine.settings.key_set_max_age_secs;
     Ok(Answer::KeySet(KeySet { keys, max_age_secs }))

@@ -111,13 +111,12 @@ impl Refreshed<'_> {
         let scopes = decide_narrowed(&attached, parse_requested(body)?.as_ref())?;
         let username = name_of(call.engine, client, self.user.id, self.user.username.as_str())?;
         let person = Person { subject: self.user.id, username };
-        let granted_resource = granted.and_then(|granted| granted.resource.as_deref());
         let issue = Issue {
             client,
             person: Some(&person),
             scopes: &scopes,
             family: Some(self.family.id),
-            resource: decide_resource(body, client, granted_resource)?,
+            resource: decide_resource(body, client, granted)?,
             surface: granted.map_or(call.request.endpoint.surface, |granted| granted.surface),
             granted,
             position: call.vouched.position(),

@@ -132,8 +132,8 @@ impl Bearer {
             .iter()
             .filter(|(name, _)| self.scopes.iter().any(|scope| scope.as_str() == *name))
             .flat_map(|(_, claims)| claims.iter().copied());
-        let by_name = granted.iter().flat_map(|granted| &granted.claims.userinfo).map(String::as_str);
-        let names: Vec<&str> = of_scopes.chain(by_name).collect();
+        let by_name = granted.map(|granted| granted.claims.within(&client).userinfo).unwrap_or_default();
+        let names: Vec<&str> = of_scopes.chain(by_name.iter().map(String::as_str)).collect();
         let mut claims = claims_named(user, &names);
         let sub = id_token::subject_of(call.engine, &client, user.id)?;
         claims.insert("sub".into(), json!(sub));
