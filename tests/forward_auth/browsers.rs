@@ -158,19 +158,26 @@ fn a_handover_is_for_the_browser_and_the_address_that_it_was_made_for() {
     let (back, browser) = comes_back(&server, &mut server.person(), Style::Traefik, APP, "/a");
     let handover = back.split_once('?').unwrap().1;
     let stolen = asked(&server, Style::Traefik, APP, "/a", "").send();
-    for (host, uri, cookies) in [
-        (APP, back.clone(), String::new()),
-        (APP, back.clone(), cookie(&stolen)),
-        (APP, back.clone(), format!("{browser}; {browser}")),
-        (APP, format!("/b?{handover}"), browser.clone()),
-        (APP, format!("/a?x&{handover}"), browser.clone()),
-        (APP, format!("{back}x"), browser.clone()),
-        (OTHER, back.clone(), browser.clone()),
+    for (host, uri, bare, cookies) in [
+        (APP, back.clone(), "/a", String::new()),
+        (APP, back.clone(), "/a", cookie(&stolen)),
+        (APP, back.clone(), "/a", format!("{browser}; {browser}")),
+        (APP, format!("/b?{handover}"), "/b", browser.clone()),
+        (APP, format!("/a?x&{handover}"), "/a?x", browser.clone()),
+        (OTHER, back.clone(), "/a", browser.clone()),
     ] {
-        let answer = asked(&server, Style::Traefik, host, &uri, &cookies).send();
-        let to = sent_to(Style::Traefik, &answer);
-        assert!(to.starts_with(&format!("{}/continue?ticket=", server.url())), "{host}{uri}: {to}");
+        // Whoever is signed in already, too: the application never sees it.
+        let entered = enters(&server, &mut server.person(), Style::Traefik, host, "/");
+        let pass = entered.split_once("; ").unwrap().1;
+        for signed_in in [String::new(), format!("; {pass}")] {
+            let answer = asked(&server, Style::Traefik, host, &uri, &format!("{cookies}{signed_in}")).send();
+            assert_eq!(sent_to(Style::Traefik, &answer), format!("http://{host}{bare}"), "{cookies}");
+            assert_eq!(answer.header("set-cookie"), None);
+        }
     }
+    let answer = asked(&server, Style::Traefik, APP, &format!("{back}x"), &browser).send();
+    let to = sent_to(Style::Traefik, &answer);
+    assert!(to.starts_with(&format!("{}/continue?ticket=", server.url())), "{to}");
     // A handover is no pass, and neither is a ticket.
     let as_pass = format!("obol-gateway={}", handover.split_once('=').unwrap().1);
     asked(&server, Style::Traefik, APP, "/a", &as_pass).send().expect(302);

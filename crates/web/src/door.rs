@@ -71,7 +71,7 @@ impl Door {
         let request_id = self.request_ids.next();
         let asked = || {
             fast_verify::answer(&self.engine, &request)
-                .or_else(|| gateway::answer_at_once(&self.engine, &request).map(Ok))
+                .or_else(|| gateway::answer_at_once(&self.engine, &request, request_id).map(Ok))
                 .or_else(|| self.ask_at_once(&request, request_id))
         };
         let answered = catch_panic_at_once(asked, || Some(Err(panicked())))?;
@@ -108,7 +108,7 @@ impl Door {
         };
         let mut scratch = Scratch::default();
         let answered = self.engine.answer_at_once(&request, &mut scratch)?;
-        Some(answered.map(|answered| dialect::success(endpoint.surface, &answered)))
+        Some(answered.map(|answered| dialect::success(endpoint.surface, answered)))
     }
 
     /// Answers one request. Every answer carries `X-Request-Id`, as do its log lines and audit records.
@@ -209,7 +209,7 @@ impl Door {
         let path = self.routes.below(request.uri().path());
         let path = path.strip_prefix(ProtectedResource::WELL_KNOWN).unwrap_or_default();
         match self.engine.resource_metadata(host, path) {
-            Some(document) => dialect::success(Surface::Rfc, &Answered::Document(document)),
+            Some(document) => dialect::success(Surface::Rfc, Answered::Document(document)),
             None => {
                 let sentence = "There is no protected resource with metadata at this path.";
                 dialect::refusal(Surface::Rfc, &OAuthError::new(ErrorCode::NotFound, sentence))
@@ -232,7 +232,7 @@ impl Door {
             Outcome::Done(answered) => answered,
             Outcome::PasswordNeeded(needed) => self.ask_person(*needed).await?,
         };
-        Ok(dialect::success(endpoint.surface, &answered))
+        Ok(dialect::success(endpoint.surface, answered))
     }
 
     /// The step person: the accounts room checks the password, the engine goes on.
@@ -263,14 +263,18 @@ impl Door {
     }
 
     fn refuse(&self, surface: Surface, error: &OAuthError, request_id: RequestId) -> Answer {
-        let request_id = request_id.as_str();
-        let (code, cause) = (error.code().wire().name, error.cause());
-        match error.code() {
-            ErrorCode::ServerError => tracing::error!(request_id, cause, "a request failed"),
-            // One line for each would let outsiders fill the log: the store and the follower say once what is wrong.
-            _ => tracing::debug!(request_id, code, cause, "a request was refused"),
-        }
+        log_refusal(error, request_id);
         dialect::refusal(surface, error)
+    }
+}
+
+/// One line for each would let outsiders fill the log: the store and the follower say once what is wrong.
+pub(crate) fn log_refusal(error: &OAuthError, request_id: RequestId) {
+    let request_id = request_id.as_str();
+    let (code, cause) = (error.code().wire().name, error.cause());
+    match error.code() {
+        ErrorCode::ServerError => tracing::error!(request_id, cause, "a request failed"),
+        _ => tracing::debug!(request_id, code, cause, "a request was refused"),
     }
 }
 

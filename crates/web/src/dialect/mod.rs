@@ -16,8 +16,8 @@ use crate::server::{Answer, UsualFields};
 static POSITION: HeaderName = HeaderName::from_static("obol-position");
 
 /// The answer to a request that was granted.
-pub(crate) fn success(surface: Surface, answered: &Answered<'_>) -> Answer {
-    let position = match answered {
+pub(crate) fn success(surface: Surface, answered: Answered<'_>) -> Answer {
+    let position = match &answered {
         Answered::Revocation(RevocationDone::Revoked(revoked)) => Some(revoked.position()),
         _ => None,
     };

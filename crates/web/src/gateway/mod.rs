@@ -14,20 +14,25 @@ pub(crate) use address::Address;
 pub(crate) use asked::is_prefixed;
 
 use http::HeaderMap;
-use obol_oauth::{Arrival, Authorization, Engine, ErrorCode, Needed, OAuthError};
+use obol_oauth::{Arrival, Authorization, Engine, ErrorCode, Needed, OAuthError, RequestId};
 use obol_token::Scratch;
 
 use self::asked::Asked;
+use crate::door::log_refusal;
 use crate::pages::{AtGateway, Pages};
 use crate::server::{Answer, Fields, Whole};
 
 /// The answer to a request with a bearer token; `None` sends everything else, and all that is unusual, the long way.
-pub(crate) fn answer_at_once<F: Fields + ?Sized>(engine: &Engine, request: &Whole<'_, F>) -> Option<Answer> {
+pub(crate) fn answer_at_once<F: Fields + ?Sized>(
+    engine: &Engine,
+    request: &Whole<'_, F>,
+    request_id: RequestId,
+) -> Option<Answer> {
     let asked = Asked::find(request)?;
     let params = asked.params().ok()?;
     let needed = Needed::read(&params).ok()?;
     match asked.authorization() {
-        Ok(Authorization::Bearer(token)) => Some(decide(engine, token, &needed)),
+        Ok(Authorization::Bearer(token)) => Some(decide(engine, token, &needed, request_id)),
         _ => None,
     }
 }
@@ -39,31 +44,37 @@ pub(crate) async fn answer(
     request: &Whole<'_, HeaderMap>,
     arrival: Arrival,
 ) -> Answer {
+    let refuse = |error: &OAuthError, needed: &Needed<'_>| refuse(engine, error, needed, arrival.request_id);
     let Some(asked) = Asked::find(request) else {
         let sentence = "There is nothing at this path; check the URL.";
-        return answer::refused(engine, &OAuthError::new(ErrorCode::NotFound, sentence), &Needed::default());
+        return refuse(&OAuthError::new(ErrorCode::NotFound, sentence), &Needed::default());
     };
     let params = asked.params();
     let needed = params.as_ref().map_err(OAuthError::clone).and_then(|params| Needed::read(params));
     let (needed, authorization) = match (needed, asked.authorization()) {
         (Ok(needed), Ok(authorization)) => (needed, authorization),
-        (Err(error), _) | (_, Err(error)) => return answer::refused(engine, &error, &Needed::default()),
+        (Err(error), _) | (_, Err(error)) => return refuse(&error, &Needed::default()),
     };
     match authorization {
-        Authorization::Bearer(token) => decide(engine, token, &needed),
-        _ if asked.has_authorization() => answer::refused(engine, &no_token(), &needed),
+        Authorization::Bearer(token) => decide(engine, token, &needed, arrival.request_id),
+        _ if asked.has_authorization() => refuse(&no_token(), &needed),
         _ => match by_session(pages, &asked, request.fields, &needed, arrival).await {
             Ok(answer) => answer,
-            Err(error) => answer::refused(engine, &error, &needed),
+            Err(error) => refuse(&error, &needed),
         },
     }
 }
 
-fn decide(engine: &Engine, token: &str, needed: &Needed<'_>) -> Answer {
+fn decide(engine: &Engine, token: &str, needed: &Needed<'_>, request_id: RequestId) -> Answer {
     match engine.admit(token, needed, &mut Scratch::default()) {
         Ok(admitted) => answer::admitted(&admitted),
-        Err(error) => answer::refused(engine, &error, needed),
+        Err(error) => refuse(engine, &error, needed, request_id),
     }
+}
+
+fn refuse(engine: &Engine, error: &OAuthError, needed: &Needed<'_>, request_id: RequestId) -> Answer {
+    log_refusal(error, request_id);
+    answer::refused(engine, error, needed)
 }
 
 /// A session has no scopes, is for no audience and of no client: it meets no need.

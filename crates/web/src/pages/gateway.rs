@@ -120,7 +120,8 @@ impl Pages {
         Ok(Way { location: self.engine.issuer().url(&format!("/continue?ticket={ticket}")), cookie })
     }
 
-    /// What the address hands over, if it is for this address and this browser.
+    /// Where an address leads that hands a session over: to the bare one, with the pass if the handover is for this address and this
+    /// browser. One that is not is not passed on either, for the application to write into its log.
     fn handed_over(
         &self,
         fields: &HeaderMap,
@@ -135,7 +136,7 @@ impl Pages {
         let age = Timestamp::from_secs(sealed_at).secs_until(now);
         let held = self.cookies.read(fields, Cookie::GatewayBrowser);
         if url != location || held != Some(&*browser) || !(-HANDOVER_SECS..HANDOVER_SECS).contains(&age) {
-            return Ok(None);
+            return Ok(Some(Way { location, cookie: None }));
         }
         let pass = self.seal(&Sealed::Pass { origin: address.origin(), secret })?;
         let cookie = self.cookies.set(Cookie::GatewayPass, &pass);

@@ -12,16 +12,16 @@ use super::{json_answer, written_json_answer};
 use crate::server::Answer;
 
 /// The answer to a request that was granted.
-pub(super) fn success(answered: &Answered) -> Answer {
+pub(super) fn success(answered: Answered<'_>) -> Answer {
     match answered {
-        Answered::Verification(verification) => verified(verification),
-        Answered::Token(token) => json_answer(StatusCode::OK, &TokenBody::of(token)),
+        Answered::Verification(verification) => verified(&verification),
+        Answered::Token(token) => json_answer(StatusCode::OK, &TokenBody::of(&token)),
         Answered::Revocation(_done) => json_answer(StatusCode::OK, &json!({ "status": "success" })),
-        Answered::Introspection(introspection) => json_answer(StatusCode::OK, introspection),
-        Answered::Introspections(written) => written_json_answer(written.clone()),
-        Answered::Userinfo(userinfo) => json_answer(StatusCode::OK, &UserinfoBody::of(userinfo)),
-        Answered::KeySet(keys) => published(keys),
-        Answered::Document(document) => json_answer(StatusCode::OK, document),
+        Answered::Introspection(introspection) => json_answer(StatusCode::OK, &introspection),
+        Answered::Introspections(written) => written_json_answer(written),
+        Answered::Userinfo(userinfo) => json_answer(StatusCode::OK, &UserinfoBody::of(&userinfo)),
+        Answered::KeySet(keys) => published(&keys),
+        Answered::Document(document) => json_answer(StatusCode::OK, &document),
     }
 }
 

@@ -8,20 +8,20 @@ use super::{bare_answer, json_answer, kept_json_answer, signed_answer, written_j
 use crate::server::Answer;
 
 /// The answer to a request that was granted.
-pub(super) fn success(answered: &Answered) -> Answer {
+pub(super) fn success(answered: Answered<'_>) -> Answer {
     match answered {
-        Answered::Token(token) => json_answer(StatusCode::OK, &TokenBody::of(token)),
+        Answered::Token(token) => json_answer(StatusCode::OK, &TokenBody::of(&token)),
         // RFC 7009 §2.2: the content of the body is ignored by the client, so there is none.
         Answered::Revocation(_done) => bare_answer(StatusCode::OK),
-        Answered::Introspection(introspection) => json_answer(StatusCode::OK, introspection),
-        Answered::Introspections(written) => written_json_answer(written.clone()),
-        Answered::Verification(verification) => json_answer(StatusCode::OK, verification),
+        Answered::Introspection(introspection) => json_answer(StatusCode::OK, &introspection),
+        Answered::Introspections(written) => written_json_answer(written),
+        Answered::Verification(verification) => json_answer(StatusCode::OK, &verification),
         Answered::Userinfo(userinfo) => match &userinfo.signed {
             Some(signed) => signed_answer(signed),
             None => json_answer(StatusCode::OK, &userinfo.claims),
         },
-        Answered::KeySet(keys) => kept_json_answer(keys, keys.max_age_secs),
-        Answered::Document(document) => json_answer(StatusCode::OK, document),
+        Answered::KeySet(keys) => kept_json_answer(&keys, keys.max_age_secs),
+        Answered::Document(document) => json_answer(StatusCode::OK, &document),
     }
 }
 
