@@ -1,8 +1,8 @@
 //! OpenID Connect RP-Initiated Logout. One test per MUST, and that what an application asks cannot be forced on a person.
 
 use obol_testkit::{
-    ALICE, Arrival, AuthorizationRequest, Client, ClientSpec, PASSWORD, Page, Person, REDIRECT_URI, Server,
-    Tokens, obol,
+    ALICE, AuthorizationRequest, Client, ClientSpec, PASSWORD, Page, Person, REDIRECT_URI, Server, Tokens,
+    obol,
 };
 
 const LOGOUT: &str = "/oauth2/logout";
@@ -30,10 +30,6 @@ fn url(params: &[(&str, &str)]) -> String {
     format!("{LOGOUT}?{}", form.extend_pairs(params).finish())
 }
 
-fn is_signed_in(person: &mut Person) -> bool {
-    !matches!(person.opens("/sessions"), Arrival::SignIn(_))
-}
-
 /// The page that asks, which it is.
 #[track_caller]
 fn asked(person: &mut Person, path: &str) -> Page {
@@ -55,7 +51,7 @@ fn rp_logout_2_who_brings_the_id_token_is_believed_and_all_of_the_session_ends()
     let answer = answer.returns();
     assert_eq!((answer.uri.as_str(), answer.get("state")), (BACK, Some("a&b")));
     assert_eq!(answer.names(), ["state"], "nothing else goes along");
-    assert!(!is_signed_in(&mut alice));
+    assert!(!alice.is_signed_in());
     assert!(!server.stands(&app, &tokens.access));
     server.rfc_refresh(&app, tokens.refresh()).expect_error(400, "invalid_grant");
     server.await_audit("the end of the session", |line| line.event() == "session.ended");
@@ -68,7 +64,7 @@ fn rp_logout_2_get_and_post_are_alike() {
     let form = url(&[("id_token_hint", &hint), ("post_logout_redirect_uri", BACK)]);
     let page = alice.browser().is_posted(LOGOUT, form.split_once('?').unwrap().1.to_owned());
     assert_eq!(page.leaves_to().as_deref(), Some(BACK));
-    assert!(!is_signed_in(&mut alice));
+    assert!(!alice.is_signed_in());
 }
 
 #[test]
@@ -86,14 +82,14 @@ fn rp_logout_2_s_78_without_a_hint_of_who_is_signed_in_the_person_is_asked() {
         &[("logout_hint", ALICE)],
     ] {
         let page = asked(&mut alice, &url(params));
-        assert!(is_signed_in(&mut alice) && server.stands(&app, &tokens.access), "{params:?}");
+        assert!(alice.is_signed_in() && server.stands(&app, &tokens.access), "{params:?}");
         assert!(page.says("alice"), "{params:?}");
     }
     let page = asked(&mut alice, &url(&[("client_id", "app"), ("post_logout_redirect_uri", BACK)]));
     let left = alice.browser().send(&page.form("/sign-out"), &[]);
     assert_eq!(left.leaves_to().as_deref(), Some(BACK));
-    assert!(!is_signed_in(&mut alice) && !server.stands(&app, &tokens.access));
-    assert!(is_signed_in(&mut bob), "whose token was shown is not signed out");
+    assert!(!alice.is_signed_in() && !server.stands(&app, &tokens.access));
+    assert!(bob.is_signed_in(), "whose token was shown is not signed out");
 }
 
 #[test]
@@ -117,7 +113,7 @@ fn rp_logout_3_s_23_an_address_that_is_not_registered_letter_by_letter_is_not_go
         let page = alice.browser().open(&url(&params));
         assert!((400..500).contains(&page.answer.status), "{params:?}: {:?}", page.answer);
         assert_eq!(page.leaves_to(), None, "{params:?}");
-        assert!(is_signed_in(&mut alice) && server.stands(&app, &tokens.access), "{params:?}");
+        assert!(alice.is_signed_in() && server.stands(&app, &tokens.access), "{params:?}");
     }
 }
 
@@ -131,18 +127,18 @@ fn rp_logout_2_what_is_no_id_token_of_ours_is_refused() {
     for hint in [changed.as_str(), message, &tokens.access, "x", "a.b.c"] {
         let page = alice.browser().open(&url(&[("id_token_hint", hint)]));
         assert_eq!(page.answer.status, 400, "{hint}");
-        assert!(is_signed_in(&mut alice), "{hint}");
+        assert!(alice.is_signed_in(), "{hint}");
     }
 }
 
 #[test]
-fn rp_logout_2_an_id_token_that_has_expired_counts_and_so_does_nobody() {
+fn rp_logout_2_who_is_not_signed_in_is_sent_back() {
     let (server, app, _) = house();
     let mut nobody = server.person();
     let (_, _, hint) = signed_in(&server, &app);
     let answer = nobody.opens(&url(&[("id_token_hint", &hint), ("post_logout_redirect_uri", BACK)]));
     assert_eq!(answer.returns().uri, BACK);
-    assert!(!is_signed_in(&mut nobody));
+    assert!(!nobody.is_signed_in());
 }
 
 #[test]
@@ -157,7 +153,7 @@ fn another_site_cannot_send_the_form_that_signs_out() {
         &[("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")],
     );
     assert_eq!(refused.status, 403);
-    assert!(is_signed_in(&mut alice));
+    assert!(alice.is_signed_in());
     // Nor does it count for somebody else who is signed in by now.
     server.add_user("bob", PASSWORD);
     let mut bob = server.person_called("bob", PASSWORD);
@@ -165,7 +161,7 @@ fn another_site_cannot_send_the_form_that_signs_out() {
     bob.signs_in(&sign_in);
     let refused = bob.browser().post(&form, &[], &[("origin", "null"), ("sec-fetch-site", "same-origin")]);
     assert!((400..500).contains(&refused.status), "{refused:?}");
-    assert!(is_signed_in(&mut bob));
+    assert!(bob.is_signed_in());
 }
 
 #[test]

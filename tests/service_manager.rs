@@ -1,7 +1,7 @@
 //! What a service manager is told: sd_notify(3), as `Type=notify` of the unit in `packaging/systemd` relies on it.
 
 use std::os::unix::net::UnixDatagram;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use obol_testkit::{Server, ServerBuilder, Signal, obol};
 
@@ -71,20 +71,22 @@ fn sighup_is_a_reload_with_an_end() {
 
 #[test]
 fn stopping_is_said_first_and_asks_for_the_time_that_it_takes() {
-    let mut managed = Managed::start(|builder| builder.option("--stop-delay-ms", "1000"));
+    let mut managed = Managed::start(|builder| builder.option("--stop-delay-ms", "5000"));
     managed.told_state("READY=1");
     managed.server.signal(Signal::TERM);
     let lines = managed.told_state("STOPPING=1");
-    assert!(lines.contains(&"EXTEND_TIMEOUT_USEC=21000000".to_owned()), "{lines:?}");
+    assert!(lines.contains(&"EXTEND_TIMEOUT_USEC=25000000".to_owned()), "{lines:?}");
     managed.server.http().get("/healthz").send().expect(200);
     assert!(managed.server.await_end().success());
 }
 
 #[test]
 fn the_watchdog_is_fed_in_time_where_it_is_asked_for() {
-    let managed = Managed::start(|builder| builder.environment("WATCHDOG_USEC", "300000"));
+    let managed = Managed::start(|builder| builder.environment("WATCHDOG_USEC", "3000000"));
     managed.told_state("READY=1");
     for _ in 0..3 {
+        let told_before = Instant::now();
         managed.told_state("WATCHDOG=1");
+        assert!(told_before.elapsed() < Duration::from_secs(3), "{:?}", told_before.elapsed());
     }
 }

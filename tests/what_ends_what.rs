@@ -131,8 +131,8 @@ impl Scene {
 
     /// What is left, after all that was switched off is on again.
     fn left(&mut self, act: Act) -> Left {
-        let session = is_signed_in(&mut self.here);
-        let other_session = is_signed_in(&mut self.elsewhere);
+        let session = self.here.is_signed_in();
+        let other_session = self.elsewhere.is_signed_in();
         let [access, code, refresh] = self.each(act);
         self.server.run(&["user", "enable", ALICE]).exits(0);
         self.each_client(&["client", "enable"], &[]);
@@ -218,7 +218,7 @@ fn s_60_what_is_deleted_takes_all_of_its_own_along() {
     assert!(!page.says("value=\"opaque\"") && page.says("value=\"jwt\""), "{}", page.html());
 
     scene.server.run(&["user", "delete", ALICE]).exits(0);
-    assert!(!is_signed_in(&mut scene.here) && !is_signed_in(&mut scene.elsewhere));
+    assert!(!scene.here.is_signed_in() && !scene.elsewhere.is_signed_in());
     assert!(!scene.access_token_stands(&scene.clients[1], &scene.tokens[1].access));
     assert_eq!(scene.server.redeem(&scene.clients[1], &scene.codes[1]).status, 400);
     assert!(!scene.refresh_token_is_good(&scene.clients[1], &scene.tokens[1]));
@@ -241,10 +241,6 @@ fn the_documentation_has_these_rows() {
         let Left { session, other_session, code, refresh, access, consent } = *left;
         assert_eq!(says, [session, other_session, code, refresh, access, consent], "{name}: {row}");
     }
-}
-
-fn is_signed_in(person: &mut Person) -> bool {
-    !matches!(person.opens("/sessions"), Arrival::SignIn(_))
 }
 
 fn good(status: u16) -> bool {

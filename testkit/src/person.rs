@@ -123,6 +123,19 @@ impl Person {
         panic!("asked again and again: {page:?}");
     }
 
+    /// Whether the browser is signed in, as "my sessions" shows.
+    #[track_caller]
+    pub fn is_signed_in(&mut self) -> bool {
+        match self.opens("/sessions") {
+            Arrival::SignIn(_) => false,
+            Arrival::Other(answer) => {
+                answer.expect(200);
+                true
+            }
+            other => panic!("neither the sessions nor a page of sign-in: {other:?}"),
+        }
+    }
+
     fn arrives(page: Page) -> Arrival {
         if let Some(target) = page.leaves_to() {
             return Arrival::Return(Return::by_redirect(&target));

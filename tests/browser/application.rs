@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use obol_testkit::wait_until;
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 const ARRIVED: &str = "<!doctype html><html lang=en><title>Arrived</title><h1 id=arrived>Arrived</h1>";
 
 /// A web application on loopback, by plain HTTP: another site than the server's.

@@ -1,11 +1,11 @@
 //! People who sign in at several nodes: each request of a browser goes to another one, and what ends at one is refused by all.
 
-use std::thread;
+use std::time::{Duration, Instant};
 
 use obol_testkit::cluster::{Cluster, Node};
 use obol_testkit::{
     ALICE, Answer, AuthorizationRequest, Browser, Client, INTROSPECT, PASSWORD, Person, REDIRECT_URI,
-    RFC_TOKEN, Tokens, USERINFO, VERIFIER, VERIFY, obol,
+    RFC_TOKEN, Tokens, USERINFO, VERIFIER, VERIFY, at_once, obol, wait_until,
 };
 use serde_json::Value;
 
@@ -103,23 +103,22 @@ fn what_ends_at_one_node_is_refused_by_every_node_at_once() {
 fn s_24_of_fifty_uses_of_a_code_at_three_nodes_one_succeeds() {
     let _alone = Alone::on_this_machine();
     let (cluster, [client, _]) = house();
-    let code = alice(&cluster).goes_through(&AuthorizationRequest::of(&client)).code().to_owned();
-    let answers: Vec<Answer> = thread::scope(|scope| {
-        let (cluster, client, code) = (&cluster, &client, &code);
-        let uses: Vec<_> = (0..50)
-            .map(|number| scope.spawn(move || redeem(&cluster.nodes()[number % 3], client, code)))
-            .collect();
-        uses.into_iter().map(|one| one.join().expect("an answer")).collect()
-    });
-    let mut good = Vec::new();
-    for answer in answers {
-        match answer.status {
-            200 => good.push(answer),
-            _ => drop(answer.expect_error(400, "invalid_grant")),
+    let mut alice = alice(&cluster);
+    let good = wait_until("fifty uses at once", Duration::from_secs(60), || {
+        let code = alice.goes_through(&AuthorizationRequest::of(&client)).code().to_owned();
+        let began = Instant::now();
+        let answers = at_once(50, |number| redeem(&cluster.nodes()[number % 3], &client, &code));
+        let took = began.elapsed();
+        let (mut good, refused): (Vec<_>, Vec<_>) =
+            answers.into_iter().partition(|answer| answer.status == 200);
+        assert_eq!(good.len(), 1, "{good:?}");
+        for answer in refused {
+            answer.expect_error(400, "invalid_grant");
         }
-    }
-    assert_eq!(good.len(), 1);
-    let tokens = Tokens::of(good.remove(0));
+        // The last of a slow machine may come late enough to be a replay, which ends what the first was given.
+        (took < Duration::from_secs(1)).then(|| good.remove(0))
+    });
+    let tokens = Tokens::of(good);
     for node in cluster.nodes() {
         assert_eq!(says(&cluster, node, &client, &tokens.access), [true; 3]);
     }

@@ -1,6 +1,7 @@
 //! Debian's nginx with the lines of `docs/gateways.md`, as they stand there.
 
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -44,11 +45,14 @@ impl Nginx {
             told.join("|")
         );
         std::fs::write(folder.path().join("nginx.conf"), configuration).expect("the file can be written");
-        let mut command = Command::new("nginx");
+        // Debian has it where the path of most people does not lead.
+        let debian = Path::new("/usr/sbin/nginx");
+        let mut command = Command::new(if debian.exists() { debian } else { Path::new("nginx") });
         command.args(["-p", &path, "-c", "nginx.conf", "-e", "stderr"]).stdout(Stdio::null());
         let child = command.spawn().expect("nginx is installed: `cargo xtask test` sees to it");
+        let nginx = Self { child, http: Http::at(address), address, _folder: folder, _ports: [port, behind] };
         wait_until("nginx listens", Duration::from_secs(20), || TcpStream::connect(address).ok());
-        Self { child, http: Http::at(address), address, _folder: folder, _ports: [port, behind] }
+        nginx
     }
 
     /// What the application was told of who it is.

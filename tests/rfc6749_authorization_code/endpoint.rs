@@ -39,13 +39,19 @@ fn rfc6749_3_1_s_13_a_parameter_sent_twice_is_refused() {
 
 #[test]
 fn rfc6749_3_1_s_15_credentials_in_the_url_of_the_token_endpoint_are_refused_and_not_logged() {
-    let (server, app) = obol!().application();
+    let server = obol!().server().alice().option("--log-level", "trace");
+    let app = server.add_client(&ClientSpec::application("app"));
+    let mut server = server.start();
     let code = server.person().goes_through(&AuthorizationRequest::of(&app)).code().to_owned();
     let path = format!("/oauth2/token?client_id=app&client_secret={}", app.own_secret());
     let fields = [("grant_type", "authorization_code"), ("code", &code), ("redirect_uri", REDIRECT_URI)];
     server.http().post(&path).form(&fields).send().expect_error(400, "invalid_request");
-    assert!(server.log().all().iter().all(|line| !line.contains(app.own_secret())));
     server.tokens_for(&app, &code);
+    let log = server.log().clone();
+    server.stop();
+    let logged = log.to_the_end();
+    assert!(logged.iter().any(|line| line.contains("invalid_request")), "the log tells of each request");
+    assert!(logged.iter().all(|line| !line.contains(app.own_secret())));
 }
 
 #[test]

@@ -124,13 +124,18 @@ fn rfc6749_4_1_2_s_24_s_25_a_code_works_once_and_a_valid_replay_ends_what_it_gav
 #[test]
 fn s_24_of_50_uses_at_once_one_succeeds_and_what_it_gave_stands() {
     let (server, app) = obol!().application();
-    let code = code(&server, &app);
-    let answers = at_once(50, |_| server.redeem(&app, &code));
-    let (good, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 200);
-    assert_eq!(good.len(), 1, "{good:?}");
-    for answer in refused {
-        answer.expect_error(400, "invalid_grant");
-    }
+    let good = wait_until("fifty uses at once", Duration::from_secs(60), || {
+        let (code, began) = (code(&server, &app), Instant::now());
+        let answers = at_once(50, |_| server.redeem(&app, &code));
+        let took = began.elapsed();
+        let (good, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 200);
+        assert_eq!(good.len(), 1, "{good:?}");
+        for answer in refused {
+            answer.expect_error(400, "invalid_grant");
+        }
+        // The last of a slow machine may come late enough to be a replay, which ends what the first was given.
+        (took < Duration::from_secs(1)).then_some(good)
+    });
     server.userinfo(&good[0].text("access_token")).expect(200);
     server.rfc_refresh(&app, &good[0].text("refresh_token")).expect(200);
 }

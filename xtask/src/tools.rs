@@ -1,6 +1,7 @@
 //! What the tests need beyond Rust and a C compiler: found, installed when that is possible, or named.
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::bail;
@@ -15,11 +16,13 @@ pub(crate) struct Tool {
 }
 
 impl Tool {
-    /// On the path, or where Debian keeps the programs of each version of PostgreSQL.
+    /// On the path, or where Debian keeps the programs of each version of PostgreSQL, and those of the administrator.
     fn is_there(&self) -> bool {
         let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
         let mut places = versions.map(|version| version.path().join("bin").join(self.program));
-        runs(Command::new(self.program).args(self.probe)) || places.any(|place| place.exists())
+        runs(Command::new(self.program).args(self.probe))
+            || places.any(|place| place.exists())
+            || Path::new("/usr/sbin").join(self.program).exists()
     }
 }
 

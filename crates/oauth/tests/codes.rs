@@ -2,7 +2,7 @@
 
 mod rooms;
 
-use obol_oauth::{Authorized, Decision, ErrorCode};
+use obol_oauth::{Authorized, Decision, ErrorCode, Params};
 use obol_replica::Clock;
 use obol_store::AuditEvent;
 use obol_token::Timestamp;
@@ -212,4 +212,18 @@ async fn s_59_a_family_ends_at_its_absolute_end_with_all_its_tokens() {
     }
     let late: obol_oauth::OAuthError = refresh(second.refresh_token.clone().unwrap()).await.unwrap_err();
     assert_eq!(late.code(), ErrorCode::InvalidGrant);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rp_logout_2_oidc_core_3_1_2_1_an_id_token_that_has_expired_is_a_hint_all_the_same() {
+    let rooms = open().await;
+    let alice = Browser::signed_in(&rooms).await;
+    let given = alice.redeem(&alice.code("").await, VERIFIER).await.unwrap();
+    let hint = format!("id_token_hint={}", given.id_token.as_deref().unwrap());
+    rooms.clock.set_secs_after_start(3_601);
+    let params = Params::from_form(hint.as_bytes()).unwrap();
+    let asked = rooms.engine.sign_out(&params, Some(&alice.person)).unwrap();
+    assert!(!asked.ask, "who brings it is believed");
+    let query = Browser::query(&format!("&prompt=none&{hint}"));
+    assert!(matches!(alice.ask(&query, None).await.unwrap(), Authorized::Answer(_)));
 }

@@ -13,7 +13,7 @@ use self::driver::Driver;
 use crate::wait_until;
 
 /// How long something may take to appear on a page.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The name under which WebDriver says the id of an element (W3C WebDriver §11).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
@@ -285,7 +285,9 @@ impl Chromium {
     fn await_found(&self, selector: &str) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if let Some(found) = self.find_all(selector).into_iter().next() {
+            // While one page goes and another comes there is none to ask.
+            let found = self.try_find_all(selector).unwrap_or_default();
+            if let Some(found) = found.into_iter().next() {
                 return found;
             }
             let shown = || self.run("return document.body.innerText");
@@ -296,9 +298,14 @@ impl Chromium {
 
     #[track_caller]
     fn find_all(&self, selector: &str) -> Vec<String> {
-        let found = self.post("/elements", &json!({ "using": "css selector", "value": selector }));
+        self.try_find_all(selector).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn try_find_all(&self, selector: &str) -> Result<Vec<String>, String> {
+        let selector = json!({ "using": "css selector", "value": selector });
+        let found = self.driver.call(Method::POST, "/elements", Some(&selector))?;
         let found = found.as_array().cloned().unwrap_or_default();
-        found.iter().map(|element| text_of(&element[ELEMENT])).collect()
+        Ok(found.iter().map(|element| text_of(&element[ELEMENT])).collect())
     }
 
     #[track_caller]
