@@ -16,6 +16,8 @@ mod failovers;
 mod on_stale;
 #[path = "cluster/people.rs"]
 mod people;
+#[path = "cluster/pushed_requests.rs"]
+mod pushed_requests;
 #[path = "cluster/refusals.rs"]
 mod refusals;
 #[path = "cluster/sealing_keys.rs"]

@@ -22,7 +22,7 @@ fn assert_keys_stand_sorted(json: &str, keys: &[&str]) {
     assert!(places.is_sorted(), "{json}");
 }
 
-const CLIENT: [&str; 25] = [
+const CLIENT: [&str; 26] = [
     "access_token_format",
     "access_token_ttl",
     "application_type",
@@ -42,6 +42,7 @@ const CLIENT: [&str; 25] = [
     "redirect_uris",
     "refresh_token_ttl",
     "require_pkce",
+    "require_pushed_authorization_requests",
     "resources",
     "sector_identifier",
     "single_family",

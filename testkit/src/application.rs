@@ -63,6 +63,13 @@ impl AuthorizationRequest {
         Self { endpoint: AUTHORIZE, params }
     }
 
+    /// What a browser brings for a request that was pushed (RFC 9126 §4).
+    pub fn by_reference(client: &Client, request_uri: &str) -> Self {
+        let params = [("client_id", &*client.id), ("request_uri", request_uri)];
+        let params = params.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        Self { endpoint: AUTHORIZE, params }
+    }
+
     /// The same to another endpoint.
     pub fn to(self, endpoint: &'static str) -> Self {
         Self { endpoint, ..self }

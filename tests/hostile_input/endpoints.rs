@@ -17,7 +17,7 @@ const fn endpoint(method: &'static str, path: &'static str) -> Endpoint {
 }
 
 /// All of them.
-pub(crate) const ENDPOINTS: [Endpoint; 36] = [
+pub(crate) const ENDPOINTS: [Endpoint; 37] = [
     endpoint("POST", "/api/v1/oauth/token"),
     endpoint("GET", "/api/v1/oauth/verify_token"),
     endpoint("POST", "/api/v1/oauth/revoke_token"),
@@ -28,6 +28,7 @@ pub(crate) const ENDPOINTS: [Endpoint; 36] = [
     endpoint("GET", "/api/v1/oauth/.well-known/oauth-authorization-server"),
     endpoint("GET", "/oauth2/authorize"),
     endpoint("POST", "/oauth2/authorize"),
+    endpoint("POST", "/oauth2/par"),
     endpoint("POST", "/oauth2/token"),
     endpoint("POST", "/oauth2/revoke"),
     endpoint("POST", "/oauth2/introspect"),

@@ -135,6 +135,8 @@ fn engine(
         issuer,
         refresh_grace_secs: settings.refresh_grace_secs,
         code_lifetime_secs: settings.code_lifetime_secs,
+        pushed_request_lifetime_secs: settings.pushed_request_lifetime_secs,
+        require_pushed_authorization_requests: settings.require_pushed_authorization_requests,
         key_set_max_age_secs: settings.jwks_max_age_secs,
         protected_resources: settings.protected_resources.clone(),
     };

@@ -229,6 +229,12 @@ random_secret!(
     CredentialKind::Session,
     "session"
 );
+random_secret!(
+    /// The reference to a pushed authorization request (RFC 9126 §2.2): 256 random bits, `obp_…`. Does not print.
+    RequestReference,
+    CredentialKind::PushedRequest,
+    "pushed request"
+);
 
 impl SessionSecret {
     /// What the forms of this session carry, so that no other site can send them (the synchronizer token of the session).

@@ -17,6 +17,8 @@ use crate::issue::secs_left;
 pub enum Answer<'a> {
     /// RFC 6749 §5.1.
     Token(TokenAnswer),
+    /// RFC 9126 §2.2.
+    Pushed(PushedAnswer),
     /// RFC 7009 §2.2.
     Revocation(RevocationDone),
     /// RFC 7662 §2.2.
@@ -52,6 +54,21 @@ pub struct TokenAnswer {
 impl std::fmt::Debug for TokenAnswer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "TokenAnswer {{ expires_in: {}, scope: {:?}, .. }}", self.expires_in, self.scope)
+    }
+}
+
+/// Where a pushed request is kept. Its reference does not print.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct PushedAnswer {
+    /// For how many seconds a browser may bring the reference.
+    pub expires_in: u32,
+    /// The reference.
+    pub request_uri: String,
+}
+
+impl fmt::Debug for PushedAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PushedAnswer {{ expires_in: {}, .. }}", self.expires_in)
     }
 }
 

@@ -31,6 +31,9 @@ pub struct Authorizing<'a> {
     pub params: &'a Params<'a>,
     /// The request of the browser that hands it in now.
     pub arrival: Arrival,
+    /// Whether the browser comes with it from the client, and not again from a page of ours: what the request names must not
+    /// have expired then (RFC 9126 §4).
+    pub arrives_first: bool,
     /// When it arrived first: who has signed in since has signed in for it.
     pub began_at: Timestamp,
     /// Who is signed in.
@@ -41,6 +44,11 @@ pub struct Authorizing<'a> {
     pub decision: Option<Decision>,
     /// The scopes that this page has named: no others are allowed by the answer.
     pub told: Option<&'a Scopes>,
+}
+
+impl Authorizing<'_> {
+    /// As long as the pages may take a request from one to the next, in seconds.
+    pub const ON_THE_WAY_SECS: i64 = 3_600;
 }
 
 /// An answer on the page of consent.
@@ -134,6 +142,8 @@ pub struct SignInAsked {
     pub login_hint: Option<String>,
     /// `ui_locales`: the languages asked for, the best first.
     pub ui_locales: Vec<String>,
+    /// Where the client wants its answer.
+    pub redirect_uri: String,
     /// The name of who is signed in and may go on without a password, where an account is to be chosen.
     pub go_on_as: Option<String>,
 }
@@ -168,6 +178,8 @@ pub struct ConsentAsked {
     pub goes_on: bool,
     /// The host to which the browser goes then, or the scheme of an application on the device.
     pub destination: String,
+    /// Where the client wants its answer.
+    pub redirect_uri: String,
     /// `ui_locales`.
     pub ui_locales: Vec<String>,
 }

@@ -135,7 +135,7 @@ impl ClientAuthentication {
 }
 
 /// Who has one IPv6 address has its /64 to choose from.
-fn network_of(address: IpAddr) -> IpAddr {
+pub(crate) fn network_of(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(address) => {

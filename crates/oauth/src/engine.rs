@@ -18,6 +18,7 @@ use obol_store::{Audit, AuditEvent, AuditRecord, ClientKind, Store};
 use obol_token::{Position, Scopes, Scratch, SubjectId};
 
 use crate::client_authentication::{AuthenticatedClient, ClientAuthentication};
+use crate::features::pushed_authorization::PushLimit;
 use crate::features::{
     Borne, ClientRule, Part, Steps, Waiting, authorization, end_session, password, verification,
 };
@@ -35,6 +36,10 @@ pub struct Settings {
     pub refresh_grace_secs: u32,
     /// How long an authorization code is good, in seconds.
     pub code_lifetime_secs: u32,
+    /// For how long a browser may bring the reference to a pushed request first, in seconds.
+    pub pushed_request_lifetime_secs: u32,
+    /// Whether every client must push its authorization requests (RFC 9126 §5).
+    pub require_pushed_authorization_requests: bool,
     /// For how long the key set may be kept by who has asked for it, in seconds.
     pub key_set_max_age_secs: u32,
     /// The resources whose metadata is told (RFC 9728).
@@ -48,6 +53,7 @@ pub struct Engine {
     pub(crate) settings: Settings,
     #[allow(dead_code, reason = "the features that ask others come next")]
     pub(crate) outgoing: Arc<dyn Outgoing>,
+    pub(crate) pushes: PushLimit,
     audit: Arc<dyn Audit>,
     clients: ClientAuthentication,
 }
@@ -138,7 +144,8 @@ impl Engine {
         outgoing: Arc<dyn Outgoing>,
         settings: Settings,
     ) -> Self {
-        Self { replica, store, settings, outgoing, audit, clients: ClientAuthentication::new() }
+        let (pushes, clients) = (PushLimit::new(), ClientAuthentication::new());
+        Self { replica, store, settings, outgoing, pushes, audit, clients }
     }
 
     /// Answers a request, or says that a password must be checked first.

@@ -39,6 +39,8 @@ pub enum ErrorCode {
     RequestNotSupported,
     /// OpenID Connect Core §3.1.2.6: no request object is fetched.
     RequestUriNotSupported,
+    /// OpenID Connect Core §3.1.2.6: what `request_uri` names is not there, or not any more (RFC 9126 §4).
+    InvalidRequestUri,
     /// OpenID Connect Core §3.1.2.6: no client registers itself in a request.
     RegistrationNotSupported,
     /// OpenID Connect Unmet Authentication Requirements §2: people cannot sign in as strongly as is demanded.
@@ -86,7 +88,7 @@ pub struct Wire {
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::InvalidRequest,
         Self::InvalidClient,
         Self::InvalidGrant,
@@ -102,6 +104,7 @@ impl ErrorCode {
         Self::AccountSelectionRequired,
         Self::RequestNotSupported,
         Self::RequestUriNotSupported,
+        Self::InvalidRequestUri,
         Self::RegistrationNotSupported,
         Self::UnmetAuthenticationRequirements,
         Self::InsufficientScope,
@@ -138,6 +141,7 @@ impl ErrorCode {
             Self::AccountSelectionRequired => ("account_selection_required", 400, 400),
             Self::RequestNotSupported => ("request_not_supported", 400, 400),
             Self::RequestUriNotSupported => ("request_uri_not_supported", 400, 400),
+            Self::InvalidRequestUri => ("invalid_request_uri", 400, 400),
             Self::RegistrationNotSupported => ("registration_not_supported", 400, 400),
             Self::UnmetAuthenticationRequirements => ("unmet_authentication_requirements", 400, 400),
             Self::InsufficientScope => ("insufficient_scope", 403, 403),

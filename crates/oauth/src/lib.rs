@@ -25,7 +25,8 @@ mod request;
 mod scopes;
 
 pub use answer::{
-    About, Answer, Introspection, KeySet, RevocationDone, TokenAnswer, Userinfo, Verification, username,
+    About, Answer, Introspection, KeySet, PushedAnswer, RevocationDone, TokenAnswer, Userinfo, Verification,
+    username,
 };
 pub use applications::Application;
 pub use authorization::{Authorization, BasicCredentials};

@@ -93,6 +93,6 @@ async fn oidc_core_8_1_a_new_redirect_uri_changes_nobody_s_subject() {
     let elsewhere = "https://elsewhere.example/callback";
     let moved = change_client(&*rooms.store, &id, |spec| spec.redirect_uris = vec![elsewhere.to_owned()]);
     let appended = moved.await.unwrap();
-    rooms.replica.confirm(appended).await.unwrap();
+    let _everywhere = rooms.replica.confirm(appended).await.unwrap();
     assert_eq!(userinfo(&rooms, &before.access_token).await.sub, subject);
 }

@@ -8,7 +8,7 @@ use crate::change_log::{Thing, append, find};
 use crate::connection::{Connection, Values};
 use crate::error::Result;
 use crate::log_head::LogHead;
-use crate::{PostgresStore, columns, consents, families, sweep};
+use crate::{PostgresStore, columns, consents, families, pushed_requests, sweep};
 
 const END_OF_SUBJECT: &str = "UPDATE families SET ended = $1 WHERE subject = $2 AND ended IS NULL";
 const END_OF_CLIENT: &str = "UPDATE families SET ended = $1 WHERE client_id = $2 AND ended IS NULL";
@@ -79,11 +79,12 @@ pub(crate) async fn deny_subject(db: &Connection, id: SubjectId) -> Result<Appen
     Ok(denial)
 }
 
-/// Denies all tokens of a client and ends the families.
+/// Denies all tokens of a client, ends the families and the requests that it has pushed.
 pub(crate) async fn deny_client(db: &Connection, id: &ClientId) -> Result<Appended> {
     let denial = append(db, &Thing::Denied(&Denied::Client(id.clone())), Expiry::Never).await?;
     let position = columns::from_position(denial.position());
     db.execute(END_OF_CLIENT, &[&position, &id.as_str()]).await?;
+    pushed_requests::end_of_client(db, id).await?;
     Ok(denial)
 }
 
@@ -92,6 +93,7 @@ pub(crate) async fn deny_client(db: &Connection, id: &ClientId) -> Result<Append
 async fn deny_everything(db: &Connection) -> Result<Appended> {
     sweep::forget(db).await?;
     consents::withdraw_all(db).await?;
+    pushed_requests::end_all(db).await?;
     LogHead::leap(db).await?;
     let denial = append(db, &Thing::Denied(&Denied::Everything), Expiry::Never).await?;
     db.execute(END_ALL, &[&columns::from_position(denial.position())]).await?;

@@ -32,6 +32,7 @@ mod node_rows;
 mod nodes;
 mod open;
 mod options;
+mod pushed_requests;
 mod readers;
 mod request;
 mod sessions;

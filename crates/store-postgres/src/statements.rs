@@ -11,11 +11,11 @@ use crate::connector::{Connector, Use};
 use crate::{
     PostgresOptions, PostgresStore, announcer, change_log, clients, codes, consents, denials,
     denials_together, durability, families, keys, known_timeline, log_head, migrations, node_rows, nodes,
-    open, sessions, sweep, users,
+    open, pushed_requests, sessions, sweep, users,
 };
 
 /// The statements of each module, and its source.
-const MODULES: [(&[&str], &str); 18] = [
+const MODULES: [(&[&str], &str); 19] = [
     (announcer::STATEMENTS, include_str!("announcer.rs")),
     (change_log::STATEMENTS, include_str!("change_log.rs")),
     (clients::STATEMENTS, include_str!("clients.rs")),
@@ -31,13 +31,14 @@ const MODULES: [(&[&str], &str); 18] = [
     (nodes::STATEMENTS, include_str!("nodes.rs")),
     (open::STATEMENTS, include_str!("open.rs")),
     (keys::STATEMENTS, include_str!("keys.rs")),
+    (pushed_requests::STATEMENTS, include_str!("pushed_requests.rs")),
     (sessions::STATEMENTS, include_str!("sessions.rs")),
     (sweep::STATEMENTS, include_str!("sweep.rs")),
     (users::STATEMENTS, include_str!("users.rs")),
 ];
 
 /// Modules that both stores have, each with the names of the statements whose text differs.
-const SHARED: [(&str, &str, &[&str]); 10] = [
+const SHARED: [(&str, &str, &[&str]); 11] = [
     // One statement reads all that a page needs, in one round trip.
     (include_str!("change_log.rs"), include_str!("../../store-sqlite/src/change_log.rs"), &["READ_AFTER"]),
     (include_str!("clients.rs"), include_str!("../../store-sqlite/src/clients.rs"), &[]),
@@ -46,13 +47,14 @@ const SHARED: [(&str, &str, &[&str]); 10] = [
     (include_str!("denials.rs"), include_str!("../../store-sqlite/src/denials.rs"), &[]),
     (include_str!("families.rs"), include_str!("../../store-sqlite/src/families.rs"), &[]),
     (include_str!("keys.rs"), include_str!("../../store-sqlite/src/keys.rs"), &[]),
+    (include_str!("pushed_requests.rs"), include_str!("../../store-sqlite/src/pushed_requests.rs"), &[]),
     (include_str!("sessions.rs"), include_str!("../../store-sqlite/src/sessions.rs"), &[]),
     (include_str!("users.rs"), include_str!("../../store-sqlite/src/users.rs"), &[]),
     // The last position given may be ahead of the newest entry here, and `IN` would be planned as a join.
     (
         include_str!("sweep.rs"),
         include_str!("../../store-sqlite/src/sweep.rs"),
-        &["REMOVE_ENTRIES", "REMOVE_FAMILIES", "REMOVE_SESSIONS", "REMOVE_CODES"],
+        &["REMOVE_ENTRIES", "REMOVE_FAMILIES", "REMOVE_SESSIONS", "REMOVE_CODES", "REMOVE_PUSHED_REQUESTS"],
     ),
 ];
 
@@ -125,15 +127,16 @@ fn parameters_are_first_used_in_ascending_order() {
     }
 }
 
-/// Statements about all clients, people, families or nodes, which read the table and say so in their name; and counts for
+/// Statements about all clients, people, families, pushed requests or nodes, which read the table and say so in their name; and counts for
 /// people, who can wait.
-const WHOLE_TABLES: [&str; 9] = [
+const WHOLE_TABLES: [&str; 10] = [
     "OR leaves_at IS NULL) AND id = $2",
     "OR leaves_at IS NULL) AND subject = $2",
     "OR leaves_at IS NULL) AND client_id = $2",
     "SELECT COUNT(*) FROM families WHERE ended IS NULL AND (leaves_at > $1 OR leaves_at IS NULL)",
     "UPDATE families SET ended = $1 WHERE ended IS NULL",
     "DELETE FROM consents",
+    "DELETE FROM pushed_requests",
     "FROM clients WHERE deleted_at IS NULL ORDER BY id",
     "FROM users WHERE deleted_at IS NULL ORDER BY username",
     "SELECT id, applied, lease_ms, renewals FROM nodes",
@@ -151,6 +154,8 @@ const FILL: &str = "INSERT INTO clients SELECT 'c' || n, '', NULL, TRUE, '', '',
      INSERT INTO codes SELECT decode(md5('o' || n), 'hex'), 'c' || n, decode(md5('u' || n), 'hex'), \
      decode(md5('s' || n), 'hex'), '', 0, 9, 0, NULL, NULL, 9 FROM generate_series(1, 2000) AS n; \
      INSERT INTO consents SELECT decode(md5('u' || n), 'hex'), 'c' || n, '', 0 FROM generate_series(1, 2000) AS n; \
+     INSERT INTO pushed_requests SELECT decode(md5('p' || n), 'hex'), 'c' || n, '', 9, 9 \
+     FROM generate_series(1, 2000) AS n; \
      INSERT INTO change_log SELECT n, 1 + n % 2, decode(md5('d' || n), 'hex'), 9 FROM generate_series(1, 2000) AS n; \
      UPDATE log_head SET position = 2000";
 

@@ -16,28 +16,40 @@ const REMOVE_SESSIONS: &str = "DELETE FROM sessions WHERE id = \
      ANY(ARRAY(SELECT id FROM sessions WHERE ends_at <= $1 ORDER BY ends_at LIMIT $2))";
 const REMOVE_CODES: &str = "DELETE FROM codes WHERE hash = \
      ANY(ARRAY(SELECT hash FROM codes WHERE leaves_at <= $1 ORDER BY leaves_at LIMIT $2))";
+const REMOVE_PUSHED_REQUESTS: &str = "DELETE FROM pushed_requests WHERE hash = \
+     ANY(ARRAY(SELECT hash FROM pushed_requests WHERE leaves_at <= $1 ORDER BY leaves_at LIMIT $2))";
 const NOTE: &str = "UPDATE log_head SET swept_through = $1 WHERE swept_through < $1";
 const FORGET: &str = "UPDATE log_head SET swept_through = 0";
 const SWEPT_THROUGH: &str = "SELECT swept_through FROM log_head";
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] =
-    &[REMOVE_ENTRIES, REMOVE_FAMILIES, REMOVE_SESSIONS, REMOVE_CODES, NOTE, FORGET, SWEPT_THROUGH];
+pub(crate) const STATEMENTS: &[&str] = &[
+    REMOVE_ENTRIES,
+    REMOVE_FAMILIES,
+    REMOVE_SESSIONS,
+    REMOVE_CODES,
+    REMOVE_PUSHED_REQUESTS,
+    NOTE,
+    FORGET,
+    SWEPT_THROUGH,
+];
 
-/// Removes up to `limit` log entries, and as many families, sessions and codes, that are over at `now`. Notes `now` if there
+/// Removes up to `limit` log entries, and as many of each other thing, that are over at `now`. Notes `now` if there
 /// were entries or families: only with them goes what a token could be refused by.
 pub(crate) async fn remove_expired(db: &Connection, now: Timestamp, limit: usize) -> Result<()> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let now = now.as_secs();
     let values: Values<'_> = &[&now, &limit];
-    let (entries, families, sessions, codes) = tokio::join!(
+    let (entries, families, sessions, codes, pushed_requests) = tokio::join!(
         biased;
         db.execute(REMOVE_ENTRIES, values),
         db.execute(REMOVE_FAMILIES, values),
         db.execute(REMOVE_SESSIONS, values),
         db.execute(REMOVE_CODES, values),
+        db.execute(REMOVE_PUSHED_REQUESTS, values),
     );
     sessions?;
     codes?;
+    pushed_requests?;
     if entries? + families? > 0 {
         db.execute(NOTE, &[&now]).await?;
     }

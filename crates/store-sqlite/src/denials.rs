@@ -7,7 +7,7 @@ use rusqlite::{Connection, Params, Result};
 
 use crate::change_log::{Thing, append, find};
 use crate::log_head::LogHead;
-use crate::{SqliteStore, columns, consents, families, sweep};
+use crate::{SqliteStore, columns, consents, families, pushed_requests, sweep};
 
 const END_OF_SUBJECT: &str = "UPDATE families SET ended = $1 WHERE subject = $2 AND ended IS NULL";
 const END_OF_CLIENT: &str = "UPDATE families SET ended = $1 WHERE client_id = $2 AND ended IS NULL";
@@ -66,11 +66,12 @@ pub(crate) fn deny_subject(db: &Connection, id: SubjectId) -> Result<Appended> {
     Ok(denial)
 }
 
-/// Denies all tokens of a client and ends the families.
+/// Denies all tokens of a client, ends the families and the requests that it has pushed.
 pub(crate) fn deny_client(db: &Connection, id: &ClientId) -> Result<Appended> {
     let denial = append(db, &Thing::Denied(&Denied::Client(id.clone())), Expiry::Never)?;
     let position = columns::from_position(denial.position());
     db.prepare_cached(END_OF_CLIENT)?.execute((position, id.as_str()))?;
+    pushed_requests::end_of_client(db, id)?;
     Ok(denial)
 }
 
@@ -79,6 +80,7 @@ pub(crate) fn deny_client(db: &Connection, id: &ClientId) -> Result<Appended> {
 fn deny_everything(db: &Connection) -> Result<Appended> {
     sweep::forget(db)?;
     consents::withdraw_all(db)?;
+    pushed_requests::end_all(db)?;
     LogHead::leap(db)?;
     let denial = append(db, &Thing::Denied(&Denied::Everything), Expiry::Never)?;
     db.prepare_cached(END_ALL)?.execute([columns::from_position(denial.position())])?;

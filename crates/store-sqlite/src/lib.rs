@@ -27,6 +27,7 @@ mod migrations;
 mod nodes;
 mod open;
 mod opened_files;
+mod pushed_requests;
 mod readers;
 mod server_lock;
 mod sessions;

@@ -5,12 +5,12 @@ use rusqlite::types::Null;
 use rusqlite::{Connection, params_from_iter};
 
 use crate::{
-    change_log, clients, codes, consents, denials, families, keys, log_head, migrations, nodes, sessions,
-    sweep, users,
+    change_log, clients, codes, consents, denials, families, keys, log_head, migrations, nodes,
+    pushed_requests, sessions, sweep, users,
 };
 
 /// The statements of each module, and its source.
-const MODULES: [(&[&str], &str); 12] = [
+const MODULES: [(&[&str], &str); 13] = [
     (change_log::STATEMENTS, include_str!("change_log.rs")),
     (clients::STATEMENTS, include_str!("clients.rs")),
     (codes::STATEMENTS, include_str!("codes.rs")),
@@ -20,18 +20,20 @@ const MODULES: [(&[&str], &str); 12] = [
     (log_head::STATEMENTS, include_str!("log_head.rs")),
     (nodes::STATEMENTS, include_str!("nodes.rs")),
     (keys::STATEMENTS, include_str!("keys.rs")),
+    (pushed_requests::STATEMENTS, include_str!("pushed_requests.rs")),
     (sessions::STATEMENTS, include_str!("sessions.rs")),
     (sweep::STATEMENTS, include_str!("sweep.rs")),
     (users::STATEMENTS, include_str!("users.rs")),
 ];
 
-/// Statements about all clients, all people or all families: they read the table, and say so in their name.
-const WHOLE_TABLES: [&str; 5] = [
+/// Statements about all clients, all people, all families or all pushed requests: they read the table, and say so in their name.
+const WHOLE_TABLES: [&str; 6] = [
     "SELECT COUNT(*) FROM families WHERE ended IS NULL AND (leaves_at > $1 OR leaves_at IS NULL)",
     "UPDATE families SET ended = $1 WHERE ended IS NULL",
     "FROM clients WHERE deleted_at IS NULL ORDER BY id",
     "FROM users WHERE deleted_at IS NULL ORDER BY username",
     "DELETE FROM consents",
+    "DELETE FROM pushed_requests",
 ];
 
 fn statements() -> impl Iterator<Item = &'static str> {
@@ -93,7 +95,16 @@ fn no_statement_reads_a_whole_table_where_it_need_not() {
         let values = params_from_iter(vec![Null; plan.parameter_count()]);
         let steps = plan.query_map(values, |row| row.get::<_, String>(3)).unwrap();
         for step in steps.map(Result::unwrap) {
-            let big = ["families", "change_log", "clients", "users", "sessions", "codes", "consents"];
+            let big = [
+                "families",
+                "change_log",
+                "clients",
+                "users",
+                "sessions",
+                "codes",
+                "consents",
+                "pushed_requests",
+            ];
             assert!(
                 !big.iter().any(|table| step.starts_with(&format!("SCAN {table}"))),
                 "{step} in {statement}"

@@ -15,14 +15,24 @@ const REMOVE_SESSIONS: &str = "DELETE FROM sessions WHERE id IN \
      (SELECT id FROM sessions WHERE ends_at <= $1 ORDER BY ends_at LIMIT $2)";
 const REMOVE_CODES: &str = "DELETE FROM codes WHERE hash IN \
      (SELECT hash FROM codes WHERE leaves_at <= $1 ORDER BY leaves_at LIMIT $2)";
+const REMOVE_PUSHED_REQUESTS: &str = "DELETE FROM pushed_requests WHERE hash IN \
+     (SELECT hash FROM pushed_requests WHERE leaves_at <= $1 ORDER BY leaves_at LIMIT $2)";
 const NOTE: &str = "UPDATE log_head SET swept_through = $1 WHERE swept_through < $1";
 const FORGET: &str = "UPDATE log_head SET swept_through = 0";
 const SWEPT_THROUGH: &str = "SELECT swept_through FROM log_head";
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] =
-    &[REMOVE_ENTRIES, REMOVE_FAMILIES, REMOVE_SESSIONS, REMOVE_CODES, NOTE, FORGET, SWEPT_THROUGH];
+pub(crate) const STATEMENTS: &[&str] = &[
+    REMOVE_ENTRIES,
+    REMOVE_FAMILIES,
+    REMOVE_SESSIONS,
+    REMOVE_CODES,
+    REMOVE_PUSHED_REQUESTS,
+    NOTE,
+    FORGET,
+    SWEPT_THROUGH,
+];
 
-/// Removes up to `limit` log entries, and as many families, sessions and codes, that are over at `now`. Notes `now` if there
+/// Removes up to `limit` log entries, and as many of each other thing, that are over at `now`. Notes `now` if there
 /// were entries or families: only with them goes what a token could be refused by.
 pub(crate) fn remove_expired(db: &Connection, now: Timestamp, limit: usize) -> Result<()> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -33,7 +43,7 @@ pub(crate) fn remove_expired(db: &Connection, now: Timestamp, limit: usize) -> R
     if removed > 0 {
         db.prepare_cached(NOTE)?.execute([now.as_secs()])?;
     }
-    for statement in [REMOVE_SESSIONS, REMOVE_CODES] {
+    for statement in [REMOVE_SESSIONS, REMOVE_CODES, REMOVE_PUSHED_REQUESTS] {
         db.prepare_cached(statement)?.execute((now.as_secs(), limit))?;
     }
     Ok(())

@@ -15,6 +15,8 @@ pub struct ClientSettings {
     pub application_type: ApplicationType,
     /// Whether a code must be bound to a challenge (RFC 7636). Public clients need one in any case.
     pub require_pkce: bool,
+    /// Whether it must push its authorization requests (RFC 9126 §6).
+    pub require_pushed_authorization_requests: bool,
     /// Whether people are asked before they are let into it. Public clients ask in any case.
     pub ask_consent: bool,
     /// The form of its access tokens.
@@ -52,6 +54,7 @@ impl Default for ClientSettings {
         Self {
             application_type: ApplicationType::Web,
             require_pkce: true,
+            require_pushed_authorization_requests: false,
             ask_consent: true,
             access_token_format: AccessTokenFormat::Opaque,
             id_token_signed_response_alg: Algorithm::Es256,

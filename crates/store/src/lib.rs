@@ -23,6 +23,7 @@ mod error;
 mod families;
 mod keys;
 mod nodes;
+mod pushed_requests;
 mod sessions;
 mod users;
 
@@ -41,12 +42,24 @@ pub use keys::{
     WrappedKey,
 };
 pub use nodes::{NodeId, Nodes, Peer};
+pub use pushed_requests::{ConsumeOutcome, NewPushedRequest, PushOutcome, PushedRequest, PushedRequests};
 pub use sessions::{BeginSessionOutcome, NewSession, Session, Sessions};
 pub use users::{PasswordHash, Profile, User, Username, UsernameError, Users};
 
 /// Everything that one installation keeps.
 pub trait Store:
-    ChangeLog + Clients + Codes + Consents + Denials + Durability + Families + Keys + Nodes + Sessions + Users
+    ChangeLog
+    + Clients
+    + Codes
+    + Consents
+    + Denials
+    + Durability
+    + Families
+    + Keys
+    + Nodes
+    + PushedRequests
+    + Sessions
+    + Users
 {
 }
 
@@ -60,6 +73,7 @@ impl<T> Store for T where
         + Families
         + Keys
         + Nodes
+        + PushedRequests
         + Sessions
         + Users
 {

@@ -21,18 +21,21 @@ pub enum CredentialKind {
     Session,
     /// `obt_`: an authorization request on its way through our pages, sealed.
     Ticket,
+    /// `obp_`: the reference to an authorization request that a client has pushed.
+    PushedRequest,
     /// `obj_`: the sealed claims within a signed access token. By itself it is good for nothing.
     SignedClaims,
 }
 
 impl CredentialKind {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::AccessToken,
         Self::RefreshToken,
         Self::Code,
         Self::ClientSecret,
         Self::Session,
         Self::Ticket,
+        Self::PushedRequest,
         Self::SignedClaims,
     ];
 
@@ -45,6 +48,7 @@ impl CredentialKind {
             Self::ClientSecret => "obs_",
             Self::Session => "obw_",
             Self::Ticket => "obt_",
+            Self::PushedRequest => "obp_",
             Self::SignedClaims => "obj_",
         }
     }

@@ -315,6 +315,33 @@ pub(crate) const SETTINGS: &[Setting] = &[
         get: |settings| Some(Value::from(settings.code_lifetime_secs)),
     },
     Setting {
+        key: "pushed_request_ttl",
+        value_name: "SECS",
+        about: "Seconds within which a browser has to bring the reference to an authorization request that a client has pushed \
+                (RFC 9126). Once it is there, the person may take longer. 5 to 600.",
+        example: "",
+        shape: Shape::Number,
+        reach: Reach::Server,
+        set: |settings, texts| {
+            parse::number(texts, "seconds", 5, 600).map(|secs| settings.pushed_request_lifetime_secs = secs)
+        },
+        get: |settings| Some(Value::from(settings.pushed_request_lifetime_secs)),
+    },
+    Setting {
+        key: "require_pushed_authorization_requests",
+        value_name: "BOOL",
+        about: "Whether every client must push its authorization requests (RFC 9126), also those that know only the \
+                endpoints of FortiAuthenticator, which have none for it. If false, those must that were added with \
+                --require-par.",
+        example: "",
+        shape: Shape::Flag,
+        reach: Reach::Server,
+        set: |settings, texts| {
+            parse::flag(texts).map(|on| settings.require_pushed_authorization_requests = on)
+        },
+        get: |settings| Some(Value::from(settings.require_pushed_authorization_requests)),
+    },
+    Setting {
         key: "session_idle_mins",
         value_name: "MINUTES",
         about: "Minutes after which a person who does nothing has to sign in again: the session ends, not the tokens that \

@@ -55,6 +55,10 @@ pub(crate) struct Settings {
     pub(crate) refresh_grace_secs: u32,
     /// How long an authorization code is good.
     pub(crate) code_lifetime_secs: u32,
+    /// How long a browser may take to bring the reference to a pushed request.
+    pub(crate) pushed_request_lifetime_secs: u32,
+    /// Whether every client must push its authorization requests.
+    pub(crate) require_pushed_authorization_requests: bool,
     /// When a session of a person ends unless it is used, in minutes.
     pub(crate) session_idle_mins: NonZeroU32,
     /// When it ends in any case, in hours after the person signed in.
@@ -107,6 +111,8 @@ impl Default for Settings {
             log_format: LogFormat::Auto,
             refresh_grace_secs: 10,
             code_lifetime_secs: 60,
+            pushed_request_lifetime_secs: 90,
+            require_pushed_authorization_requests: false,
             session_idle_mins: SessionLimits::default().idle_mins,
             session_hours: SessionLimits::default().hours,
             display_name: "obol".to_owned(),

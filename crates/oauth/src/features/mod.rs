@@ -13,6 +13,7 @@ mod key_set;
 mod metadata;
 pub(crate) mod password;
 pub(crate) mod protected_resource;
+pub(crate) mod pushed_authorization;
 mod refresh;
 mod revocation;
 pub(crate) use revocation::rules as revocation_rules;
@@ -31,8 +32,9 @@ use crate::engine::Call;
 use crate::{Answer, Engine, OAuthError, Outcome, Request, Surface};
 
 /// Everything that the server can do. Routes, grants and the discovery document are derived from it.
-pub static FEATURES: [Feature; 18] = [
+pub static FEATURES: [Feature; 19] = [
     authorization::FEATURE,
+    pushed_authorization::FEATURE,
     token_endpoint::FEATURE,
     authorization_code::FEATURE,
     client_credentials::FEATURE,

@@ -73,12 +73,32 @@ impl<'a> Browser<'a> {
         decision: Option<Decision>,
         began_at: Timestamp,
     ) -> Result<Authorized, OAuthError> {
+        self.hand_in(query, decision, began_at, true).await
+    }
+
+    /// The same after a page.
+    pub(crate) async fn ask_again(
+        &self,
+        query: &str,
+        decision: Option<Decision>,
+    ) -> Result<Authorized, OAuthError> {
+        self.hand_in(query, decision, self.rooms.clock.wall(), false).await
+    }
+
+    async fn hand_in(
+        &self,
+        query: &str,
+        decision: Option<Decision>,
+        began_at: Timestamp,
+        arrives_first: bool,
+    ) -> Result<Authorized, OAuthError> {
         let params = Params::from_form(query.as_bytes()).unwrap();
         let told = "openid profile email address phone groups read write".parse().unwrap();
         let authorizing = Authorizing {
             surface: Surface::Rfc,
             params: &params,
             arrival: self.rooms.engine.arrival(LOOPBACK, RequestId::new(0, 0)),
+            arrives_first,
             began_at,
             person: Some(&self.person),
             account_chosen: false,

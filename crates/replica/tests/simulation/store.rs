@@ -5,10 +5,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use obol_store::{
     AddCodeOutcome, AddKeyOutcome, AddOutcome, Appended, BeginOutcome, BeginSessionOutcome, ChangeLog,
-    ChangeOutcome, Client, Clients, Code, Codes, Consent, Consents, Denials, Deny, Durability, Families,
-    Family, FirstKeyOutcome, Keys, NewCode, NewFamily, NewKey, NewSession, NodeId, Nodes, Page, PasswordHash,
-    Peer, Profile, PromoteOutcome, ReadFrom, RedeemOutcome, Redemption, RetireOutcome, RotateOutcome,
-    Rotation, Session, Sessions, StoreError, User, Username, Users, WrappedKey,
+    ChangeOutcome, Client, Clients, Code, Codes, Consent, Consents, ConsumeOutcome, Denials, Deny,
+    Durability, Families, Family, FirstKeyOutcome, Keys, NewCode, NewFamily, NewKey, NewPushedRequest,
+    NewSession, NodeId, Nodes, Page, PasswordHash, Peer, Profile, PromoteOutcome, PushOutcome, PushedRequest,
+    PushedRequests, ReadFrom, RedeemOutcome, Redemption, RetireOutcome, RotateOutcome, Rotation, Session,
+    Sessions, StoreError, User, Username, Users, WrappedKey,
 };
 use obol_token::{ClientId, FamilyId, KeyId, Position, SecretHash, SessionId, SubjectId, Timestamp};
 
@@ -321,6 +322,31 @@ impl Consents for Link {
         _: &ClientId,
         _: Timestamp,
     ) -> Result<Option<Appended>, StoreError> {
+        unused()
+    }
+}
+
+#[async_trait]
+impl PushedRequests for Link {
+    async fn push_request(&self, _: &NewPushedRequest) -> Result<PushOutcome, StoreError> {
+        unused()
+    }
+
+    async fn find_pushed_request(
+        &self,
+        _: SecretHash,
+        _: &ClientId,
+        _: Timestamp,
+    ) -> Result<Option<PushedRequest>, StoreError> {
+        unused()
+    }
+
+    async fn consume_pushed_request(
+        &self,
+        _: SecretHash,
+        _: &ClientId,
+        _: Timestamp,
+    ) -> Result<ConsumeOutcome, StoreError> {
         unused()
     }
 }

@@ -17,6 +17,7 @@ CREATE TABLE pushed_requests (
     leaves_at INTEGER NOT NULL
 ) STRICT;
 
+CREATE INDEX pushed_requests_client_id ON pushed_requests (client_id);
 CREATE INDEX pushed_requests_leaves_at ON pushed_requests (leaves_at);
 
 -- The clients to which a session has brought its person.

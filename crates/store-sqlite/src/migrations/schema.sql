@@ -165,6 +165,8 @@ CREATE INDEX logout_notices_due_at ON logout_notices (due_at);
 
 CREATE INDEX logout_notices_leaves_at ON logout_notices (leaves_at);
 
+CREATE INDEX pushed_requests_client_id ON pushed_requests (client_id);
+
 CREATE INDEX pushed_requests_leaves_at ON pushed_requests (leaves_at);
 
 CREATE INDEX sessions_ends_at ON sessions (ends_at);

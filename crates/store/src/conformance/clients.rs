@@ -36,6 +36,7 @@ pub async fn an_added_client_is_found_as_it_was(store: Fresh) {
         settings: ClientSettings {
             application_type: ApplicationType::Native,
             require_pkce: false,
+            require_pushed_authorization_requests: true,
             ask_consent: false,
             access_token_format: AccessTokenFormat::Jwt,
             id_token_signed_response_alg: Algorithm::EdDsa,

@@ -12,6 +12,7 @@ pub mod denials;
 pub mod families;
 pub mod keys;
 pub mod nodes;
+pub mod pushed_requests;
 pub mod redemptions;
 pub mod rotations;
 mod samples;
@@ -99,6 +100,17 @@ macro_rules! conformance_suite {
                 a_node_that_left_is_no_peer_and_may_not_renew
                 a_node_may_follow_one_that_left
                 a_renewal_reads_the_log
+            }
+            pushed_requests {
+                a_pushed_request_is_found_by_its_own_client
+                nothing_is_pushed_for_a_client_who_is_gone
+                so_many_requests_of_a_client_are_kept_and_no_more
+                a_reference_in_use_is_a_conflict
+                a_pushed_request_is_consumed_once_and_by_its_own_client
+                of_50_parallel_uses_of_one_reference_one_consumes_it
+                a_pushed_request_leaves_at_its_second_and_not_when_it_expires
+                requests_that_leave_make_room_and_do_not_set_swept_through
+                whatever_denies_all_tokens_of_a_client_ends_its_requests
             }
             rotations {
                 the_current_token_is_replaced_by_the_next
@@ -247,6 +259,7 @@ mod tests {
             ("denials", include_str!("denials.rs")),
             ("families", include_str!("families.rs")),
             ("nodes", include_str!("nodes.rs")),
+            ("pushed_requests", include_str!("pushed_requests.rs")),
             ("rotations", include_str!("rotations.rs")),
             ("keys", include_str!("keys.rs")),
             ("sessions", include_str!("sessions.rs")),

@@ -19,6 +19,8 @@ const MOST_QUERY_BYTES: usize = 5_632;
 pub(super) struct Going {
     pub(super) surface: Surface,
     pub(super) query: String,
+    /// Whether the browser comes with it from the client.
+    pub(super) arrives_first: bool,
     /// Who has signed in from this moment on has signed in for it.
     pub(super) counts_from: Timestamp,
     /// Whether the person has chosen the account that is signed in.
@@ -38,6 +40,7 @@ impl Going {
         Some(Self {
             surface: *surface,
             query: query.clone(),
+            arrives_first: false,
             counts_from: ticket.counts_from(),
             account_chosen: false,
             decision: None,
@@ -75,6 +78,7 @@ impl Visit<'_> {
         self.go(&Going {
             surface,
             query,
+            arrives_first: true,
             counts_from: NOBODY_YET,
             account_chosen: false,
             decision: None,
@@ -101,6 +105,7 @@ impl Visit<'_> {
         let begins = ticket.purpose == Purpose::Begin;
         let chosen = self.session.as_ref().is_some_and(|session| ticket.is_about(session.id));
         self.go(&Going {
+            arrives_first: begins,
             // Anybody can make one that begins: what it says of the time before counts for nothing.
             counts_from: if begins { NOBODY_YET } else { going.counts_from },
             account_chosen: chosen && !begins,
@@ -114,7 +119,7 @@ impl Visit<'_> {
     ///
     /// # Errors
     /// [`Trouble`]
-    pub(super) async fn go(&self, going: &Going) -> Result<Answer, Trouble> {
+    pub(super) async fn go(&mut self, going: &Going) -> Result<Answer, Trouble> {
         match self.what_next(going).await? {
             Authorized::Answer(answer) => self.onward(answer, going.after_form),
             Authorized::SignIn(asked) => self.ask_to_sign_in(going, asked),
@@ -144,6 +149,7 @@ impl Visit<'_> {
             surface: going.surface,
             params: &params,
             arrival: self.arrival,
+            arrives_first: going.arrives_first,
             began_at: going.counts_from,
             person: person.as_ref(),
             account_chosen: going.account_chosen,

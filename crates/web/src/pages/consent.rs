@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::authorize::Going;
 use super::look::Shown;
 use super::messages::Catalog;
-use super::onward::scheme_of_answer;
+use super::onward::private_scheme;
 use super::reply::Forms;
 use super::ticket::Purpose;
 use super::trouble::Trouble;
@@ -75,7 +75,8 @@ impl Visit<'_> {
     ///
     /// # Errors
     /// [`Trouble`]
-    pub(super) fn ask_for_consent(&self, going: &Going, asked: ConsentAsked) -> Result<Answer, Trouble> {
+    pub(super) fn ask_for_consent(&mut self, going: &Going, asked: ConsentAsked) -> Result<Answer, Trouble> {
+        self.speak(&asked.ui_locales.join(" "));
         // Without a session nobody can be asked: the engine has none to ask.
         let session = self.session.as_ref().ok_or(Trouble::Unreadable)?;
         let ticket = self
@@ -94,8 +95,8 @@ impl Visit<'_> {
             ticket: self.pages.engine.seal_ticket(ticket.encode())?,
             form_token: self.form_token(),
         };
-        let scheme = scheme_of_answer(&going.query);
-        self.show(StatusCode::OK, Forms::Here { scheme: scheme.as_deref() }, &shown)
+        let scheme = private_scheme(&asked.redirect_uri);
+        self.show(StatusCode::OK, Forms::Here { scheme }, &shown)
     }
 
     /// The form of the page. It counts for the person whom the page has named, and for nobody else who is signed in by now.
@@ -137,7 +138,7 @@ impl Visit<'_> {
     }
 
     /// The person is not the one who is signed in.
-    async fn ask_somebody_else(&self, going: &Going) -> Result<Answer, Trouble> {
+    async fn ask_somebody_else(&mut self, going: &Going) -> Result<Answer, Trouble> {
         match self.what_next_for_nobody(going).await? {
             Authorized::SignIn(asked) => self.ask_to_sign_in(going, asked),
             Authorized::Answer(answer) => self.onward(answer, true),

@@ -10,7 +10,7 @@
 //! of the chain, it is named in the policy instead: many devices do not follow a page to one.
 
 use http::StatusCode;
-use obol_oauth::{AuthorizationAnswer, ErrorCode, OAuthError, Params, ResponseMode};
+use obol_oauth::{AuthorizationAnswer, ErrorCode, OAuthError, ResponseMode};
 use serde::Serialize;
 
 use super::look::Shown;
@@ -122,13 +122,7 @@ impl Visit<'_> {
     }
 }
 
-/// The private scheme to which the answer to this authorization request goes, if it names one (RFC 8252 §7.1). A request whose
-/// redirect URI is not registered does not get so far.
-pub(super) fn scheme_of_answer(query: &str) -> Option<String> {
-    let params = Params::from_form(query.as_bytes()).ok()?;
-    private_scheme(params.optional("redirect_uri").ok().flatten()?).map(ToOwned::to_owned)
-}
-
+/// The private scheme of a redirect URI, if it has one (RFC 8252 §7.1).
 pub(super) fn private_scheme(uri: &str) -> Option<&str> {
     let (scheme, _) = uri.split_once(':')?;
     let letters = |byte: u8| byte.is_ascii_alphanumeric() || b"+.-".contains(&byte);
@@ -143,19 +137,18 @@ mod tests {
 
     #[test]
     fn a_private_scheme_is_named_by_its_letters_only() {
-        for (query, scheme) in [
-            ("redirect_uri=com.example.app%3A%2Fcb", Some("com.example.app")),
-            ("redirect_uri=com.example.app%3A%2F%2Fcb", Some("com.example.app")),
-            ("redirect_uri=https%3A%2F%2Fa.example%2Fcb", None),
-            ("redirect_uri=http%3A%2F%2F127.0.0.1%2Fcb", None),
-            ("redirect_uri=javascript%3Aalert(1)", None),
-            ("redirect_uri=a.b%20%27unsafe-inline%27%3A", None),
-            ("redirect_uri=a.b%3B%3A", None),
-            ("redirect_uri=.a%3A", None),
+        for (uri, scheme) in [
+            ("com.example.app:/cb", Some("com.example.app")),
+            ("com.example.app://cb", Some("com.example.app")),
+            ("https://a.example/cb", None),
+            ("http://127.0.0.1/cb", None),
+            ("javascript:alert(1)", None),
+            ("a.b 'unsafe-inline':", None),
+            ("a.b;:", None),
+            (".a:", None),
             ("", None),
-            ("redirect_uri=%", None),
         ] {
-            assert_eq!(scheme_of_answer(query).as_deref(), scheme, "{query}");
+            assert_eq!(private_scheme(uri), scheme, "{uri}");
         }
     }
 }

@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::authorize::Going;
 use super::cookies::Cookie;
 use super::look::Shown;
-use super::onward::scheme_of_answer;
+use super::onward::private_scheme;
 use super::reply::Forms;
 use super::ticket::{Notice, Purpose, Target, Ticket};
 use super::trouble::Trouble;
@@ -90,7 +90,8 @@ impl Visit<'_> {
     ///
     /// # Errors
     /// [`Trouble`]
-    pub(super) fn ask_to_sign_in(&self, going: &Going, asked: SignInAsked) -> Result<Answer, Trouble> {
+    pub(super) fn ask_to_sign_in(&mut self, going: &Going, asked: SignInAsked) -> Result<Answer, Trouble> {
+        self.speak(&asked.ui_locales.join(" "));
         let ticket = self.new_ticket(Purpose::SignIn, going.target());
         let ticket = match (&asked.go_on_as, &self.session) {
             (Some(_), Some(session)) => ticket.about(session.id),
@@ -98,7 +99,7 @@ impl Visit<'_> {
         };
         let hint: String = asked.login_hint.unwrap_or_default().chars().take(MOST_HINT_CHARS).collect();
         let shown = self.sign_in_page(&ticket, Some(asked.client_name), asked.go_on_as, hint)?;
-        self.show_form(StatusCode::OK, &ticket.target, &shown)
+        self.show_form(StatusCode::OK, &ticket.target, Some(&asked.redirect_uri), &shown)
     }
 
     /// The page for who wants to see the own sessions.
@@ -121,7 +122,7 @@ impl Visit<'_> {
         let ticket = self.new_ticket(Purpose::SignIn, target);
         let shown = self.sign_in_page(&ticket, None, None, String::new())?;
         let shown = SignInPage { notice: notice.map(Notice::key), ..shown };
-        self.show_form(StatusCode::OK, &ticket.target, &shown)
+        self.show_form(StatusCode::OK, &ticket.target, None, &shown)
     }
 
     /// The form of the page.
@@ -161,7 +162,7 @@ impl Visit<'_> {
     }
 
     /// The person goes on under the name that is signed in already, if it is still the one that the page has shown.
-    async fn go_on(&self, ticket: &Ticket) -> Result<Answer, Trouble> {
+    async fn go_on(&mut self, ticket: &Ticket) -> Result<Answer, Trouble> {
         match (self.session_of_form(), Going::of(ticket)) {
             (Ok(Some(session)), _) if ticket.is_about(session.id) => {
                 let onward = self.new_ticket(Purpose::Continue, ticket.target.clone());
@@ -176,7 +177,7 @@ impl Visit<'_> {
     ///
     /// # Errors
     /// [`Trouble`]
-    pub(super) async fn ask_who(&self, going: &Going) -> Result<Answer, Trouble> {
+    pub(super) async fn ask_who(&mut self, going: &Going) -> Result<Answer, Trouble> {
         match self.what_next_for_nobody(going).await? {
             Authorized::SignIn(asked) => {
                 let go_on_as = self.session.as_ref().map(|session| session.username.as_str().to_owned());
@@ -248,19 +249,26 @@ impl Visit<'_> {
         username: String,
         problem: Problem,
     ) -> Result<Answer, Trouble> {
-        let client_name = match Going::of(ticket) {
+        let asked = match Going::of(ticket) {
             None => None,
             Some(going) => match self.what_next_for_nobody(&going).await? {
-                Authorized::SignIn(asked) => Some(asked.client_name),
+                Authorized::SignIn(asked) => Some(asked),
                 Authorized::Answer(answer) => return self.onward(answer, true),
                 Authorized::Consent(_) => return Err(Trouble::Unreadable),
             },
+        };
+        let (client_name, redirect_uri) = match asked {
+            Some(asked) => {
+                self.speak(&asked.ui_locales.join(" "));
+                (Some(asked.client_name), Some(asked.redirect_uri))
+            }
+            None => (None, None),
         };
         let go_on_as = self.session.as_ref().filter(|session| ticket.is_about(session.id));
         let go_on_as = go_on_as.map(|session| session.username.as_str().to_owned());
         let shown = self.sign_in_page(ticket, client_name, go_on_as, username)?;
         let shown = SignInPage { problem: Some(problem.key()), ..shown };
-        let answer = self.show_form(problem.status(), &ticket.target, &shown)?;
+        let answer = self.show_form(problem.status(), &ticket.target, redirect_uri.as_deref(), &shown)?;
         Ok(match problem {
             Problem::Busy { retry_after_secs } => {
                 answer.with(RETRY_AFTER, HeaderValue::from(retry_after_secs))
@@ -281,13 +289,17 @@ impl Visit<'_> {
         Ok(SignInPage { client_name, notice: None, problem: None, go_on_as, username, ticket, form_token })
     }
 
-    fn show_form(&self, status: StatusCode, target: &Target, shown: &SignInPage) -> Result<Answer, Trouble> {
+    fn show_form(
+        &self,
+        status: StatusCode,
+        target: &Target,
+        redirect_uri: Option<&str>,
+        shown: &SignInPage,
+    ) -> Result<Answer, Trouble> {
         match target {
             Target::Sessions | Target::SignOut { .. } => self.show(status, Forms::Alone, shown),
-            Target::Gateway { .. } => self.show(status, Forms::Here { scheme: None }, shown),
-            Target::Client { query, .. } => {
-                let scheme = scheme_of_answer(query);
-                self.show(status, Forms::Here { scheme: scheme.as_deref() }, shown)
+            Target::Gateway { .. } | Target::Client { .. } => {
+                self.show(status, Forms::Here { scheme: redirect_uri.and_then(private_scheme) }, shown)
             }
         }
     }

@@ -96,6 +96,8 @@ impl House {
             issuer: "https://id.example.com".parse().unwrap(),
             refresh_grace_secs: 10,
             code_lifetime_secs: 60,
+            pushed_request_lifetime_secs: 90,
+            require_pushed_authorization_requests: false,
             key_set_max_age_secs: 3_600,
             protected_resources: Vec::new(),
         };

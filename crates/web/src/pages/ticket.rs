@@ -3,13 +3,13 @@
 //! A ticket says what it is for, for how long it is good and, but for the first hop, to which browser it was given. It is
 //! sealed and not just signed: what binds it to the browser is never shown.
 
-use obol_oauth::Surface;
+use obol_oauth::{Authorizing, Surface};
 use obol_token::{Scopes, SessionId, Timestamp};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
 /// How long a ticket is good: as long as a person may look at a page, in seconds.
-pub(super) const VALID_SECS: i64 = 3600;
+pub(super) const VALID_SECS: i64 = Authorizing::ON_THE_WAY_SECS;
 
 /// How long a notice is shown, in seconds.
 const NOTICE_SECS: i64 = 60;

@@ -50,6 +50,9 @@ pub(crate) struct SetArgs {
     /// Whether every request for a code needs an S256 challenge (RFC 7636).
     #[arg(long, value_name = "CHOICE")]
     pkce: Option<Pkce>,
+    /// Whether authorization requests are taken only when it has pushed them (RFC 9126).
+    #[arg(long, value_name = "CHOICE")]
+    par: Option<Par>,
     /// Whether people are asked before they are let into it.
     #[arg(long, value_name = "CHOICE")]
     consent: Option<Consent>,
@@ -57,6 +60,12 @@ pub(crate) struct SetArgs {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Pkce {
+    Required,
+    Optional,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Par {
     Required,
     Optional,
 }
@@ -108,6 +117,8 @@ impl Change {
         replace(&mut settings.access_token_format, given.access_token_format.map(AccessTokenFormat::from));
         replace(&mut settings.id_token_signed_response_alg, given.id_token_alg);
         replace(&mut settings.require_pkce, given.pkce.map(|pkce| matches!(pkce, Pkce::Required)));
+        let required = given.par.map(|par| matches!(par, Par::Required));
+        replace(&mut settings.require_pushed_authorization_requests, required);
         replace(&mut settings.ask_consent, given.consent.map(|consent| matches!(consent, Consent::Ask)));
     }
 }

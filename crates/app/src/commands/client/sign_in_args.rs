@@ -19,6 +19,9 @@ pub(super) struct SignInArgs {
     /// Let this confidential client ask for codes without PKCE (RFC 7636). Not given: every request needs an S256 challenge.
     #[arg(long)]
     pkce_optional: bool,
+    /// Take authorization requests only when this client has pushed them (RFC 9126). Not given: it may, and need not.
+    #[arg(long)]
+    require_par: bool,
     /// Let people into this confidential client without asking them what it may. Not given: they are asked once.
     #[arg(long)]
     skip_consent: bool,
@@ -66,6 +69,7 @@ impl SignInArgs {
                 Runs::Native => ApplicationType::Native,
             },
             require_pkce: !self.pkce_optional,
+            require_pushed_authorization_requests: self.require_par,
             ask_consent: !self.skip_consent,
             userinfo_signed_response_alg: self.userinfo_alg,
             subject_type: match self.subject_type {

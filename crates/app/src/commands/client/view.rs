@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn a_client_has_the_agreed_keys_and_no_hash() {
         let json = serde_json::to_value(ClientView::new(&client(ClientKind::Public), None)).unwrap();
-        let expected = r#"{"access_token_format":"opaque","access_token_ttl":3600,"application_type":"web","ask_consent":true,"client_id":"fcare","created_at":"2026-11-21T10:00:00Z","default_max_age_secs":null,"default_scopes":["read","write"],"enabled":true,"family_lifetime_secs":null,"grants":["password","refresh_token"],"id_token_signed_response_alg":"ES256","introspection":false,"name":"FortiCare","optional_scopes":[],"post_logout_redirect_uris":[],"redirect_uris":[],"refresh_token_ttl":86400,"require_pkce":true,"resources":[],"sector_identifier":null,"single_family":false,"subject_type":"public","type":"public","userinfo_signed_response_alg":null}"#;
+        let expected = r#"{"access_token_format":"opaque","access_token_ttl":3600,"application_type":"web","ask_consent":true,"client_id":"fcare","created_at":"2026-11-21T10:00:00Z","default_max_age_secs":null,"default_scopes":["read","write"],"enabled":true,"family_lifetime_secs":null,"grants":["password","refresh_token"],"id_token_signed_response_alg":"ES256","introspection":false,"name":"FortiCare","optional_scopes":[],"post_logout_redirect_uris":[],"redirect_uris":[],"refresh_token_ttl":86400,"require_pkce":true,"require_pushed_authorization_requests":false,"resources":[],"sector_identifier":null,"single_family":false,"subject_type":"public","type":"public","userinfo_signed_response_alg":null}"#;
         assert_eq!(json.to_string(), expected);
     }
 

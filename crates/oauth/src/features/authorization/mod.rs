@@ -2,9 +2,9 @@
 //!
 //! 1. Client and redirect URI are checked; if they are not good, a page says so and nobody is redirected.
 //! 2. The rest of the request is read: whatever is wrong goes back to the client from here on.
-//! 3. [`rules`] says what comes next: somebody signs in, is asked, or the client gets its code.
+//! 3. [`rules`] says what comes next: somebody signs in, is asked, or the client gets its answer, for a pushed request once.
 //!
-//! Nothing is kept between two of these: the pages hand the whole request in each time.
+//! Nothing is kept between two of these: the pages hand the whole request in each time, or the reference to one that was pushed.
 
 mod claims_request;
 mod details;
@@ -30,9 +30,10 @@ use self::request::{AuthorizationRequest, Return};
 use self::rules::{Next, Situation, decide_next};
 use super::{Endpoint, Feature, Method, PageKind, Steps};
 use crate::features::id_token;
+use crate::features::pushed_authorization::Pushed;
 use crate::issue::decide_refreshable;
 use crate::{
-    Authorized, Authorizing, ConsentAsked, Decision, Engine, ErrorCode, OAuthError, ResponseMode,
+    Authorized, Authorizing, ConsentAsked, Decision, Engine, ErrorCode, OAuthError, Params, ResponseMode,
     SignInAsked, SignedIn, Surface,
 };
 
@@ -74,46 +75,104 @@ pub(crate) async fn authorize(engine: &Engine, asked: &Authorizing<'_>) -> Resul
         let sentence = "The application that sent you here is not known; tell those who run it.";
         OAuthError::new(ErrorCode::InvalidClient, sentence).caused_by("unknown or disabled client")
     })?;
-    let way_back = Return::parse(engine, asked, &client)?;
-    let going = Going { engine, asked, client: &client, position };
-    match going.decide(&way_back).await {
-        Ok(authorized) => Ok(authorized),
-        Err(error) => {
-            going.audit(AuditEvent::CodeRefused, Err(&error));
-            Ok(Authorized::Answer(way_back.refusal(&error)))
-        }
+    let pushed = Pushed::find(engine, asked, &client).await?;
+    let pushed_params = pushed.as_ref().map(Pushed::params).transpose()?;
+    let params = pushed_params.as_ref().unwrap_or(asked.params);
+    let way_back = Return::parse(engine, &client, params, asked.surface)?;
+    let going = Going { engine, asked, params, pushed: pushed.is_some(), client: &client, position };
+    let decided = match going.decide(&way_back).await {
+        Ok(Decided::Show(page)) => return Ok(page),
+        Ok(Decided::Give(giving)) => Ok(giving),
+        Err(error) => Err(error),
+    };
+    // What follows is an answer for the client.
+    if let Some(pushed) = &pushed {
+        pushed.consume(engine, &client, &asked.arrival).await?;
     }
+    let given = match decided {
+        Ok(giving) => going.give(*giving, &way_back).await,
+        Err(error) => Err(error),
+    };
+    given.or_else(|error| {
+        going.audit(AuditEvent::CodeRefused, Err(&error));
+        Ok(Authorized::Answer(way_back.refusal(&error)))
+    })
+}
+
+/// Checks what can be checked of a request without a person, and without a browser.
+///
+/// # Errors
+/// As the authorization endpoint has them, for a page or for the client.
+pub(crate) fn check(
+    engine: &Engine,
+    client: &Client,
+    params: &Params<'_>,
+    surface: Surface,
+) -> Result<(), OAuthError> {
+    Return::parse(engine, client, params, surface)?;
+    AuthorizationRequest::parse(engine, client, params, surface).map(drop)
 }
 
 /// A request whose client and redirect URI are good.
 struct Going<'a> {
     engine: &'a Engine,
     asked: &'a Authorizing<'a>,
+    /// What the client asks for: the browser's parameters, or those that were pushed.
+    params: &'a Params<'a>,
+    pushed: bool,
     client: &'a Client,
     position: Position,
 }
 
-impl Going<'_> {
-    async fn decide(&self, way_back: &Return) -> Result<Authorized, OAuthError> {
-        let request = AuthorizationRequest::parse(self.engine, self.asked, self.client)?;
+/// What is done with a request that is good.
+enum Decided<'a> {
+    Show(Authorized),
+    Give(Box<Giving<'a>>),
+}
+
+/// A code that is about to be given.
+struct Giving<'a> {
+    request: AuthorizationRequest,
+    person: &'a SignedIn,
+    /// What the person has allowed the client before.
+    consent: Option<Consent>,
+}
+
+impl<'a> Going<'a> {
+    async fn decide(&self, way_back: &Return) -> Result<Decided<'a>, OAuthError> {
+        self.refuse_unless_pushed()?;
+        let request = AuthorizationRequest::parse(self.engine, self.client, self.params, self.asked.surface)?;
         let consent = match self.asked.person {
             Some(person) => self.engine.store.find_consent(person.subject, &self.client.id).await?,
             None => None,
         };
         let situation = self.situation(&request, consent.as_ref(), way_back)?;
-        match (decide_next(&situation), self.asked.person) {
-            (Next::Give, Some(person)) => self.give(&request, person, consent, way_back).await,
-            (Next::Ask, Some(person)) => {
-                Ok(Authorized::Consent(self.consent_asked(&request, person, way_back)))
+        let page = match (decide_next(&situation), self.asked.person) {
+            (Next::Give, Some(person)) => {
+                return Ok(Decided::Give(Box::new(Giving { request, person, consent })));
             }
-            (Next::Choose, person) => Ok(Authorized::SignIn(
-                self.sign_in_asked(&request, person.map(|person| person.username.clone())),
-            )),
+            (Next::Refuse(code), _) => return Err(OAuthError::new(code, sentence_of(code))),
+            (Next::Ask, Some(person)) => Authorized::Consent(self.consent_asked(&request, person, way_back)),
+            (Next::Choose, person) => {
+                let go_on_as = person.map(|person| person.username.clone());
+                Authorized::SignIn(self.sign_in_asked(&request, go_on_as, way_back))
+            }
             (Next::Give | Next::Ask | Next::SignIn, _) => {
-                Ok(Authorized::SignIn(self.sign_in_asked(&request, None)))
+                Authorized::SignIn(self.sign_in_asked(&request, None, way_back))
             }
-            (Next::Refuse(code), _) => Err(OAuthError::new(code, sentence_of(code))),
+        };
+        Ok(Decided::Show(page))
+    }
+
+    /// RFC 9126 §5, §6.
+    fn refuse_unless_pushed(&self) -> Result<(), OAuthError> {
+        let of_all = self.engine.settings.require_pushed_authorization_requests;
+        if self.pushed || !(of_all || self.client.settings.require_pushed_authorization_requests) {
+            return Ok(());
         }
+        let sentence =
+            "This client must push its authorization requests (RFC 9126), and send the `request_uri`.";
+        Err(OAuthError::new(ErrorCode::InvalidRequest, sentence))
     }
 
     fn situation(
@@ -170,9 +229,7 @@ impl Going<'_> {
 
     async fn give(
         &self,
-        request: &AuthorizationRequest,
-        person: &SignedIn,
-        consent: Option<Consent>,
+        Giving { request, person, consent }: Giving<'_>,
         way_back: &Return,
     ) -> Result<Authorized, OAuthError> {
         let now = self.asked.arrival.now;
@@ -184,7 +241,7 @@ impl Going<'_> {
             self.engine.store.give_consent(&consent).await?;
         }
         let code = AuthorizationCode::generate();
-        let details = CodeDetails::new(request, way_back, person, self.asked.surface);
+        let details = CodeDetails::new(&request, way_back, person, self.asked.surface);
         let stored = NewCode {
             hash: code.hash(),
             client_id: self.client.id.clone(),
@@ -205,17 +262,23 @@ impl Going<'_> {
                 }
                 Ok(Authorized::Answer(way_back.answer(params)))
             }
-            // Session or person are gone since the browser showed its cookie.
-            AddCodeOutcome::Gone if request.prompt.none => {
+            // Session or person are gone since the browser showed its cookie. What was pushed is consumed, and no page goes on.
+            AddCodeOutcome::Gone if request.prompt.none || self.pushed => {
                 Err(OAuthError::new(ErrorCode::LoginRequired, sentence_of(ErrorCode::LoginRequired)))
             }
-            AddCodeOutcome::Gone => Ok(Authorized::SignIn(self.sign_in_asked(request, None))),
+            AddCodeOutcome::Gone => Ok(Authorized::SignIn(self.sign_in_asked(&request, None, way_back))),
         }
     }
 
-    fn sign_in_asked(&self, request: &AuthorizationRequest, go_on_as: Option<String>) -> SignInAsked {
+    fn sign_in_asked(
+        &self,
+        request: &AuthorizationRequest,
+        go_on_as: Option<String>,
+        way_back: &Return,
+    ) -> SignInAsked {
         SignInAsked {
             client_name: self.client.name.clone(),
+            redirect_uri: way_back.redirect_uri.clone(),
             login_hint: request.login_hint.clone(),
             ui_locales: request.ui_locales.clone(),
             go_on_as,
@@ -237,6 +300,7 @@ impl Going<'_> {
             access_token_lifetime: self.client.access_token_lifetime,
             goes_on: decide_refreshable(self.client),
             destination: destination_of(&way_back.redirect_uri).to_owned(),
+            redirect_uri: way_back.redirect_uri.clone(),
             ui_locales: request.ui_locales.clone(),
         }
     }

@@ -10,7 +10,7 @@ use super::redirect_uri::is_registered;
 use super::rules::Prompt;
 use crate::features::id_token;
 use crate::scopes::{decide_granted, parse_requested};
-use crate::{AuthorizationAnswer, Authorizing, Engine, ErrorCode, OAuthError, Params, ResponseMode, Surface};
+use crate::{AuthorizationAnswer, Engine, ErrorCode, OAuthError, Params, ResponseMode, Surface};
 
 /// How the answer goes back.
 pub(super) struct Return {
@@ -27,10 +27,10 @@ impl Return {
     /// For a page: the redirect URI is not good.
     pub(super) fn parse(
         engine: &Engine,
-        asked: &Authorizing<'_>,
         client: &Client,
+        params: &Params<'_>,
+        surface: Surface,
     ) -> Result<Self, OAuthError> {
-        let params = asked.params;
         let sent = params.optional("redirect_uri")?;
         let redirect_uri = match (sent, client.redirect_uris.as_slice()) {
             (Some(uri), registered) if is_registered(registered, client.settings.application_type, uri) => {
@@ -51,7 +51,7 @@ impl Return {
             redirect_uri_sent: sent.is_some(),
             mode,
             state: params.optional("state")?.map(str::to_owned),
-            issuer: engine.settings.issuer.of(asked.surface).into_owned(),
+            issuer: engine.settings.issuer.of(surface).into_owned(),
         })
     }
 
@@ -91,10 +91,10 @@ impl AuthorizationRequest {
     /// What goes back to the client.
     pub(super) fn parse(
         engine: &Engine,
-        asked: &Authorizing<'_>,
         client: &Client,
+        params: &Params<'_>,
+        surface: Surface,
     ) -> Result<Self, OAuthError> {
-        let params = asked.params;
         refuse_request_objects(params)?;
         parse_mode(params)?;
         parse_response_type(params)?;
@@ -120,7 +120,7 @@ impl AuthorizationRequest {
             scopes,
             challenge: parse_challenge(params, client)?,
             nonce: params.optional("nonce")?.map(str::to_owned),
-            prompt: parse_prompt(params, asked.surface)?,
+            prompt: parse_prompt(params, surface)?,
             max_age_secs: parse_max_age(params)?.or(client.settings.default_max_age_secs),
             wanted_subject: demanded.subject.or(hinted),
             claims,

@@ -16,6 +16,7 @@ pub(super) fn success(answered: Answered<'_>) -> Answer {
     match answered {
         Answered::Verification(verification) => verified(&verification),
         Answered::Token(token) => json_answer(StatusCode::OK, &TokenBody::of(&token)),
+        Answered::Pushed(pushed) => json_answer(StatusCode::CREATED, &pushed),
         Answered::Revocation(_done) => json_answer(StatusCode::OK, &json!({ "status": "success" })),
         Answered::Introspection(introspection) => json_answer(StatusCode::OK, &introspection),
         Answered::Introspections(written) => written_json_answer(written),
