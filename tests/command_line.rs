@@ -474,6 +474,8 @@ fn client_set_changes_what_is_given_and_nothing_else() {
         assert_eq!(after[key], expected, "{key}");
         after[key] = before[key].clone();
     }
+    let longest = after.as_object_mut().and_then(|after| after.remove("longest_access_token_ttl"));
+    assert_eq!(longest, Some(before["access_token_ttl"].clone()), "tokens of before keep their time");
     assert_eq!(after, before);
     assert!(server.stands(&app, &tokens.access), "it ends no token");
     let next = server.rfc_refresh(&app, tokens.refresh()).expect(200);

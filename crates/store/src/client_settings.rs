@@ -37,6 +37,7 @@ pub struct ClientSettings {
     /// The resources for which it may ask tokens (RFC 8707); absolute URIs without fragment.
     pub resources: Vec<String>,
     /// The longest that its access tokens have lived, where that was shortened, in seconds; 0 for those that do not expire.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub longest_access_token_ttl: Option<u32>,
     /// After so many seconds from its beginning a family ends, however often it was refreshed; `None` for no such end.
     pub family_lifetime_secs: Option<NonZeroU32>,
