@@ -15,3 +15,5 @@ mod fetched;
 mod journey;
 #[path = "interop/libraries.rs"]
 mod libraries;
+#[path = "interop/radius.rs"]
+mod radius;
