@@ -1,11 +1,12 @@
 //! Debian's nginx with the lines of `docs/gateways.md`, as they stand there.
 
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use obol_testkit::{ALICE, Answer, House, Http, PASSWORD, Port, Tokens, between, obol, wait_until};
+use obol_testkit::{
+    ALICE, Answer, House, Http, PASSWORD, Port, Tokens, between, debian_program, obol, wait_until,
+};
 use tempfile::TempDir;
 
 /// nginx as a gateway of a server, before an application that tells what it was told. Ended when dropped.
@@ -45,9 +46,7 @@ impl Nginx {
             told.join("|")
         );
         std::fs::write(folder.path().join("nginx.conf"), configuration).expect("the file can be written");
-        // Debian has it where the path of most people does not lead.
-        let debian = Path::new("/usr/sbin/nginx");
-        let mut command = Command::new(if debian.exists() { debian } else { Path::new("nginx") });
+        let mut command = debian_program("nginx");
         command.args(["-p", &path, "-c", "nginx.conf", "-e", "stderr"]).stdout(Stdio::null());
         let child = command.spawn().expect("nginx is installed: `cargo xtask interop` sees to it");
         let nginx = Self { child, http: Http::at(address), address, _folder: folder, _ports: [port, behind] };

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use obol_testkit::{ALICE, Client, ClientSpec, Http, Port, Server, between, wait_until};
+use obol_testkit::{ALICE, Client, ClientSpec, Http, Port, Server, between, debian_program, wait_until};
 use tempfile::TempDir;
 
 use crate::browser::{Browser, Page};
@@ -90,7 +90,7 @@ impl Apache {
             modules.concat()
         );
         fs::write(folder.path().join("apache.conf"), configuration).expect("the folder can be written");
-        let mut command = Command::new("apache2");
+        let mut command = debian_program("apache2");
         command.args(["-D", "FOREGROUND", "-d", &path, "-f", "apache.conf"]).stdin(Stdio::null());
         let child = command.spawn().expect("apache2 is installed: `cargo xtask interop` sees to it");
         let apache = Self { child, http: Http::at(address), url, folder, _ports: [port, behind] };

@@ -80,7 +80,8 @@ impl Application {
 
     #[track_caller]
     fn start(mut command: Command, issuer: &str, client_id: &str) -> Self {
-        command.env_clear().env("LISTEN", "127.0.0.1:0").env("ISSUER", issuer);
+        command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
+        command.env("LISTEN", "127.0.0.1:0").env("ISSUER", issuer);
         command.env("CLIENT_ID", client_id).env("CLIENT_SECRET", SECRET);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));

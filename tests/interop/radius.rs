@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use obol_testkit::{ALICE, ClientSpec, Lines, PASSWORD, Port};
+use obol_testkit::{ALICE, ClientSpec, Lines, PASSWORD, Port, debian_program};
 use tempfile::TempDir;
 
 use crate::fetched::done;
@@ -51,7 +51,7 @@ impl Radius {
         );
         fs::write(folder.path().join("radiusd.conf"), configuration).expect("the folder can be written");
         certify(&folder);
-        let mut command = Command::new("freeradius");
+        let mut command = debian_program("freeradius");
         command.args(["-X", "-d", &path, "-n", "radiusd"]).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("freeradius is installed: `cargo xtask interop` sees to it");
         let output = Lines::of(child.stdout.take().expect("its output was asked for"));
