@@ -54,13 +54,25 @@ impl Application {
     /// An application on npm's openid-client.
     #[track_caller]
     pub(crate) fn openid_client(issuer: &str, client_id: &str) -> Self {
-        Self::node("openid_client.mjs", issuer, client_id)
+        Self::node("openid_client.mjs", &[], issuer, client_id)
+    }
+
+    /// The same, which hands its authorization requests in first.
+    #[track_caller]
+    pub(crate) fn openid_client_that_pushes(issuer: &str, client_id: &str) -> Self {
+        Self::node("openid_client.mjs", &["push"], issuer, client_id)
     }
 
     /// An application on npm's oauth4webapi.
     #[track_caller]
     pub(crate) fn oauth4webapi(issuer: &str, client_id: &str) -> Self {
-        Self::node("oauth4webapi.mjs", issuer, client_id)
+        Self::node("oauth4webapi.mjs", &[], issuer, client_id)
+    }
+
+    /// The same, which hands its authorization requests in first.
+    #[track_caller]
+    pub(crate) fn oauth4webapi_that_pushes(issuer: &str, client_id: &str) -> Self {
+        Self::node("oauth4webapi.mjs", &["push"], issuer, client_id)
     }
 
     #[track_caller]
@@ -72,9 +84,9 @@ impl Application {
     }
 
     #[track_caller]
-    fn node(file: &str, issuer: &str, client_id: &str) -> Self {
+    fn node(file: &str, arguments: &[&str], issuer: &str, client_id: &str) -> Self {
         let mut command = Command::new("node");
-        command.arg(fetched::node_folder().join(file));
+        command.arg(fetched::node_folder().join(file)).args(arguments);
         Self::start(command, issuer, client_id)
     }
 

@@ -38,6 +38,18 @@ fn an_application_on_oauth4webapi_goes_the_whole_way() {
 }
 
 #[test]
+fn applications_in_javascript_push_what_they_ask_for() {
+    for start in [Application::openid_client_that_pushes, Application::oauth4webapi_that_pushes] {
+        let server = house();
+        let application = start(server.url(), "app");
+        let client = register(&server, &application, "ES256");
+        server.run(&["client", "set", &client.id, "--par", "required"]).exits(0);
+        let page = sign_in(&mut Browser::default(), &server, &application);
+        assert_shows_alice(&page, &application);
+    }
+}
+
+#[test]
 fn an_application_that_keeps_the_keys_for_a_minute_heals_from_a_rotation_in_haste() {
     let server = house();
     let application = Application::openid_client(server.url(), "app");

@@ -20,8 +20,7 @@ serve({
       state: oauth.generateRandomState(),
       nonce: oauth.generateRandomNonce(),
     }
-    const url = new URL(as.authorization_endpoint)
-    url.search = new URLSearchParams({
+    const parameters = {
       client_id: client.client_id,
       redirect_uri,
       response_type: 'code',
@@ -30,7 +29,9 @@ serve({
       code_challenge_method: 'S256',
       state: checks.state,
       nonce: checks.nonce,
-    })
+    }
+    const url = new URL(as.authorization_endpoint)
+    url.search = new URLSearchParams(process.argv.includes('push') ? await pushed(parameters) : parameters)
     return { url, checks }
   },
 
@@ -65,6 +66,13 @@ serve({
     return error instanceof oauth.WWWAuthenticateChallengeError || error.error === 'invalid_grant'
   },
 })
+
+/** What the browser brings in the place of parameters that were handed in before (RFC 9126). */
+async function pushed(parameters) {
+  const response = await oauth.pushedAuthorizationRequest(as, client, clientAuth, parameters, options)
+  const { request_uri } = await oauth.processPushedAuthorizationResponse(as, client, response)
+  return { client_id: client.client_id, request_uri }
+}
 
 /** The tokens of an answer, whose ID token was signed by a published key. */
 async function verified(response, tokens) {

@@ -12,6 +12,9 @@ const config = await client.discovery(new URL(ISSUER), CLIENT_ID, CLIENT_SECRET,
   execute: [client.allowInsecureRequests, client.enableNonRepudiationChecks],
 })
 
+// `push` hands the authorization request in first (RFC 9126).
+const buildUrl = process.argv.includes('push') ? client.buildAuthorizationUrlWithPAR : client.buildAuthorizationUrl
+
 serve({
   async begin(redirect_uri) {
     const checks = {
@@ -20,7 +23,7 @@ serve({
       expectedNonce: client.randomNonce(),
       idTokenExpected: true,
     }
-    const url = client.buildAuthorizationUrl(config, {
+    const url = await buildUrl(config, {
       redirect_uri,
       scope: 'openid profile email',
       code_challenge: await client.calculatePKCECodeChallenge(checks.pkceCodeVerifier),
