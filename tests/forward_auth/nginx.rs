@@ -1,11 +1,12 @@
 //! Debian's nginx with the lines of `docs/gateways.md`, as they stand there.
 
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use obol_testkit::{ALICE, Answer, House, Http, Port, between, obol, wait_until};
+use obol_testkit::{
+    ALICE, Answer, House, Http, PASSWORD, Port, Tokens, between, debian_program, obol, wait_until,
+};
 use tempfile::TempDir;
 
 /// nginx as a gateway of a server, before an application that tells what it was told. Ended when dropped.
@@ -45,11 +46,9 @@ impl Nginx {
             told.join("|")
         );
         std::fs::write(folder.path().join("nginx.conf"), configuration).expect("the file can be written");
-        // Debian has it where the path of most people does not lead.
-        let debian = Path::new("/usr/sbin/nginx");
-        let mut command = Command::new(if debian.exists() { debian } else { Path::new("nginx") });
+        let mut command = debian_program("nginx");
         command.args(["-p", &path, "-c", "nginx.conf", "-e", "stderr"]).stdout(Stdio::null());
-        let child = command.spawn().expect("nginx is installed: `cargo xtask test` sees to it");
+        let child = command.spawn().expect("nginx is installed: `cargo xtask interop` sees to it");
         let nginx = Self { child, http: Http::at(address), address, _folder: folder, _ports: [port, behind] };
         wait_until("nginx listens", Duration::from_secs(20), || TcpStream::connect(address).ok());
         nginx
@@ -100,6 +99,20 @@ fn nginx_lets_through_who_bears_a_token_and_tells_the_application_who_it_is() {
     server.rfc_revoke(&gateway, &token).expect(200);
     nginx.http.get("/a").bearer(&token).send().expect(401);
     nginx.http.get("/.obol").bearer(&token).send().expect(404);
+}
+
+#[test]
+fn nginx_lets_through_what_was_refreshed_and_what_was_sealed_by_the_key_of_before() {
+    let (House { server, gateway, .. }, nginx) = house();
+    let passes = |token: &str| Nginx::told(&nginx.http.get("/a").bearer(token).send())[1] == ALICE;
+    let first = server.rfc_token_by_password(&gateway, ALICE, PASSWORD);
+    assert!(passes(&first.access));
+    server.run(&["keys", "rotate"]).exits(0);
+    assert!(passes(&first.access), "of the key of before");
+    let next = Tokens::of(server.rfc_refresh(&gateway, first.refresh()));
+    assert!(passes(&next.access), "of the new key");
+    server.rfc_revoke(&gateway, next.refresh()).expect(200);
+    nginx.http.get("/a").bearer(&next.access).send().expect(401);
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! The applications under test, started as their documentation says, each its own process.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use obol_testkit::Lines;
+
+use crate::fetched;
 
 /// What the applications present: they start before the server knows them, since only then their port is known.
 pub(crate) const SECRET: &str = "known-to-the-application-and-the-server";
@@ -20,6 +21,9 @@ pub(crate) struct Application {
     pub(crate) url: String,
 }
 
+/// Starts an application for this issuer, with this client id.
+pub(crate) type Start = fn(&str, &str) -> Application;
+
 impl Application {
     /// `examples/web-app`, built from what is checked in.
     #[track_caller]
@@ -28,24 +32,68 @@ impl Application {
         let mut build = Command::new(env!("CARGO"));
         build.args(["build", "--quiet", "--locked", "--manifest-path"]);
         build.arg(format!("{ROOT}/examples/web-app/Cargo.toml")).arg("--target-dir").arg(&target);
-        done(
+        fetched::done(
             build,
             "the example needs its dependencies from crates.io: run `cargo fetch` in examples/web-app",
         );
         Self::start(Command::new(target.join("debug/obol-example-web-app")), issuer, client_id)
     }
 
-    /// `tests/interop/authlib_app.py` on the Authlib that `requirements.txt` pins.
+    /// An application on PyPI's Authlib.
     #[track_caller]
     pub(crate) fn authlib(issuer: &str, client_id: &str) -> Self {
-        let mut command = Command::new(python_with_authlib());
-        command.args(["-I", "-B"]).arg(format!("{ROOT}/tests/interop/authlib_app.py"));
+        Self::python("authlib_app.py", issuer, client_id)
+    }
+
+    /// An application on PyPI's requests-oauthlib and PyJWT.
+    #[track_caller]
+    pub(crate) fn requests_oauthlib(issuer: &str, client_id: &str) -> Self {
+        Self::python("requests_oauthlib_app.py", issuer, client_id)
+    }
+
+    /// An application on npm's openid-client.
+    #[track_caller]
+    pub(crate) fn openid_client(issuer: &str, client_id: &str) -> Self {
+        Self::node("openid_client.mjs", &[], issuer, client_id)
+    }
+
+    /// The same, which hands its authorization requests in first.
+    #[track_caller]
+    pub(crate) fn openid_client_that_pushes(issuer: &str, client_id: &str) -> Self {
+        Self::node("openid_client.mjs", &["push"], issuer, client_id)
+    }
+
+    /// An application on npm's oauth4webapi.
+    #[track_caller]
+    pub(crate) fn oauth4webapi(issuer: &str, client_id: &str) -> Self {
+        Self::node("oauth4webapi.mjs", &[], issuer, client_id)
+    }
+
+    /// The same, which hands its authorization requests in first.
+    #[track_caller]
+    pub(crate) fn oauth4webapi_that_pushes(issuer: &str, client_id: &str) -> Self {
+        Self::node("oauth4webapi.mjs", &["push"], issuer, client_id)
+    }
+
+    #[track_caller]
+    fn python(file: &str, issuer: &str, client_id: &str) -> Self {
+        let mut command = Command::new(fetched::python());
+        // Whatever is installed beside the virtual environment stays out of it.
+        command.args(["-E", "-s", "-B"]).arg(format!("{ROOT}/tests/interop/python/{file}"));
+        Self::start(command, issuer, client_id)
+    }
+
+    #[track_caller]
+    fn node(file: &str, arguments: &[&str], issuer: &str, client_id: &str) -> Self {
+        let mut command = Command::new("node");
+        command.arg(fetched::node_folder().join(file)).args(arguments);
         Self::start(command, issuer, client_id)
     }
 
     #[track_caller]
     fn start(mut command: Command, issuer: &str, client_id: &str) -> Self {
-        command.env_clear().env("LISTEN", "127.0.0.1:0").env("ISSUER", issuer);
+        command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
+        command.env("LISTEN", "127.0.0.1:0").env("ISSUER", issuer);
         command.env("CLIENT_ID", client_id).env("CLIENT_SECRET", SECRET);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
@@ -71,36 +119,4 @@ impl Drop for Application {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// The Python of a virtual environment with what `requirements.txt` names. Made once, and anew when that changes.
-#[track_caller]
-fn python_with_authlib() -> PathBuf {
-    let requirements = format!("{ROOT}/tests/interop/requirements.txt");
-    let wanted = fs::read_to_string(&requirements).expect("requirements.txt is checked in");
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("interop-venv");
-    // Tests may be processes of their own.
-    let lock = File::create(folder.with_extension("lock")).expect("the build folder can be written");
-    lock.lock().expect("the file system locks files");
-    let (python, installed) = (folder.join("bin/python"), folder.join("installed"));
-    if fs::read_to_string(&installed).is_ok_and(|text| text == wanted) {
-        return python;
-    }
-    let mut make = Command::new("python3");
-    make.args(["-m", "venv", "--clear"]).arg(&folder);
-    done(make, "this test runs PyPI's Authlib: install the Debian package `python3-venv`");
-    let mut install = Command::new(&python);
-    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
-    install.arg(&requirements);
-    done(install, "this test runs PyPI's Authlib: pip has to reach PyPI or a mirror of it (PIP_INDEX_URL)");
-    fs::write(&installed, wanted).expect("the build folder can be written");
-    python
-}
-
-#[track_caller]
-fn done(mut command: Command, else_say: &str) {
-    let output = command.stdin(Stdio::null()).output();
-    let output = output.unwrap_or_else(|error| panic!("{else_say}\n{command:?}: {error}"));
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{else_say}\n{command:?}\n{errors}");
 }

@@ -64,7 +64,7 @@ impl Browser {
             origin.trim_start_matches("http://").parse().unwrap_or_else(|_| panic!("not on loopback: {url}"));
         let cookies: Vec<String> =
             self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let mut request = request(&Http::at(address), target);
+        let mut request = request(&Http::at(address), target).header("accept", "text/html");
         if !cookies.is_empty() {
             request = request.header("cookie", &cookies.join("; "));
         }

@@ -13,6 +13,7 @@ usage: cargo xtask TASK
   test [ARGS]   build everything and run every test; installs what the tests need, or names it.
                 ARGS go to the test runner (cargo nextest where it is installed, else cargo test);
                 without any, a build with planted bugs shows first that the suite finds each
+  interop       of these only the ones with unmodified programs of others: libraries, Apache, nginx, FreeRADIUS
   check         what CI checks before the tests: format, lints, fuzz targets, example, licences and advisories
   bench         print start-up time and idle memory of the release build
   chaos --minutes N [--seed S]
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
     let rest: Vec<String> = arguments.collect();
     let outcome = match task.as_str() {
         "test" => test(&rest),
+        "interop" => interop(),
         "check" => check(),
         "bench" => bench(),
         "chaos" => chaos(&rest),
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
 
 fn test(arguments: &[String]) -> anyhow::Result<()> {
     tools::ensure_all(&tools::FOR_TESTS)?;
+    tools::ensure_all(&tools::FOR_INTEROP)?;
     // First: the build without planted bugs is then the one that stays.
     let planted = if arguments.is_empty() { planted_bugs() } else { Ok(()) };
     // Before the suite, which starts it: compiling beside other tests would cost them their time.
@@ -77,6 +80,15 @@ fn test(arguments: &[String]) -> anyhow::Result<()> {
 fn planted_bugs() -> anyhow::Result<()> {
     let build = ["test", "--package", "obol", "--features", "planted-bugs", "--test", "planted_bugs"];
     cargo(&[&build[..], &["--no-fail-fast", "--", "--test-threads", "1"]].concat(), &[])
+}
+
+/// What they need beyond Debian's packages the tests fetch themselves, each version pinned.
+fn interop() -> anyhow::Result<()> {
+    tools::ensure_all(&tools::FOR_INTEROP)?;
+    for tests in [&["interop"][..], &["forward_auth", "nginx"]] {
+        cargo(&[&["test", "--package", "obol", "--test"], tests].concat(), &[])?;
+    }
+    Ok(())
 }
 
 fn check() -> anyhow::Result<()> {

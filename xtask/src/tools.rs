@@ -26,8 +26,8 @@ impl Tool {
     }
 }
 
-/// What the tests run.
-pub(crate) const FOR_TESTS: [Tool; 8] = [
+/// What the tests run, besides [`FOR_INTEROP`].
+pub(crate) const FOR_TESTS: [Tool; 5] = [
     Tool {
         program: "curl",
         probe: &["--version"],
@@ -58,6 +58,10 @@ pub(crate) const FOR_TESTS: [Tool; 8] = [
         debian_package: "chromium-driver",
         needed_for: "people who sign in with a browser",
     },
+];
+
+/// Programs of others with which the server is tried, and what fetches and starts them.
+pub(crate) const FOR_INTEROP: [Tool; 10] = [
     Tool {
         program: "nginx",
         probe: &["-v"],
@@ -68,13 +72,50 @@ pub(crate) const FOR_TESTS: [Tool; 8] = [
         program: "npm",
         probe: &["--version"],
         debian_package: "npm",
-        needed_for: "the check of the pages' accessibility",
+        needed_for: "the libraries of applications in JavaScript, and the check of the pages' accessibility",
     },
     Tool {
         program: "python3",
         probe: &["-c", "import ensurepip, venv"],
         debian_package: "python3-venv",
-        needed_for: "an application on PyPI's Authlib",
+        needed_for: "applications on PyPI's Authlib and requests-oauthlib",
+    },
+    Tool {
+        program: "node",
+        probe: &["-e", "process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)"],
+        debian_package: "nodejs",
+        needed_for: "applications on npm's openid-client and oauth4webapi (Node.js 20 or newer)",
+    },
+    Tool {
+        program: "apache2",
+        probe: &["-v"],
+        debian_package: "apache2-bin",
+        needed_for: "a gateway with mod_auth_openidc",
+    },
+    Tool {
+        program: "ls",
+        probe: &["/usr/lib/apache2/modules/mod_auth_openidc.so"],
+        debian_package: "libapache2-mod-auth-openidc",
+        needed_for: "a gateway with mod_auth_openidc",
+    },
+    Tool { program: "freeradius", probe: &["-v"], debian_package: "freeradius", needed_for: "RADIUS" },
+    Tool {
+        program: "ls",
+        probe: &["/usr/lib/freeradius/rlm_rest.so"],
+        debian_package: "freeradius-rest",
+        needed_for: "RADIUS that asks verify_token/",
+    },
+    Tool {
+        program: "radclient",
+        probe: &["-v"],
+        debian_package: "freeradius-utils",
+        needed_for: "a device that speaks RADIUS",
+    },
+    Tool {
+        program: "eapol_test",
+        probe: &["-v"],
+        debian_package: "eapoltest",
+        needed_for: "a device that speaks EAP-TTLS",
     },
 ];
 
