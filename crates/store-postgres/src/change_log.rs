@@ -23,6 +23,7 @@ const READ_AFTER: &str = concat!(
      (SELECT change_log.position, change_log.kind, change_log.id AS thing, change_log.leaves_at, \
      clients.id, name, secret, enabled, grants, default_scopes, optional_scopes, redirect_uris, \
      access_lifetime_secs, refresh_lifetime_secs, may_introspect, single_family, clients.created_at, settings, \
+     sealed_secret, \
      CASE WHEN clients.id IS NOT NULL THEN clients.deleted_at IS NOT NULL END AS deleted, \
      keys.id AS key, keys.kind AS key_kind, wrapped, keys.created_at AS made_at, \
      promoted_position, promoted_at, retired_at \

@@ -1,7 +1,9 @@
 //! Clients.
 
 use async_trait::async_trait;
-use obol_store::{AddOutcome, Change, ChangeOutcome, Client, ClientKind, Clients, GrantType, StoreError};
+use obol_store::{
+    AddOutcome, Change, ChangeOutcome, Client, ClientKind, Clients, GrantType, StoreError, StoredSecret,
+};
 use obol_token::{ClientId, Expiry, SecretHash, Timestamp};
 use tokio_postgres::Row;
 
@@ -14,17 +16,17 @@ use crate::{PostgresStore, codes, consents, denials};
 macro_rules! columns {
     () => {
         "id, name, secret, enabled, grants, default_scopes, optional_scopes, redirect_uris, \
-         access_lifetime_secs, refresh_lifetime_secs, may_introspect, single_family, created_at, settings"
+         access_lifetime_secs, refresh_lifetime_secs, may_introspect, single_family, created_at, settings, sealed_secret"
     };
 }
 
 /// How many columns that are.
-pub(crate) const COLUMNS: usize = 14;
+pub(crate) const COLUMNS: usize = 15;
 
 const ADD: &str = concat!(
     "INSERT INTO clients (",
     columns!(),
-    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (id) DO NOTHING"
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT (id) DO NOTHING"
 );
 const IS_DELETED: &str = "SELECT deleted_at IS NOT NULL FROM clients WHERE id = $1";
 const FIND: &str = concat!("SELECT ", columns!(), " FROM clients WHERE id = $1 AND deleted_at IS NULL");
@@ -33,9 +35,9 @@ const SET_ENABLED: &str = "UPDATE clients SET enabled = $1 WHERE id = $2 AND del
 const CHANGE: &str = "UPDATE clients SET name = $1, grants = $2, default_scopes = $3, optional_scopes = $4, \
      redirect_uris = $5, access_lifetime_secs = $6, refresh_lifetime_secs = $7, may_introspect = $8, \
      single_family = $9, settings = $10 WHERE id = $11 AND deleted_at IS NULL";
-const SET_SECRET: &str = "UPDATE clients SET secret = $1 \
-     WHERE id = $2 AND secret IS NOT NULL AND deleted_at IS NULL";
-const DELETE: &str = "UPDATE clients SET secret = NULL, enabled = FALSE, deleted_at = $1 \
+const SET_SECRET: &str = "UPDATE clients SET secret = $1, sealed_secret = $2 \
+     WHERE id = $3 AND secret IS NOT NULL AND deleted_at IS NULL";
+const DELETE: &str = "UPDATE clients SET secret = NULL, sealed_secret = NULL, enabled = FALSE, deleted_at = $1 \
      WHERE id = $2 AND deleted_at IS NULL";
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] =
@@ -95,13 +97,15 @@ impl Clients for PostgresStore {
     async fn set_client_secret(
         &self,
         id: &ClientId,
-        secret: SecretHash,
+        secret: &StoredSecret,
     ) -> Result<ChangeOutcome, StoreError> {
-        let id = id.clone();
+        let (id, secret) = (id.clone(), secret.clone());
         self.writer
             .write(None, move |db| {
                 Box::pin(async move {
-                    match db.execute(SET_SECRET, &[&secret.as_bytes().as_slice(), &id.as_str()]).await? {
+                    let values: Values<'_> =
+                        &[&secret.hash.as_bytes().as_slice(), &secret.sealed, &id.as_str()];
+                    match db.execute(SET_SECRET, values).await? {
                         0 => Ok(ChangeOutcome::Unknown),
                         _ => changed(db, &id).await,
                     }
@@ -138,14 +142,11 @@ pub(crate) fn change(row: &Row, first: usize, id: ClientId) -> Result<Change> {
 }
 
 async fn add(db: &Connection, client: &Client, texts: &Texts) -> Result<AddOutcome> {
-    let secret = match &client.kind {
-        ClientKind::Public => None,
-        ClientKind::Confidential(hash) => Some(hash.as_bytes().as_slice()),
-    };
+    let secret = client.kind.secret();
     let values: Values<'_> = &[
         &client.id.as_str(),
         &client.name,
-        &secret,
+        &secret.map(|secret| secret.hash.as_bytes().as_slice()),
         &client.enabled,
         &texts.grants,
         &client.default_scopes.to_string(),
@@ -157,6 +158,7 @@ async fn add(db: &Connection, client: &Client, texts: &Texts) -> Result<AddOutco
         &client.single_family,
         &client.created_at.as_secs(),
         &texts.settings,
+        &secret.and_then(|secret| secret.sealed.as_deref()),
     ];
     let added = db.execute(ADD, values).await?;
     match added {
@@ -202,14 +204,17 @@ async fn denied(db: &Connection, id: &ClientId) -> Result<ChangeOutcome> {
 fn client(row: &Row, first: usize) -> Result<Client> {
     let list =
         |index| -> Result<Vec<&str>> { Ok(value::<&str>(row, index)?.split_ascii_whitespace().collect()) };
-    let secret: Option<&[u8]> = value(row, first + 2)?;
+    let secret = match columns::optional_bytes(row, first + 2)? {
+        Some(hash) => {
+            Some(StoredSecret { hash: SecretHash::from_bytes(hash), sealed: value(row, first + 14)? })
+        }
+        None => None,
+    };
+    let settings = columns::json(row, first + 13)?;
     Ok(Client {
         id: columns::parsed(row, first)?,
         name: value(row, first + 1)?,
-        kind: match secret {
-            Some(_) => ClientKind::Confidential(columns::secret_hash(row, first + 2)?),
-            None => ClientKind::Public,
-        },
+        kind: ClientKind::of(secret, &settings),
         enabled: value(row, first + 3)?,
         grants: list(first + 4)?.into_iter().map(GrantType::new).collect(),
         default_scopes: columns::parsed(row, first + 5)?,
@@ -220,7 +225,7 @@ fn client(row: &Row, first: usize) -> Result<Client> {
         may_introspect: value(row, first + 10)?,
         single_family: value(row, first + 11)?,
         created_at: columns::timestamp(row, first + 12)?,
-        settings: columns::json(row, first + 13)?,
+        settings,
     })
 }
 

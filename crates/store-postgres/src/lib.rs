@@ -10,6 +10,7 @@
 )]
 
 mod announcer;
+mod assertions;
 mod back_off;
 mod change_log;
 mod clients;

@@ -18,6 +18,8 @@ const REMOVE_CODES: &str = "DELETE FROM codes WHERE hash = \
      ANY(ARRAY(SELECT hash FROM codes WHERE leaves_at <= $1 ORDER BY leaves_at LIMIT $2))";
 const REMOVE_PUSHED_REQUESTS: &str = "DELETE FROM pushed_requests WHERE hash = \
      ANY(ARRAY(SELECT hash FROM pushed_requests WHERE leaves_at <= $1 ORDER BY leaves_at LIMIT $2))";
+const REMOVE_ASSERTIONS: &str = "DELETE FROM assertions WHERE hash = \
+     ANY(ARRAY(SELECT hash FROM assertions WHERE leaves_at <= $1 ORDER BY leaves_at LIMIT $2))";
 const NOTE: &str = "UPDATE log_head SET swept_through = $1 WHERE swept_through < $1";
 const FORGET: &str = "UPDATE log_head SET swept_through = 0";
 const SWEPT_THROUGH: &str = "SELECT swept_through FROM log_head";
@@ -28,6 +30,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     REMOVE_SESSIONS,
     REMOVE_CODES,
     REMOVE_PUSHED_REQUESTS,
+    REMOVE_ASSERTIONS,
     NOTE,
     FORGET,
     SWEPT_THROUGH,
@@ -39,17 +42,19 @@ pub(crate) async fn remove_expired(db: &Connection, now: Timestamp, limit: usize
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let now = now.as_secs();
     let values: Values<'_> = &[&now, &limit];
-    let (entries, families, sessions, codes, pushed_requests) = tokio::join!(
+    let (entries, families, sessions, codes, pushed_requests, assertions) = tokio::join!(
         biased;
         db.execute(REMOVE_ENTRIES, values),
         db.execute(REMOVE_FAMILIES, values),
         db.execute(REMOVE_SESSIONS, values),
         db.execute(REMOVE_CODES, values),
         db.execute(REMOVE_PUSHED_REQUESTS, values),
+        db.execute(REMOVE_ASSERTIONS, values),
     );
     sessions?;
     codes?;
     pushed_requests?;
+    assertions?;
     if entries? + families? > 0 {
         db.execute(NOTE, &[&now]).await?;
     }

@@ -1,7 +1,9 @@
 //! Clients.
 
 use async_trait::async_trait;
-use obol_store::{AddOutcome, Change, ChangeOutcome, Client, ClientKind, Clients, GrantType, StoreError};
+use obol_store::{
+    AddOutcome, Change, ChangeOutcome, Client, ClientKind, Clients, GrantType, StoreError, StoredSecret,
+};
 use obol_token::{ClientId, Expiry, SecretHash, Timestamp};
 use rusqlite::{Connection, Error, OptionalExtension, Result, Row, params};
 
@@ -11,14 +13,14 @@ use crate::{SqliteStore, codes, columns, consents, denials};
 macro_rules! columns {
     () => {
         "id, name, secret, enabled, grants, default_scopes, optional_scopes, redirect_uris, \
-         access_lifetime_secs, refresh_lifetime_secs, may_introspect, single_family, created_at, settings"
+         access_lifetime_secs, refresh_lifetime_secs, may_introspect, single_family, created_at, settings, sealed_secret"
     };
 }
 
 const ADD: &str = concat!(
     "INSERT INTO clients (",
     columns!(),
-    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (id) DO NOTHING"
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT (id) DO NOTHING"
 );
 const IS_DELETED: &str = "SELECT deleted_at IS NOT NULL FROM clients WHERE id = $1";
 const FIND: &str = concat!("SELECT ", columns!(), " FROM clients WHERE id = $1 AND deleted_at IS NULL");
@@ -27,9 +29,9 @@ const SET_ENABLED: &str = "UPDATE clients SET enabled = $1 WHERE id = $2 AND del
 const CHANGE: &str = "UPDATE clients SET name = $1, grants = $2, default_scopes = $3, optional_scopes = $4, \
      redirect_uris = $5, access_lifetime_secs = $6, refresh_lifetime_secs = $7, may_introspect = $8, \
      single_family = $9, settings = $10 WHERE id = $11 AND deleted_at IS NULL";
-const SET_SECRET: &str = "UPDATE clients SET secret = $1 \
-     WHERE id = $2 AND secret IS NOT NULL AND deleted_at IS NULL";
-const DELETE: &str = "UPDATE clients SET secret = NULL, enabled = FALSE, deleted_at = $1 \
+const SET_SECRET: &str = "UPDATE clients SET secret = $1, sealed_secret = $2 \
+     WHERE id = $3 AND secret IS NOT NULL AND deleted_at IS NULL";
+const DELETE: &str = "UPDATE clients SET secret = NULL, sealed_secret = NULL, enabled = FALSE, deleted_at = $1 \
      WHERE id = $2 AND deleted_at IS NULL";
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] =
@@ -80,12 +82,13 @@ impl Clients for SqliteStore {
     async fn set_client_secret(
         &self,
         id: &ClientId,
-        secret: SecretHash,
+        secret: &StoredSecret,
     ) -> Result<ChangeOutcome, StoreError> {
-        let id = id.clone();
+        let (id, secret) = (id.clone(), secret.clone());
         self.writer
             .write(None, move |db| {
-                match db.prepare_cached(SET_SECRET)?.execute((secret.as_bytes(), id.as_str()))? {
+                let row = (secret.hash.as_bytes(), secret.sealed, id.as_str());
+                match db.prepare_cached(SET_SECRET)?.execute(row)? {
                     0 => Ok(ChangeOutcome::Unknown),
                     _ => changed(db, &id),
                 }
@@ -119,14 +122,11 @@ pub(crate) fn load_change(db: &Connection, id: ClientId) -> Result<Change> {
 }
 
 fn add(db: &Connection, client: &Client, texts: &Texts) -> Result<AddOutcome> {
-    let secret = match &client.kind {
-        ClientKind::Public => None,
-        ClientKind::Confidential(hash) => Some(hash.as_bytes()),
-    };
+    let secret = client.kind.secret();
     let added = db.prepare_cached(ADD)?.execute(params![
         client.id.as_str(),
         client.name,
-        secret,
+        secret.map(|secret| secret.hash.as_bytes()),
         client.enabled,
         texts.grants,
         client.default_scopes.to_string(),
@@ -138,6 +138,7 @@ fn add(db: &Connection, client: &Client, texts: &Texts) -> Result<AddOutcome> {
         client.single_family,
         client.created_at.as_secs(),
         texts.settings,
+        secret.and_then(|secret| secret.sealed.as_ref()),
     ])?;
     match added {
         0 if is_deleted(db, &client.id)? => Ok(AddOutcome::NeverAgain),
@@ -184,13 +185,15 @@ fn client(row: &Row<'_>) -> Result<Client> {
     let list = |index| -> Result<Vec<String>> {
         Ok(row.get_ref(index)?.as_str()?.split_ascii_whitespace().map(str::to_owned).collect())
     };
+    let secret = match row.get(2)? {
+        Some(hash) => Some(StoredSecret { hash: SecretHash::from_bytes(hash), sealed: row.get(14)? }),
+        None => None,
+    };
+    let settings = columns::json(row, 13)?;
     Ok(Client {
         id: columns::parsed(row, 0)?,
         name: row.get(1)?,
-        kind: match row.get(2)? {
-            Some(hash) => ClientKind::Confidential(SecretHash::from_bytes(hash)),
-            None => ClientKind::Public,
-        },
+        kind: ClientKind::of(secret, &settings),
         enabled: row.get(3)?,
         grants: list(4)?.iter().map(|name| GrantType::new(name)).collect(),
         default_scopes: columns::parsed(row, 5)?,
@@ -201,7 +204,7 @@ fn client(row: &Row<'_>) -> Result<Client> {
         may_introspect: row.get(10)?,
         single_family: row.get(11)?,
         created_at: columns::timestamp(row, 12)?,
-        settings: columns::json(row, 13)?,
+        settings,
     })
 }
 

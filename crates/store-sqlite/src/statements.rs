@@ -5,12 +5,13 @@ use rusqlite::types::Null;
 use rusqlite::{Connection, params_from_iter};
 
 use crate::{
-    change_log, clients, codes, consents, denials, families, keys, log_head, migrations, nodes,
+    assertions, change_log, clients, codes, consents, denials, families, keys, log_head, migrations, nodes,
     pushed_requests, sessions, sweep, users,
 };
 
 /// The statements of each module, and its source.
-const MODULES: [(&[&str], &str); 13] = [
+const MODULES: [(&[&str], &str); 14] = [
+    (assertions::STATEMENTS, include_str!("assertions.rs")),
     (change_log::STATEMENTS, include_str!("change_log.rs")),
     (clients::STATEMENTS, include_str!("clients.rs")),
     (codes::STATEMENTS, include_str!("codes.rs")),
@@ -96,6 +97,7 @@ fn no_statement_reads_a_whole_table_where_it_need_not() {
         let steps = plan.query_map(values, |row| row.get::<_, String>(3)).unwrap();
         for step in steps.map(Result::unwrap) {
             let big = [
+                "assertions",
                 "families",
                 "change_log",
                 "clients",

@@ -17,6 +17,8 @@ const REMOVE_CODES: &str = "DELETE FROM codes WHERE hash IN \
      (SELECT hash FROM codes WHERE leaves_at <= $1 ORDER BY leaves_at LIMIT $2)";
 const REMOVE_PUSHED_REQUESTS: &str = "DELETE FROM pushed_requests WHERE hash IN \
      (SELECT hash FROM pushed_requests WHERE leaves_at <= $1 ORDER BY leaves_at LIMIT $2)";
+const REMOVE_ASSERTIONS: &str = "DELETE FROM assertions WHERE hash IN \
+     (SELECT hash FROM assertions WHERE leaves_at <= $1 ORDER BY leaves_at LIMIT $2)";
 const NOTE: &str = "UPDATE log_head SET swept_through = $1 WHERE swept_through < $1";
 const FORGET: &str = "UPDATE log_head SET swept_through = 0";
 const SWEPT_THROUGH: &str = "SELECT swept_through FROM log_head";
@@ -27,6 +29,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     REMOVE_SESSIONS,
     REMOVE_CODES,
     REMOVE_PUSHED_REQUESTS,
+    REMOVE_ASSERTIONS,
     NOTE,
     FORGET,
     SWEPT_THROUGH,
@@ -43,7 +46,7 @@ pub(crate) fn remove_expired(db: &Connection, now: Timestamp, limit: usize) -> R
     if removed > 0 {
         db.prepare_cached(NOTE)?.execute([now.as_secs()])?;
     }
-    for statement in [REMOVE_SESSIONS, REMOVE_CODES, REMOVE_PUSHED_REQUESTS] {
+    for statement in [REMOVE_SESSIONS, REMOVE_CODES, REMOVE_PUSHED_REQUESTS, REMOVE_ASSERTIONS] {
         db.prepare_cached(statement)?.execute((now.as_secs(), limit))?;
     }
     Ok(())

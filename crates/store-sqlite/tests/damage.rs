@@ -31,7 +31,7 @@ async fn filled() -> (SqliteStore, TempDir) {
     let client = Client {
         id: client_id(),
         name: String::new(),
-        kind: ClientKind::Confidential(SecretHash::from_bytes([3; 32])),
+        kind: ClientKind::Confidential(SecretHash::from_bytes([3; 32]).into()),
         enabled: true,
         grants: Vec::new(),
         default_scopes: Scopes::default(),

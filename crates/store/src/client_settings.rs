@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 
 use obol_token::Algorithm;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Settings of a client beside its grants and lifetimes. Kept as JSON; what is not there has its default, so that a setting can
 /// be added without a migration.
@@ -21,6 +22,15 @@ pub struct ClientSettings {
     pub ask_consent: bool,
     /// The form of its access tokens.
     pub access_token_format: AccessTokenFormat,
+    /// `token_endpoint_auth_method`: how it authenticates, at every endpoint. `None` for either way of presenting its secret, or
+    /// none where it has none.
+    pub token_endpoint_auth_method: Option<ClientAuthMethod>,
+    /// `jwks`: its public keys (RFC 7517 §5).
+    pub jwks: Option<Value>,
+    /// `jwks_uri`: where its public keys are; an `https` URL.
+    pub jwks_uri: Option<String>,
+    /// What its assertions name as their audience.
+    pub assertion_audience: AssertionAudience,
     /// `id_token_signed_response_alg`; its JWT access tokens are signed so as well.
     pub id_token_signed_response_alg: Algorithm,
     /// `userinfo_signed_response_alg`: none is plain JSON.
@@ -58,6 +68,10 @@ impl Default for ClientSettings {
             require_pushed_authorization_requests: false,
             ask_consent: true,
             access_token_format: AccessTokenFormat::Opaque,
+            token_endpoint_auth_method: None,
+            jwks: None,
+            jwks_uri: None,
+            assertion_audience: AssertionAudience::Issuer,
             id_token_signed_response_alg: Algorithm::Es256,
             userinfo_signed_response_alg: None,
             subject_type: SubjectType::Public,
@@ -79,6 +93,54 @@ pub enum ApplicationType {
     Web,
     /// On a person's device: the port of its loopback redirect URIs is free (RFC 8252 §7.3).
     Native,
+}
+
+/// How a client authenticates (OpenID Connect Core §9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientAuthMethod {
+    /// Not at all.
+    None,
+    /// Its secret, in the `Authorization` header.
+    ClientSecretBasic,
+    /// Its secret, in the body.
+    ClientSecretPost,
+    /// An assertion authenticated with its secret.
+    ClientSecretJwt,
+    /// An assertion signed with its key.
+    PrivateKeyJwt,
+}
+
+impl ClientAuthMethod {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::None,
+        Self::ClientSecretBasic,
+        Self::ClientSecretPost,
+        Self::ClientSecretJwt,
+        Self::PrivateKeyJwt,
+    ];
+
+    /// Its name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::ClientSecretBasic => "client_secret_basic",
+            Self::ClientSecretPost => "client_secret_post",
+            Self::ClientSecretJwt => "client_secret_jwt",
+            Self::PrivateKeyJwt => "private_key_jwt",
+        }
+    }
+}
+
+/// What the assertions of a client name as their audience.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AssertionAudience {
+    /// The issuer.
+    Issuer,
+    /// The URL of the token endpoint: as RFC 7523 §3 has it, and what older libraries send.
+    TokenEndpoint,
 }
 
 /// How access tokens look.

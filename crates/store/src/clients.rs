@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use obol_token::{ClientId, Lifetime, Scopes, SecretHash, Timestamp};
 
-use crate::{Appended, ClientSettings, StoreError};
+use crate::{Appended, ClientAuthMethod, ClientSettings, StoreError};
 
 /// How a token may be asked for, by its wire name (RFC 6749 §4: `password`, `refresh_token`, …).
 ///
@@ -33,12 +33,49 @@ impl fmt::Display for GrantType {
 }
 
 /// Whether a client can keep a secret (RFC 6749 §2.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientKind {
     /// It has no secret.
     Public,
-    /// It authenticates with the secret of this hash.
-    Confidential(SecretHash),
+    /// It has this secret.
+    Confidential(StoredSecret),
+    /// It has no secret and authenticates with a key of its own (`private_key_jwt`).
+    Keyed,
+}
+
+impl ClientKind {
+    /// The kind of a client with this secret and these settings.
+    pub fn of(secret: Option<StoredSecret>, settings: &ClientSettings) -> Self {
+        match (secret, settings.token_endpoint_auth_method) {
+            (Some(secret), _) => Self::Confidential(secret),
+            (None, Some(ClientAuthMethod::PrivateKeyJwt)) => Self::Keyed,
+            (None, _) => Self::Public,
+        }
+    }
+
+    /// Its secret, if it has one.
+    pub fn secret(&self) -> Option<&StoredSecret> {
+        match self {
+            Self::Confidential(secret) => Some(secret),
+            Self::Public | Self::Keyed => None,
+        }
+    }
+}
+
+/// What is stored of a client secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredSecret {
+    /// By which it is recognised.
+    pub hash: SecretHash,
+    /// The secret itself under the master key, for a client that signs with it (`client_secret_jwt`).
+    pub sealed: Option<Vec<u8>>,
+}
+
+impl From<SecretHash> for StoredSecret {
+    /// Of a secret that is only recognised.
+    fn from(hash: SecretHash) -> Self {
+        Self { hash, sealed: None }
+    }
 }
 
 /// A client as stored.
@@ -138,18 +175,22 @@ pub trait Clients: Send + Sync {
         now: Timestamp,
     ) -> Result<ChangeOutcome, StoreError>;
 
-    /// Replaces what may change of a client: all but its id, kind, secret, `enabled` and `created_at`. Ends no token.
+    /// Replaces what may change of a client: all but its id, secret, `enabled` and `created_at`. Ends no token. Whoever calls
+    /// sees to it that the settings leave it of its kind.
     ///
     /// # Errors
     /// [`StoreError`]
     async fn change_client(&self, client: &Client) -> Result<ChangeOutcome, StoreError>;
 
-    /// Replaces the secret of a confidential client. `Unknown` for a public one as well.
+    /// Replaces the secret of a client that has one. `Unknown` for another as well.
     ///
     /// # Errors
     /// [`StoreError`]
-    async fn set_client_secret(&self, id: &ClientId, secret: SecretHash)
-    -> Result<ChangeOutcome, StoreError>;
+    async fn set_client_secret(
+        &self,
+        id: &ClientId,
+        secret: &StoredSecret,
+    ) -> Result<ChangeOutcome, StoreError>;
 
     /// Deletes a client: denies all its tokens and ends its families in the same transaction. Its id stays taken.
     ///

@@ -9,6 +9,7 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+mod assertions;
 mod audit;
 mod change_log;
 mod client_settings;
@@ -27,10 +28,13 @@ mod pushed_requests;
 mod sessions;
 mod users;
 
+pub use assertions::{Assertions, UseOutcome};
 pub use audit::{Audit, AuditEvent, AuditRecord};
 pub use change_log::{Appended, Change, ChangeLog, Entry, Page, ReadFrom, Timeline};
-pub use client_settings::{AccessTokenFormat, ApplicationType, ClientSettings, SubjectType};
-pub use clients::{AddOutcome, ChangeOutcome, Client, ClientKind, Clients, GrantType};
+pub use client_settings::{
+    AccessTokenFormat, ApplicationType, AssertionAudience, ClientAuthMethod, ClientSettings, SubjectType,
+};
+pub use clients::{AddOutcome, ChangeOutcome, Client, ClientKind, Clients, GrantType, StoredSecret};
 pub use codes::{AddCodeOutcome, Code, Codes, NewCode, RedeemOutcome, Redemption};
 pub use consents::{Consent, Consents};
 pub use denials::{Denials, Deny};
@@ -48,7 +52,8 @@ pub use users::{PasswordHash, Profile, User, Username, UsernameError, Users};
 
 /// Everything that one installation keeps.
 pub trait Store:
-    ChangeLog
+    Assertions
+    + ChangeLog
     + Clients
     + Codes
     + Consents
@@ -64,7 +69,8 @@ pub trait Store:
 }
 
 impl<T> Store for T where
-    T: ChangeLog
+    T: Assertions
+        + ChangeLog
         + Clients
         + Codes
         + Consents

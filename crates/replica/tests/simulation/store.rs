@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use obol_store::{
-    AddCodeOutcome, AddKeyOutcome, AddOutcome, Appended, BeginOutcome, BeginSessionOutcome, ChangeLog,
-    ChangeOutcome, Client, Clients, Code, Codes, Consent, Consents, ConsumeOutcome, Denials, Deny,
+    AddCodeOutcome, AddKeyOutcome, AddOutcome, Appended, Assertions, BeginOutcome, BeginSessionOutcome,
+    ChangeLog, ChangeOutcome, Client, Clients, Code, Codes, Consent, Consents, ConsumeOutcome, Denials, Deny,
     Durability, Families, Family, FirstKeyOutcome, Keys, NewCode, NewFamily, NewKey, NewPushedRequest,
     NewSession, NodeId, Nodes, Page, PasswordHash, Peer, Profile, PromoteOutcome, PushOutcome, PushedRequest,
     PushedRequests, ReadFrom, RedeemOutcome, Redemption, RetireOutcome, RotateOutcome, Rotation, Session,
-    Sessions, StoreError, User, Username, Users, WrappedKey,
+    Sessions, StoreError, StoredSecret, UseOutcome, User, Username, Users, WrappedKey,
 };
 use obol_token::{ClientId, FamilyId, KeyId, Position, SecretHash, SessionId, SubjectId, Timestamp};
 
@@ -147,6 +147,18 @@ impl Durability for Link {
 }
 
 #[async_trait]
+impl Assertions for Link {
+    async fn use_assertion(
+        &self,
+        _: SecretHash,
+        _: Timestamp,
+        _: Timestamp,
+    ) -> Result<UseOutcome, StoreError> {
+        unused()
+    }
+}
+
+#[async_trait]
 impl Clients for Link {
     async fn add_client(&self, _: &Client) -> Result<AddOutcome, StoreError> {
         unused()
@@ -173,7 +185,7 @@ impl Clients for Link {
         unused()
     }
 
-    async fn set_client_secret(&self, _: &ClientId, _: SecretHash) -> Result<ChangeOutcome, StoreError> {
+    async fn set_client_secret(&self, _: &ClientId, _: &StoredSecret) -> Result<ChangeOutcome, StoreError> {
         unused()
     }
 

@@ -1,3 +1,6 @@
+-- sealed_secret: the secret of a client that signs with it, under the master key; NULL for the others.
+ALTER TABLE clients ADD COLUMN sealed_secret BLOB;
+
 -- What may be used once, and was: the ids of assertions with which clients have authenticated (RFC 7523 §3). hash: of the client
 -- and the id.
 CREATE TABLE assertions (

@@ -26,7 +26,7 @@ CREATE TABLE clients (
     single_family INTEGER NOT NULL CHECK (single_family IN (0, 1)),
     created_at INTEGER NOT NULL,
     deleted_at INTEGER
-, settings TEXT NOT NULL DEFAULT '{}') STRICT;
+, settings TEXT NOT NULL DEFAULT '{}', sealed_secret BLOB) STRICT;
 
 CREATE TABLE codes (
     hash BLOB NOT NULL PRIMARY KEY,

@@ -21,7 +21,8 @@ pub async fn a_new_log_is_empty(store: Fresh) {
 
 pub async fn every_change_gets_a_later_position(store: Fresh) {
     let store = &*store;
-    let confidential = Client { kind: ClientKind::Confidential(hash("secret", 1)), ..client("gateway") };
+    let confidential =
+        Client { kind: ClientKind::Confidential(hash("secret", 1).into()), ..client("gateway") };
     let (name, password) = (username("alice"), PasswordHash::from_phc("$argon2id$new"));
     let (id, kind) = (obol_token::KeyId::from_bytes(*b"key1"), obol_token::KeyKind::Sealing);
     let key = NewKey { id, kind, wrapped: vec![1], created_at: at(0) };
@@ -33,7 +34,8 @@ pub async fn every_change_gets_a_later_position(store: Fresh) {
         FirstKeyOutcome::Added(appended) => positions.push(appended.position()),
         FirstKeyOutcome::Exists => panic!("there is a key"),
     }
-    positions.push(changed(store.set_client_secret(&confidential.id, hash("secret", 2)).await.unwrap()));
+    positions
+        .push(changed(store.set_client_secret(&confidential.id, &hash("secret", 2).into()).await.unwrap()));
     begin(store, &family).await;
     match rotate(store, &crate::Rotation { presented: refresh(1, 9), ..rotation(&family, 0, 1) }).await {
         RotateOutcome::Reused(appended) => positions.push(appended.position()),

@@ -4,6 +4,7 @@
 use std::num::NonZeroU32;
 
 use obol_token::{Algorithm, ClientId, Denied, Expiry, Position};
+use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::samples::{
@@ -11,8 +12,8 @@ use super::samples::{
     log_end, people, scopes, told,
 };
 use crate::{
-    AccessTokenFormat, AddOutcome, ApplicationType, Change, ChangeOutcome, Client, ClientKind,
-    ClientSettings, GrantType, Store, SubjectType,
+    AccessTokenFormat, AddOutcome, ApplicationType, AssertionAudience, Change, ChangeOutcome, Client,
+    ClientAuthMethod, ClientKind, ClientSettings, GrantType, Store, StoredSecret, SubjectType,
 };
 
 pub async fn an_added_client_is_found_as_it_was(store: Fresh) {
@@ -25,7 +26,7 @@ pub async fn an_added_client_is_found_as_it_was(store: Fresh) {
     };
     let rich = Client {
         name: "Schalter 7, \"Süd\"".to_owned(),
-        kind: ClientKind::Confidential(hash("secret", 1)),
+        kind: ClientKind::Confidential(sealed_secret(1)),
         enabled: false,
         grants: vec![GrantType::new("client_credentials"), GrantType::new("urn:ietf:params:x")],
         optional_scopes: scopes("admin audit"),
@@ -39,6 +40,10 @@ pub async fn an_added_client_is_found_as_it_was(store: Fresh) {
             require_pushed_authorization_requests: true,
             ask_consent: false,
             access_token_format: AccessTokenFormat::Jwt,
+            token_endpoint_auth_method: Some(ClientAuthMethod::ClientSecretJwt),
+            jwks: Some(json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "x": "AAAA" }] })),
+            jwks_uri: Some("https://a.example/keys".to_owned()),
+            assertion_audience: AssertionAudience::TokenEndpoint,
             id_token_signed_response_alg: Algorithm::EdDsa,
             userinfo_signed_response_alg: Some(Algorithm::Ps256),
             subject_type: SubjectType::Pairwise,
@@ -104,7 +109,7 @@ pub async fn an_unknown_client_cannot_be_changed(store: Fresh) {
     let (end, id) = (log_end(&*store).await, client_id("other"));
     assert_eq!(store.set_client_enabled(&id, false, at(1)).await, Ok(ChangeOutcome::Unknown));
     assert_eq!(store.change_client(&client("other")).await, Ok(ChangeOutcome::Unknown));
-    assert_eq!(store.set_client_secret(&id, hash("secret", 1)).await, Ok(ChangeOutcome::Unknown));
+    assert_eq!(store.set_client_secret(&id, &hash("secret", 1).into()).await, Ok(ChangeOutcome::Unknown));
     assert_eq!(store.delete_client(&id, at(1)).await, Ok(ChangeOutcome::Unknown));
     assert_eq!(log_end(&*store).await, end);
 }
@@ -199,7 +204,7 @@ pub async fn what_may_change_of_a_client_is_replaced_and_told_and_nothing_else(s
     };
     // None of these is for this method to change.
     let asked = Client {
-        kind: ClientKind::Confidential(hash("secret", 9)),
+        kind: ClientKind::Confidential(hash("secret", 9).into()),
         enabled: false,
         created_at: at(99),
         ..wanted.clone()
@@ -212,20 +217,46 @@ pub async fn what_may_change_of_a_client_is_replaced_and_told_and_nothing_else(s
 }
 
 pub async fn a_new_secret_replaces_the_old(store: Fresh) {
-    let old = Client { kind: ClientKind::Confidential(hash("secret", 1)), ..client("gateway") };
-    add_client(&*store, &old).await;
-    let position = changed(store.set_client_secret(&old.id, hash("secret", 2)).await.unwrap());
-    let new = Client { kind: ClientKind::Confidential(hash("secret", 2)), ..old };
-    assert_eq!(store.find_client(&new.id).await, Ok(Some(new.clone())));
-    assert_eq!(told(&*store, &new.id.clone()).await, Some((position, Some(new))));
+    let mut client = Client { kind: ClientKind::Confidential(hash("secret", 1).into()), ..client("gateway") };
+    add_client(&*store, &client).await;
+    for secret in [hash("secret", 2).into(), sealed_secret(3), sealed_secret(4), hash("secret", 5).into()] {
+        let position = changed(store.set_client_secret(&client.id, &secret).await.unwrap());
+        client.kind = ClientKind::Confidential(secret);
+        assert_eq!(store.find_client(&client.id).await, Ok(Some(client.clone())));
+        assert_eq!(told(&*store, &client.id).await, Some((position, Some(client.clone()))));
+    }
 }
 
-pub async fn a_public_client_has_no_secret_to_replace(store: Fresh) {
-    let public = client("fcare");
-    let position = add_client(&*store, &public).await;
-    let outcome = store.set_client_secret(&public.id, hash("secret", 1)).await;
-    assert_eq!(outcome, Ok(ChangeOutcome::Unknown));
-    assert_eq!(told(&*store, &public.id.clone()).await, Some((position, Some(public))));
+pub async fn a_client_without_a_secret_has_none_to_replace(store: Fresh) {
+    for client in [client("fcare"), keyed("gateway")] {
+        let position = add_client(&*store, &client).await;
+        let outcome = store.set_client_secret(&client.id, &hash("secret", 1).into()).await;
+        assert_eq!(outcome, Ok(ChangeOutcome::Unknown));
+        assert_eq!(told(&*store, &client.id.clone()).await, Some((position, Some(client))));
+    }
+}
+
+pub async fn the_kind_of_a_client_without_a_secret_is_that_of_its_settings(store: Fresh) {
+    let keyed = keyed("gateway");
+    add_client(&*store, &keyed).await;
+    assert_eq!(store.find_client(&keyed.id).await, Ok(Some(keyed.clone())));
+    let public = Client { kind: ClientKind::Public, settings: ClientSettings::default(), ..keyed };
+    changed(store.change_client(&public).await.unwrap());
+    assert_eq!(store.find_client(&public.id).await, Ok(Some(public)));
+}
+
+/// A client that authenticates with its key.
+fn keyed(id: &str) -> Client {
+    let settings = ClientSettings {
+        token_endpoint_auth_method: Some(ClientAuthMethod::PrivateKeyJwt),
+        ..ClientSettings::default()
+    };
+    Client { kind: ClientKind::Keyed, settings, ..client(id) }
+}
+
+/// One that is kept under the master key as well.
+fn sealed_secret(number: u8) -> StoredSecret {
+    StoredSecret { hash: hash("secret", number), sealed: Some(vec![number; 90]) }
 }
 
 pub async fn deleting_denies_the_tokens_and_ends_the_families(store: Fresh) {
@@ -246,13 +277,13 @@ pub async fn deleting_denies_the_tokens_and_ends_the_families(store: Fresh) {
 }
 
 pub async fn a_deleted_client_cannot_be_changed(store: Fresh) {
-    let client = Client { kind: ClientKind::Confidential(hash("secret", 1)), ..client("gateway") };
+    let client = Client { kind: ClientKind::Confidential(hash("secret", 1).into()), ..client("gateway") };
     add_client(&*store, &client).await;
     let position = changed(store.delete_client(&client.id, at(1)).await.unwrap());
     let id = &client.id;
     assert_eq!(store.set_client_enabled(id, true, at(2)).await, Ok(ChangeOutcome::Unknown));
     assert_eq!(store.change_client(&client).await, Ok(ChangeOutcome::Unknown));
-    assert_eq!(store.set_client_secret(id, hash("secret", 2)).await, Ok(ChangeOutcome::Unknown));
+    assert_eq!(store.set_client_secret(id, &hash("secret", 2).into()).await, Ok(ChangeOutcome::Unknown));
     assert_eq!(store.delete_client(id, at(2)).await, Ok(ChangeOutcome::Unknown));
     assert_eq!(log_end(&*store).await, position);
     assert_eq!(store.find_client(id).await, Ok(None));

@@ -4,6 +4,7 @@
 //! store as `Arc<dyn Store>` and, beside it, whatever has to live as long as the store does. Each rule becomes a
 //! test of its own, in a module named after the trait.
 
+pub mod assertions;
 pub mod change_log;
 pub mod clients;
 pub mod codes;
@@ -28,6 +29,12 @@ pub use crate::conformance_suite as suite;
 macro_rules! conformance_suite {
     ($fresh:path) => {
         $crate::conformance_suite! { @modules $fresh;
+            assertions {
+                an_assertion_is_used_first_and_then_again
+                a_used_assertion_leaves_at_its_time_and_not_before
+                using_an_assertion_tells_the_nodes_nothing
+                of_50_parallel_uses_of_one_assertion_one_is_first
+            }
             change_log {
                 a_new_log_is_empty
                 every_change_gets_a_later_position
@@ -57,7 +64,8 @@ macro_rules! conformance_suite {
                 enabling_brings_nothing_back
                 what_may_change_of_a_client_is_replaced_and_told_and_nothing_else
                 a_new_secret_replaces_the_old
-                a_public_client_has_no_secret_to_replace
+                a_client_without_a_secret_has_none_to_replace
+                the_kind_of_a_client_without_a_secret_is_that_of_its_settings
                 deleting_denies_the_tokens_and_ends_the_families
                 a_deleted_client_cannot_be_changed
                 of_50_parallel_adds_of_one_id_one_adds
@@ -254,6 +262,7 @@ mod tests {
     #[test]
     fn every_rule_is_in_the_list() {
         let modules = [
+            ("assertions", include_str!("assertions.rs")),
             ("change_log", include_str!("change_log.rs")),
             ("clients", include_str!("clients.rs")),
             ("denials", include_str!("denials.rs")),

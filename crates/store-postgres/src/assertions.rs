@@ -1,0 +1,28 @@
+//! Used assertions.
+
+use async_trait::async_trait;
+use obol_store::{Assertions, StoreError, UseOutcome};
+use obol_token::{SecretHash, Timestamp};
+
+use crate::PostgresStore;
+
+const USE: &str = "INSERT INTO assertions (hash, leaves_at) VALUES ($1, $2) ON CONFLICT (hash) DO NOTHING";
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[&str] = &[USE];
+
+#[async_trait]
+impl Assertions for PostgresStore {
+    async fn use_assertion(
+        &self,
+        hash: SecretHash,
+        leaves_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<UseOutcome, StoreError> {
+        let noted = self.writer.write(Some(now), move |db| {
+            Box::pin(
+                async move { db.execute(USE, &[&hash.as_bytes().as_slice(), &leaves_at.as_secs()]).await },
+            )
+        });
+        Ok(if noted.await? > 0 { UseOutcome::First } else { UseOutcome::Again })
+    }
+}
