@@ -8,6 +8,8 @@
 mod alone;
 #[path = "cluster/asked.rs"]
 mod asked;
+#[path = "cluster/assertions.rs"]
+mod assertions;
 #[path = "cluster/costs.rs"]
 mod costs;
 #[path = "cluster/failovers.rs"]

@@ -22,11 +22,12 @@ fn assert_keys_stand_sorted(json: &str, keys: &[&str]) {
     assert!(places.is_sorted(), "{json}");
 }
 
-const CLIENT: [&str; 26] = [
+const CLIENT: [&str; 30] = [
     "access_token_format",
     "access_token_ttl",
     "application_type",
     "ask_consent",
+    "assertion_audience",
     "client_id",
     "created_at",
     "default_max_age_secs",
@@ -36,6 +37,8 @@ const CLIENT: [&str; 26] = [
     "grants",
     "id_token_signed_response_alg",
     "introspection",
+    "jwks",
+    "jwks_uri",
     "name",
     "optional_scopes",
     "post_logout_redirect_uris",
@@ -47,6 +50,7 @@ const CLIENT: [&str; 26] = [
     "sector_identifier",
     "single_family",
     "subject_type",
+    "token_endpoint_auth_method",
     "type",
     "userinfo_signed_response_alg",
 ];

@@ -290,7 +290,8 @@ fn discovery_has_its_keys_with_absolute_urls_below_its_own_issuer_in_both_spelli
         assert!(
             document["id_token_signing_alg_values_supported"].as_array().unwrap().contains(&json!("RS256"))
         );
-        let methods = json!(["client_secret_post", "client_secret_basic"]);
+        let methods =
+            json!(["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt"]);
         assert_eq!(document["token_endpoint_auth_methods_supported"], methods);
     });
 }

@@ -62,13 +62,13 @@ fn rfc8414_2_the_endpoints_are_those_that_answer() {
 #[test]
 fn rfc8414_2_the_methods_of_client_authentication_are_told_for_each_endpoint() {
     let (_house, document) = document(None);
+    let confidential = ["client_secret_basic", "client_secret_jwt", "client_secret_post", "private_key_jwt"];
+    let mut all = [&confidential[..], &["none"]].concat();
+    all.sort_unstable();
     for (key, methods) in [
-        ("token_endpoint_auth_methods_supported", &["client_secret_basic", "client_secret_post", "none"][..]),
-        (
-            "revocation_endpoint_auth_methods_supported",
-            &["client_secret_basic", "client_secret_post", "none"],
-        ),
-        ("introspection_endpoint_auth_methods_supported", &["client_secret_basic", "client_secret_post"]),
+        ("token_endpoint_auth_methods_supported", &all[..]),
+        ("revocation_endpoint_auth_methods_supported", &all),
+        ("introspection_endpoint_auth_methods_supported", &confidential),
     ] {
         let mut told: Vec<&str> =
             document[key].as_array().unwrap().iter().map(|m| m.as_str().unwrap()).collect();

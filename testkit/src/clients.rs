@@ -8,7 +8,7 @@ pub struct ClientSpec {
     id: String,
     arguments: Vec<String>,
     secret: Option<String>,
-    confidential: bool,
+    has_secret: bool,
 }
 
 impl ClientSpec {
@@ -29,8 +29,14 @@ impl ClientSpec {
             id: id.to_owned(),
             arguments: arguments.map(str::to_owned).to_vec(),
             secret: None,
-            confidential: client_type == "confidential",
+            has_secret: client_type == "confidential",
         }
+    }
+
+    /// The same, with a key in place of a secret: the file holds its public keys.
+    pub fn keyed(mut self, jwks_file: &str) -> Self {
+        self.has_secret = false;
+        self.option("--auth-method", "private_key_jwt").option("--jwks", jwks_file)
     }
 
     /// Only these grants.
@@ -91,7 +97,7 @@ impl ClientSpec {
     pub(crate) fn added(&self, answer: &Value) -> Client {
         let generated = answer["client_secret"].as_str().map(str::to_owned);
         let secret = self.secret.clone().or(generated);
-        assert_eq!(secret.is_some(), self.confidential, "only a confidential client has a secret: {answer}");
+        assert_eq!(secret.is_some(), self.has_secret, "what has one, and nothing else: {answer}");
         Client { id: self.id.clone(), secret }
     }
 }

@@ -1,6 +1,6 @@
 //! What is signed, in its compact serialization (RFC 7515 §7.1). Home of RFC 7515.
 //!
-//! No header is ever read: one of ours is, letter for letter, what a key in use writes, and any other is none of ours. So nothing
+//! Here no header is ever read: one of ours is, letter for letter, what a key in use writes, and any other is none of ours. So nothing
 //! that a header could ask for (`alg`, `jku`, `jwk`, `x5u`, `crit`, `zip`, …) is there to be refused.
 
 use std::sync::Arc;
@@ -29,16 +29,10 @@ impl Checker {
     }
 
     fn new(algorithm: Algorithm, kid: &str, public: &[u8]) -> Option<Self> {
-        let public = match algorithm {
-            Algorithm::Es256 => ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, public),
-            Algorithm::Rs256 => ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, public),
-            Algorithm::Ps256 => ParsedPublicKey::new(&RSA_PSS_2048_8192_SHA256, public),
-            Algorithm::EdDsa => ParsedPublicKey::new(&ED25519, public),
-        };
         Some(Self {
             algorithm,
             access_token_header: access_token_header(algorithm, kid),
-            public: public.ok()?,
+            public: public_key(algorithm, public)?,
         })
     }
 
@@ -47,6 +41,17 @@ impl Checker {
         (self.algorithm != Algorithm::Es256 || has_low_s(signature))
             && self.public.verify_sig(message, signature).is_ok()
     }
+}
+
+/// The half of a key that checks so; `None` if these are no public bytes of such a key.
+pub(crate) fn public_key(algorithm: Algorithm, public: &[u8]) -> Option<ParsedPublicKey> {
+    let parsed = match algorithm {
+        Algorithm::Es256 => ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, public),
+        Algorithm::Rs256 => ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, public),
+        Algorithm::Ps256 => ParsedPublicKey::new(&RSA_PSS_2048_8192_SHA256, public),
+        Algorithm::EdDsa => ParsedPublicKey::new(&ED25519, public),
+    };
+    parsed.ok()
 }
 
 /// Whether S of an ES256 signature is in the lower half. If it is not, its counterpart is, which anybody can calculate; with one of

@@ -1,5 +1,7 @@
 //! Sealing and signing keys, secrets, password hashes and random ids: the only crate that names a cryptographic library.
 
+mod foreign_jwt;
+mod foreign_keys;
 mod guesses;
 mod hashes;
 mod jwk;
@@ -12,6 +14,8 @@ mod secret;
 mod signing;
 mod verified;
 
+pub use foreign_jwt::{ForeignJwt, ForeignJwtError, JwtAlgorithm, JwtClaims, NotATime, NotSigned};
+pub use foreign_keys::{ForeignKeys, KeySetError};
 pub use guesses::{BlockedUntil, GuessPolicy, Guesses, Try};
 pub use hashes::{half_hash, s256};
 pub use jwk::{Jwk, Thumbprint};
@@ -25,7 +29,7 @@ pub use random::{random_bytes, random_id_and_nonce};
 pub use sealing::{KeyRing, SealingKey};
 pub use secret::{
     AuthorizationCode, PlainSecret, RefreshToken, RequestReference, SecretError, SessionSecret,
-    has_generated_form, is_client_secret, same_hash,
+    assertion_hash, has_generated_form, is_client_secret, same_hash,
 };
 pub use signing::{SignFailed, SigningKey, SigningRing};
 pub use verified::{AccessTokenKeys, VerifiedSignatures};

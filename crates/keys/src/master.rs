@@ -13,9 +13,9 @@ use rustls_pki_types::PrivatePkcs8KeyDer;
 use rustls_pki_types::pem::PemObject;
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::random_bytes;
 use crate::sealing::{FreshKey, SEAL_OVERHEAD_BYTES, SealKey, SealingKey};
 use crate::signing::{self, SigningKey};
+use crate::{PlainSecret, random_bytes};
 
 /// The installation's master key. Does not print.
 pub struct MasterKey {
@@ -146,6 +146,18 @@ impl MasterKey {
         Self::load(path)
     }
 
+    /// The secret of a client that signs with it, wrapped for the store; `None` if the library refuses.
+    pub fn wrap_client_secret(&self, client_id: &str, secret: &PlainSecret) -> Option<Vec<u8>> {
+        self.wrap(&secret_wrapping(client_id), secret.reveal().as_bytes())
+    }
+
+    /// What [`Self::wrap_client_secret`] has wrapped of this client.
+    pub fn unwrap_client_secret(&self, client_id: &str, wrapped: &[u8]) -> Option<PlainSecret> {
+        self.unwrap(&secret_wrapping(client_id), wrapped, |bytes| {
+            PlainSecret::chosen(String::from_utf8(bytes.to_vec()).ok()?).ok()
+        })
+    }
+
     /// A new sealing key, wrapped for the store: its id and the wrapped bytes.
     pub fn new_sealing_key(&self) -> Option<(KeyId, Vec<u8>)> {
         let fresh = FreshKey::generate();
@@ -239,6 +251,10 @@ fn wrapping(id: KeyId) -> Vec<u8> {
 
 fn signing_wrapping(kind: KeyKind, id: KeyId) -> Vec<u8> {
     [b"obol signing key ".as_slice(), &kind.number().to_be_bytes(), id.as_bytes()].concat()
+}
+
+fn secret_wrapping(client_id: &str) -> Vec<u8> {
+    [b"obol client secret ".as_slice(), client_id.as_bytes()].concat()
 }
 
 /// Writes beside the place and links into it: a start that is cut off leaves no half file, and of two starts at once
@@ -340,6 +356,21 @@ mod tests {
         let (id, wrapped) = master.new_sealing_key().unwrap();
         let sealing = WrappedSigningKey { id, kind: KeyKind::EcP256, wrapped };
         assert!(master.unwrap_signing_key(&sealing, None).is_err(), "it does not sign");
+    }
+
+    #[test]
+    fn a_wrapped_client_secret_unwraps_for_its_client_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let (master, other) = (new_key(&folder, "a"), new_key(&folder, "b"));
+        let secret = PlainSecret::generate();
+        let wrapped = master.wrap_client_secret("gateway", &secret).unwrap();
+        assert!(!wrapped.windows(8).any(|window| secret.reveal().as_bytes().starts_with(window)));
+        let unwrapped = master.unwrap_client_secret("gateway", &wrapped).unwrap();
+        assert_eq!(unwrapped.reveal(), secret.reveal());
+        assert!(master.unwrap_client_secret("fcare", &wrapped).is_none());
+        assert!(other.unwrap_client_secret("gateway", &wrapped).is_none());
+        assert!(master.unwrap_client_secret("gateway", &wrapped[1..]).is_none());
+        assert!(master.unwrap_client_secret("gateway", &[]).is_none());
     }
 
     #[test]

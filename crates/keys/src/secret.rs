@@ -90,6 +90,12 @@ fn hash_client_secret(text: &str) -> SecretHash {
     SecretHash::from_bytes(sha256("client secret", &[text.as_bytes()]))
 }
 
+/// By which it is known that an assertion was used: of the client and its `jti` (RFC 7523 §3).
+pub fn assertion_hash(client_id: &str, jti: &str) -> SecretHash {
+    // No client id has a zero byte.
+    SecretHash::from_bytes(sha256("assertion", &[client_id.as_bytes(), &[0], jti.as_bytes()]))
+}
+
 /// A refresh token: a lineage part that all generations of its family share, and 256 random bits of its own.
 ///
 /// The lineage tells the family of a token of any generation, so that the reuse of an old one is noticed at the cost

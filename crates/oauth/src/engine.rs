@@ -17,7 +17,9 @@ use obol_replica::{Replica, Stale, Status, Vouched};
 use obol_store::{Audit, AuditEvent, AuditRecord, ClientKind, Store};
 use obol_token::{Position, Scopes, Scratch, SubjectId};
 
-use crate::client_authentication::{AuthenticatedClient, ClientAuthentication};
+use crate::client_authentication::{
+    AuthenticatedClient, ClientAuthentication, bears_assertion, claimed_client,
+};
 use crate::features::pushed_authorization::PushLimit;
 use crate::features::{
     Borne, ClientRule, Part, Steps, Waiting, authorization, end_session, password, verification,
@@ -126,6 +128,8 @@ enum Begun<'a> {
     Answered(Result<Answer<'a>, OAuthError>),
     Waiting(ClientRule, Waiting),
     Borne(Borne),
+    /// Whose client authenticates with an assertion, which has to be stored as used.
+    Asserted(ClientRule, Part, &'a mut Scratch),
 }
 
 /// One request on its way through a feature.
@@ -165,6 +169,14 @@ impl Engine {
                 handle(&call, client).await
             }
             Begun::Borne(handle) => handle(&self.vouched_call(request)?).await,
+            Begun::Asserted(rule, part, scratch) => {
+                let call = self.vouched_call(request)?;
+                let client = self.authenticated_by_assertion(&call, rule).await?;
+                match part {
+                    Part::AtOnce(handle) => handle(&call, &client, scratch).map(Outcome::Done),
+                    Part::Waiting(handle) => handle(&call, client).await,
+                }
+            }
         }
     }
 
@@ -176,7 +188,7 @@ impl Engine {
     ) -> Option<Result<Answer<'a>, OAuthError>> {
         match self.begin(request, scratch) {
             Begun::Answered(answered) => Some(answered),
-            Begun::Waiting(..) | Begun::Borne(_) => None,
+            Begun::Waiting(..) | Begun::Borne(_) | Begun::Asserted(..) => None,
         }
     }
 
@@ -187,6 +199,9 @@ impl Engine {
             Steps::Borne(handle) => return Begun::Borne(*handle),
             Steps::Page(_) | Steps::Gateway | Steps::Resource => {
                 Err(OAuthError::new(ErrorCode::ServerError, "This endpoint is answered by the door."))
+            }
+            Steps::Authenticated { client, part, .. } if bears_assertion(&request.body) => {
+                return Begun::Asserted(*client, part(request), scratch);
             }
             Steps::Authenticated { client, only_tells, part } => match part(request) {
                 Part::Waiting(handle) => return Begun::Waiting(*client, handle),
@@ -329,23 +344,32 @@ impl Engine {
     }
 
     fn authenticated(&self, call: &Call<'_>, rule: ClientRule) -> Result<AuthenticatedClient, OAuthError> {
-        refuse_credentials_in_url(call.request)?;
-        if rule == ClientRule::Named {
-            require_client_named(call.request)?;
-        }
-        let client =
-            self.clients.authenticate(call.request, call.vouched.memory()).and_then(|client| {
-                match (rule, client.kind) {
-                    (ClientRule::Confidential, ClientKind::Public) => {
-                        let sentence =
-                            "This endpoint is for confidential clients; authenticate with a client secret.";
-                        Err(OAuthError::new(ErrorCode::InvalidClient, sentence).challenged(Challenge::Basic))
-                    }
-                    (ClientRule::Authenticated | ClientRule::Named | ClientRule::Confidential, _) => {
-                        Ok(client)
-                    }
-                }
-            });
+        check_credentials_sent(call.request, rule)?;
+        self.admitted(call, rule, self.clients.authenticate(call.request, call.vouched.memory()))
+    }
+
+    async fn authenticated_by_assertion(
+        &self,
+        call: &Call<'_>,
+        rule: ClientRule,
+    ) -> Result<AuthenticatedClient, OAuthError> {
+        check_credentials_sent(call.request, rule)?;
+        self.admitted(call, rule, self.clients.authenticate_by_assertion(call).await)
+    }
+
+    fn admitted(
+        &self,
+        call: &Call<'_>,
+        rule: ClientRule,
+        shown: Result<AuthenticatedClient, OAuthError>,
+    ) -> Result<AuthenticatedClient, OAuthError> {
+        let client = shown.and_then(|client| match (rule, &client.kind) {
+            (ClientRule::Confidential, ClientKind::Public) => {
+                let sentence = "This endpoint is for confidential clients; authenticate the client.";
+                Err(OAuthError::new(ErrorCode::InvalidClient, sentence).challenged(Challenge::Basic))
+            }
+            (ClientRule::Authenticated | ClientRule::Named | ClientRule::Confidential, _) => Ok(client),
+        });
         let client = client.inspect_err(|error| self.audit_client_refused(call.request, error));
         client.map_err(|error| match error.code() {
             // It may have been added since, or have a new secret.
@@ -358,7 +382,8 @@ impl Engine {
         let presented = match &request.authorization {
             Authorization::Basic(basic) => Some(basic.client_id().to_owned()),
             _ => request.body.optional("client_id").ok().flatten().map(str::to_owned),
-        };
+        }
+        .or_else(|| claimed_client(&request.body));
         let reason = error.reason().to_owned();
         self.audit(
             &request.arrival,
@@ -372,10 +397,18 @@ impl Engine {
     }
 }
 
+fn check_credentials_sent(request: &Request<'_>, rule: ClientRule) -> Result<(), OAuthError> {
+    refuse_credentials_in_url(request)?;
+    if rule == ClientRule::Named {
+        require_client_named(request)?;
+    }
+    Ok(())
+}
+
 /// Credentials in a URL end in logs and histories: such a request is refused, so that its sender notices.
 fn refuse_credentials_in_url(request: &Request<'_>) -> Result<(), OAuthError> {
-    const CREDENTIALS: [&str; 6] =
-        ["client_secret", "password", "token", "refresh_token", "access_token", "code"];
+    const CREDENTIALS: [&str; 7] =
+        ["client_secret", "client_assertion", "password", "token", "refresh_token", "access_token", "code"];
     for name in CREDENTIALS {
         if request.query.optional(name)?.is_some() {
             let sentence = format!("Send `{name}` in the body, not in the URL, and treat it as disclosed.");

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use obol_keys::{
-    AccessTokenKeys, ImportError, KeyRing, MasterKey, SigningRing, VerifiedSignatures, WrappedSigningKey,
-    WrongMasterKey,
+    AccessTokenKeys, ImportError, KeyRing, MasterKey, PlainSecret, SigningRing, VerifiedSignatures,
+    WrappedSigningKey, WrongMasterKey,
 };
 use obol_store::{
     Appended, Change, ChangeLog, Client, Entry, NewKey, Page, ReadFrom, StoreError, Timeline, WrappedKey,
@@ -311,6 +311,16 @@ impl Memory {
     /// Whether a token can be sealed.
     pub fn has_key(&self) -> bool {
         self.keys.load().ring.current().is_some()
+    }
+
+    /// [`MasterKey::wrap_client_secret`] of this installation.
+    pub fn wrap_client_secret(&self, client_id: &ClientId, secret: &PlainSecret) -> Option<Vec<u8>> {
+        self.master.wrap_client_secret(client_id.as_str(), secret)
+    }
+
+    /// [`MasterKey::unwrap_client_secret`] of this installation.
+    pub fn unwrap_client_secret(&self, client_id: &ClientId, wrapped: &[u8]) -> Option<PlainSecret> {
+        self.master.unwrap_client_secret(client_id.as_str(), wrapped)
     }
 
     /// A new sealing key, wrapped by the master key that unwraps those that are there: not stored yet. `None` if the

@@ -1,13 +1,14 @@
 //! `obol client …`: the programs that ask for tokens.
 
 mod args;
+mod authentication_args;
 mod set_args;
 mod sign_in_args;
 mod view;
 
 use obol_keys::PlainSecret;
-use obol_oauth::administration::{add_client, change_client, rotate_secret};
-use obol_store::{Appended, AuditEvent, ChangeOutcome, Client};
+use obol_oauth::administration::{ChosenSecret, add_client, change_client, rotate_secret};
+use obol_store::{Appended, AuditEvent, ChangeOutcome, Client, ClientAuthMethod, ClientSettings};
 use obol_token::ClientId;
 
 use self::args::{AddArgs, Named, RotateArgs};
@@ -26,7 +27,9 @@ Examples:
   An app that takes people's passwords itself:
     obol client add --id fcare --type public --grant password --grant refresh_token
   A service that acts for itself, and may ask about every token:
-    obol client add --id gateway --type confidential --allow-introspection --json";
+    obol client add --id gateway --type confidential --allow-introspection --json
+  The same without a secret, with a key of its own:
+    obol client add --id gateway --type confidential --auth-method private_key_jwt --jwks keys.json";
 
 const SET_HELP: &str = "\
 Examples:
@@ -86,10 +89,16 @@ pub(crate) fn run(command: ClientCommand, settings: &Settings, output: Output) -
 }
 
 fn add(args: AddArgs, settings: &Settings, output: Output) -> Result<End, Failure> {
-    let spec = args.spec()?;
+    let mut spec = args.spec()?;
     let id = spec.id.clone();
     Installation::visit_or_begin(settings, async |installation| {
         add_first(installation, &spec.settings).await?;
+        if signs_with_secret(&spec.settings) {
+            spec.secret = match spec.secret.take() {
+                Some(secret) => Some(kept(installation, &id, secret).await?),
+                None => None,
+            };
+        }
         let added = add_client(installation.store(), spec, installation.now).await;
         let appended = added.as_ref().map(|added| added.appended);
         finish(installation, AuditEvent::ClientAdded, &id, appended).await?;
@@ -129,12 +138,32 @@ fn rotate(args: &RotateArgs, settings: &Settings, output: Output) -> Result<End,
     let id = args.which.parse()?;
     let secret = args.secret.read()?;
     Installation::visit(settings, async |installation| {
+        let client = installation.store().find_client(&id).await.map_err(Failure::refused)?;
+        let signs = client.is_some_and(|client| signs_with_secret(&client.settings));
+        let secret = match signs || args.for_signing {
+            true => kept(installation, &id, secret).await?,
+            false => secret,
+        };
         let rotated = rotate_secret(installation.store(), &id, secret).await;
         let appended = rotated.as_ref().map(|(_, appended)| *appended);
         finish(installation, AuditEvent::ClientSecretRotated, &id, appended).await?;
         let (generated, _) = rotated.map_err(Failure::refused)?;
         show(installation, &id, generated.as_ref(), output).await
     })
+}
+
+fn signs_with_secret(settings: &ClientSettings) -> bool {
+    settings.token_endpoint_auth_method == Some(ClientAuthMethod::ClientSecretJwt)
+}
+
+/// The secret, to be kept under the master key.
+async fn kept(
+    installation: &Installation,
+    id: &ClientId,
+    secret: ChosenSecret,
+) -> Result<ChosenSecret, Failure> {
+    let memory = installation.load_memory().await?;
+    secret.kept(&memory, id).map_err(Failure::refused)
 }
 
 fn delete(which: &Named, settings: &Settings, output: Output) -> Result<End, Failure> {

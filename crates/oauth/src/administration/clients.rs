@@ -1,9 +1,10 @@
 //! Adding clients and replacing their secrets.
 
-use obol_keys::PlainSecret;
+use obol_keys::{ForeignKeys, KeySetError, PlainSecret};
+use obol_replica::Memory;
 use obol_store::{
-    AccessTokenFormat, AddOutcome, Appended, ChangeOutcome, Client, ClientKind, ClientSettings, Clients,
-    GrantType, StoreError, SubjectType,
+    AccessTokenFormat, AddOutcome, Appended, ChangeOutcome, Client, ClientAuthMethod, ClientKind,
+    ClientSettings, Clients, GrantType, StoreError, StoredSecret, SubjectType,
 };
 use obol_token::{ClientId, Lifetime, Scopes, Timestamp};
 
@@ -18,7 +19,7 @@ pub struct ClientSpec {
     pub id: ClientId,
     /// For people; empty for the id itself.
     pub name: String,
-    /// `None` for a public client.
+    /// `None` for a public client, and for one that authenticates with its key.
     pub secret: Option<ChosenSecret>,
     /// The names of the grant types that it may use; empty for `client_credentials` of a confidential client.
     pub grants: Vec<String>,
@@ -48,6 +49,64 @@ pub enum ChosenSecret {
     Generate,
     /// This one, of the operator's choice.
     Given(PlainSecret),
+    /// One that is kept under the master key, for a client that signs with it: see [`Self::kept`].
+    Kept(KeptSecret),
+}
+
+/// A secret and its form under the master key.
+#[derive(Debug)]
+pub struct KeptSecret {
+    plain: PlainSecret,
+    sealed: Vec<u8>,
+    generated: bool,
+}
+
+impl ChosenSecret {
+    /// The fewest characters of a secret that a client signs with (RFC 7518 §3.2).
+    pub const MIN_SIGNING_CHARS: usize = 32;
+
+    /// The same, to be kept for the client of this id to sign with (`client_secret_jwt`).
+    ///
+    /// # Errors
+    /// [`SecretKeepError`]
+    pub fn kept(self, memory: &Memory, id: &ClientId) -> Result<Self, SecretKeepError> {
+        let (plain, generated) = match self {
+            Self::Kept(_) => return Ok(self),
+            Self::Given(secret) => (secret, false),
+            Self::Generate => (PlainSecret::generate(), true),
+        };
+        if plain.reveal().len() < Self::MIN_SIGNING_CHARS {
+            return Err(SecretKeepError::TooShort);
+        }
+        let sealed = memory.wrap_client_secret(id, &plain).ok_or(SecretKeepError::Library)?;
+        Ok(Self::Kept(KeptSecret { plain, sealed, generated }))
+    }
+
+    /// What is stored of it, and the secret if it has to be shown.
+    fn made(self) -> (StoredSecret, Option<PlainSecret>) {
+        match self {
+            Self::Given(secret) => (secret.hash().into(), None),
+            Self::Generate => {
+                let secret = PlainSecret::generate();
+                (secret.hash().into(), Some(secret))
+            }
+            Self::Kept(KeptSecret { plain, sealed, generated }) => {
+                let stored = StoredSecret { hash: plain.hash(), sealed: Some(sealed) };
+                (stored, generated.then_some(plain))
+            }
+        }
+    }
+}
+
+/// Why a secret cannot be kept for a client to sign with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SecretKeepError {
+    /// It could be guessed by whoever sees an assertion.
+    #[error("a secret that a client signs with has at least {} characters", ChosenSecret::MIN_SIGNING_CHARS)]
+    TooShort,
+    /// The cryptographic library refuses.
+    #[error("the cryptographic library did not wrap it")]
+    Library,
 }
 
 /// Why a description is not a client.
@@ -80,6 +139,12 @@ pub enum ClientSpecError {
     /// OpenID Connect Core §8.1.
     #[error("pairwise subjects need redirect URIs of one host, or the sector named")]
     Sector,
+    /// Its way to authenticate does not go with what it is.
+    #[error("{0}")]
+    AuthMethod(&'static str),
+    /// Its keys are none.
+    #[error("the JWK set of the client cannot be used: {0}")]
+    Jwks(#[from] KeySetError),
     /// RFC 8707 §2.
     #[error("the resource `{0}` is not an absolute URI without fragment")]
     Resource(String),
@@ -135,20 +200,16 @@ pub struct AddedClient {
 /// [`ClientSpecError`]
 pub async fn add_client(
     store: &dyn Clients,
-    spec: ClientSpec,
+    mut spec: ClientSpec,
     now: Timestamp,
 ) -> Result<AddedClient, ClientSpecError> {
-    let (kind, generated_secret) = match &spec.secret {
-        None => (ClientKind::Public, None),
-        Some(ChosenSecret::Given(secret)) => (ClientKind::Confidential(secret.hash()), None),
-        Some(ChosenSecret::Generate) => {
-            let secret = PlainSecret::generate();
-            (ClientKind::Confidential(secret.hash()), Some(secret))
-        }
-    };
+    let (stored, generated_secret) = spec.secret.take().map(ChosenSecret::made).unzip();
+    let kind = ClientKind::of(stored, &spec.settings);
     let client = client_of(spec, kind, now)?;
     match store.add_client(&client).await? {
-        AddOutcome::Added(appended) => Ok(AddedClient { client, generated_secret, appended }),
+        AddOutcome::Added(appended) => {
+            Ok(AddedClient { client, generated_secret: generated_secret.flatten(), appended })
+        }
         AddOutcome::Taken => Err(ClientSpecError::Taken(client.id)),
         AddOutcome::NeverAgain => Err(ClientSpecError::NeverAgain(client.id)),
     }
@@ -181,11 +242,7 @@ pub async fn change_client(
     let mut spec = ClientSpec {
         id: client.id.clone(),
         name: client.name,
-        // Whether it has one is all that counts here.
-        secret: match client.kind {
-            ClientKind::Public => None,
-            ClientKind::Confidential(_) => Some(ChosenSecret::Generate),
-        },
+        secret: None,
         grants: client.grants.iter().map(|grant| grant.as_str().to_owned()).collect(),
         default_scopes: client.default_scopes,
         optional_scopes: client.optional_scopes,
@@ -199,9 +256,15 @@ pub async fn change_client(
     // Where the redirect URIs go from now on does not change by what a person is known.
     fix_sector(&mut spec);
     change(&mut spec);
+    let kind = ClientKind::of(client.kind.secret().cloned(), &spec.settings);
+    if kind != client.kind {
+        let sentence =
+            "a client stays public or confidential; add another one for the other way to authenticate";
+        return Err(ClientSpecError::AuthMethod(sentence).into());
+    }
     let shortened = spec.access_token_lifetime.longer(longest) != spec.access_token_lifetime;
     spec.settings.longest_access_token_ttl = shortened.then(|| longest.as_setting_secs());
-    let client = client_of(spec, client.kind, client.created_at)?;
+    let client = client_of(spec, kind, client.created_at)?;
     match store.change_client(&client).await.map_err(ClientSpecError::from)? {
         ChangeOutcome::Changed(appended) => Ok(appended),
         ChangeOutcome::Unknown => Err(unknown()),
@@ -214,8 +277,8 @@ fn client_of(
     kind: ClientKind,
     created_at: Timestamp,
 ) -> Result<Client, ClientSpecError> {
-    let grants = decide_grants(&spec)?;
-    check(&spec)?;
+    let grants = decide_grants(&spec, kind == ClientKind::Public)?;
+    check(&spec, &kind)?;
     fix_sector(&mut spec);
     let no_scope = spec.default_scopes.is_empty() && spec.optional_scopes.is_empty();
     let (default_scopes, optional_scopes) = match (no_scope, is_for_people(&spec.grants)) {
@@ -253,15 +316,15 @@ fn fix_sector(spec: &mut ClientSpec) {
 /// Why a secret was not replaced.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RotateError {
-    /// There is no such client, or it is public.
-    #[error("there is no confidential client `{0}`")]
+    /// There is no such client, or it has no secret.
+    #[error("there is no client `{0}` with a secret")]
     Unknown(ClientId),
     /// Storage failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Replaces the secret of a confidential client by a fresh one. The old one is refused once this is confirmed; tokens stay.
+/// Replaces the secret of a client that has one. The old one is refused once this is confirmed; tokens stay.
 ///
 /// # Errors
 /// [`RotateError`]
@@ -270,24 +333,18 @@ pub async fn rotate_secret(
     id: &ClientId,
     secret: ChosenSecret,
 ) -> Result<(Option<PlainSecret>, Appended), RotateError> {
-    let (hash, generated) = match secret {
-        ChosenSecret::Given(secret) => (secret.hash(), None),
-        ChosenSecret::Generate => {
-            let secret = PlainSecret::generate();
-            (secret.hash(), Some(secret))
-        }
-    };
-    match store.set_client_secret(id, hash).await? {
+    let (stored, generated) = secret.made();
+    match store.set_client_secret(id, &stored).await? {
         ChangeOutcome::Changed(appended) => Ok((generated, appended)),
         ChangeOutcome::Unknown => Err(RotateError::Unknown(id.clone())),
     }
 }
 
-fn decide_grants(spec: &ClientSpec) -> Result<Vec<GrantType>, ClientSpecError> {
+fn decide_grants(spec: &ClientSpec, public: bool) -> Result<Vec<GrantType>, ClientSpecError> {
     if spec.grants.is_empty() {
-        return match spec.secret {
-            Some(_) => Ok(vec![GrantType::new("client_credentials")]),
-            None => Err(ClientSpecError::NoGrant),
+        return match public {
+            false => Ok(vec![GrantType::new("client_credentials")]),
+            true => Err(ClientSpecError::NoGrant),
         };
     }
     let mut grants: Vec<GrantType> = Vec::new();
@@ -295,7 +352,7 @@ fn decide_grants(spec: &ClientSpec) -> Result<Vec<GrantType>, ClientSpecError> {
         let grant = grant_types()
             .find(|grant| grant.name == name)
             .ok_or_else(|| ClientSpecError::UnknownGrant(name.clone()))?;
-        if grant.confidential_only && spec.secret.is_none() {
+        if grant.confidential_only && public {
             return Err(ClientSpecError::ConfidentialOnly(name.clone()));
         }
         if !grants.iter().any(|known| known.as_str() == grant.name) {
@@ -305,15 +362,17 @@ fn decide_grants(spec: &ClientSpec) -> Result<Vec<GrantType>, ClientSpecError> {
     Ok(grants)
 }
 
-fn check(spec: &ClientSpec) -> Result<(), ClientSpecError> {
+fn check(spec: &ClientSpec, kind: &ClientKind) -> Result<(), ClientSpecError> {
+    let public = *kind == ClientKind::Public;
     if let Some(scope) = spec.default_scopes.iter().find(|scope| spec.optional_scopes.contains(scope)) {
         return Err(ClientSpecError::ScopeTwice(scope.as_str().to_owned()));
     }
     for uri in spec.redirect_uris.iter().chain(&spec.settings.post_logout_redirect_uris) {
         check_redirect_uri(uri).map_err(|error| ClientSpecError::RedirectUri(uri.clone(), error))?;
     }
-    check_sign_in(spec)?;
-    if spec.may_introspect && spec.secret.is_none() {
+    check_sign_in(spec, public)?;
+    check_authentication(&spec.settings, kind)?;
+    if spec.may_introspect && public {
         return Err(ClientSpecError::PublicIntrospection);
     }
     if spec.name.chars().count() > 200 || spec.name.chars().any(char::is_control) {
@@ -330,8 +389,8 @@ fn check(spec: &ClientSpec) -> Result<(), ClientSpecError> {
 }
 
 /// How people sign in at it.
-fn check_sign_in(spec: &ClientSpec) -> Result<(), ClientSpecError> {
-    let (settings, public) = (&spec.settings, spec.secret.is_none());
+fn check_sign_in(spec: &ClientSpec, public: bool) -> Result<(), ClientSpecError> {
+    let settings = &spec.settings;
     if is_for_people(&spec.grants) && spec.redirect_uris.is_empty() {
         return Err(ClientSpecError::NoRedirectUri);
     }
@@ -352,6 +411,37 @@ fn check_sign_in(spec: &ClientSpec) -> Result<(), ClientSpecError> {
         SubjectType::Pairwise if !sector_known => Err(ClientSpecError::Sector),
         SubjectType::Pairwise | SubjectType::Public => Ok(()),
     }
+}
+
+/// How it authenticates: with what it has.
+fn check_authentication(settings: &ClientSettings, kind: &ClientKind) -> Result<(), ClientSpecError> {
+    if let Some(jwks) = &settings.jwks {
+        ForeignKeys::read(jwks)?;
+    }
+    let is_https = |uri: &String| uri.starts_with("https://") && is_resource(uri);
+    if !settings.jwks_uri.iter().all(is_https) {
+        return Err(ClientSpecError::AuthMethod("`jwks_uri` is an https URL without fragment"));
+    }
+    let keys = (settings.jwks.is_some(), settings.jwks_uri.is_some());
+    if keys == (true, true) {
+        return Err(ClientSpecError::AuthMethod("a client has either `jwks` or `jwks_uri`, not both"));
+    }
+    let wrong = match (settings.token_endpoint_auth_method, kind) {
+        (None | Some(ClientAuthMethod::None), ClientKind::Public) => return Ok(()),
+        (Some(_), ClientKind::Public) => "a public client does not authenticate",
+        (Some(ClientAuthMethod::None), _) => "a confidential client authenticates; `none` is for public ones",
+        (Some(ClientAuthMethod::PrivateKeyJwt), _) if keys == (false, false) => {
+            "`private_key_jwt` needs the keys of the client: `jwks` or `jwks_uri`"
+        }
+        (Some(ClientAuthMethod::ClientSecretJwt), ClientKind::Confidential(secret))
+            if secret.sealed.is_none() =>
+        {
+            "the secret of this client is kept as a hash only; replace it by one that the client can sign with: \
+             `obol client rotate-secret --for-signing`"
+        }
+        (None | Some(_), _) => return Ok(()),
+    };
+    Err(ClientSpecError::AuthMethod(wrong))
 }
 
 fn is_for_people(grants: &[String]) -> bool {

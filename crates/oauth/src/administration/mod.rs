@@ -6,8 +6,8 @@ mod keys;
 mod revocation;
 
 pub use clients::{
-    AddedClient, ChangeError, ChosenSecret, ClientSpec, ClientSpecError, RotateError, add_client,
-    change_client, rotate_secret,
+    AddedClient, ChangeError, ChosenSecret, ClientSpec, ClientSpecError, KeptSecret, RotateError,
+    SecretKeepError, add_client, change_client, rotate_secret,
 };
 pub use key_schedule::{KeySchedule, Step, StepError, Taken, steps_due, take_step};
 pub use keys::{

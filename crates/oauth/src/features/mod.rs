@@ -17,7 +17,7 @@ pub(crate) mod pushed_authorization;
 mod refresh;
 mod revocation;
 pub(crate) use revocation::rules as revocation_rules;
-mod token_endpoint;
+pub(crate) mod token_endpoint;
 pub(crate) mod userinfo;
 pub(crate) mod verification;
 

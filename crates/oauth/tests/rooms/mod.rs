@@ -12,8 +12,8 @@ use std::time::Duration;
 use obol_keys::MasterKey;
 use obol_oauth::administration::{ChosenSecret, ClientSpec, add_client};
 use obol_oauth::{
-    Answer, Authorization, Endpoint, Engine, FEATURES, NoWayOut, OAuthError, Outcome, Params, PasswordNeeded,
-    Person, Request, RequestId, Settings, TokenAnswer,
+    Answer, Authorization, Endpoint, Engine, FEATURES, NoWayOut, OAuthError, Outcome, Outgoing, Params,
+    PasswordNeeded, Person, Request, RequestId, Settings, TokenAnswer,
 };
 use obol_replica::{Boottime, Clock, LeaseOptions, Replica, SystemClock};
 use obol_store::{Audit, AuditEvent, AuditRecord, PasswordHash, Profile, Store, User};
@@ -70,12 +70,16 @@ impl Rooms {
     /// With the public client `app` (password, refresh_token; 60 s and 600 s), the confidential client `gateway` that may
     /// introspect, and the person `alice`.
     pub(crate) async fn open() -> Self {
-        // The lease outlasts what the tests let pass at once.
-        Self::open_with(LeaseOptions { lease: Duration::from_secs(7_200), ..LeaseOptions::default() }).await
+        Self::open_with(long_lease()).await
     }
 
     /// The same with another lease.
     pub(crate) async fn open_with(options: LeaseOptions) -> Self {
+        Self::open_to(options, Arc::new(NoWayOut)).await
+    }
+
+    /// The same with a way out.
+    pub(crate) async fn open_to(options: LeaseOptions, outgoing: Arc<dyn Outgoing>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(folder.path()).unwrap());
         let master = MasterKey::load_or_create(&folder.path().join("master.key")).unwrap();
@@ -93,7 +97,7 @@ impl Rooms {
             key_set_max_age_secs: 3_600,
             protected_resources: Vec::new(),
         };
-        let (of_engine, outgoing) = (Arc::clone(&replica), Arc::new(NoWayOut));
+        let of_engine = Arc::clone(&replica);
         let engine = Engine::new(of_engine, Arc::clone(&store), audit.clone(), outgoing, settings);
         let rooms = Self { engine, store, replica, clock, audit, folder };
         rooms.add_client("app", &["password", "refresh_token"], None).await;
@@ -242,6 +246,11 @@ impl Rooms {
             other => panic!("{other:?}"),
         }
     }
+}
+
+/// It outlasts what the tests let pass at once.
+pub(crate) fn long_lease() -> LeaseOptions {
+    LeaseOptions { lease: Duration::from_secs(7_200), ..LeaseOptions::default() }
 }
 
 pub(crate) const ALICE: SubjectId = SubjectId::from_bytes(*b"alice's subject ");

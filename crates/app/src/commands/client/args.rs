@@ -3,9 +3,10 @@
 use clap::ValueEnum;
 use obol_keys::PlainSecret;
 use obol_oauth::administration::{ChosenSecret, ClientSpec};
-use obol_store::{AccessTokenFormat, ClientSettings};
+use obol_store::{AccessTokenFormat, ClientAuthMethod, ClientSettings};
 use obol_token::{Algorithm, ClientId, Lifetime, Scope, Scopes};
 
+use super::authentication_args::AuthenticationArgs;
 use super::sign_in_args::SignInArgs;
 use crate::commands::algorithm;
 use crate::failure::Failure;
@@ -62,6 +63,8 @@ pub(crate) struct AddArgs {
     #[arg(long, value_name = "ALG", default_value = "ES256", value_parser = algorithm)]
     id_token_alg: Algorithm,
     #[command(flatten)]
+    authentication: AuthenticationArgs,
+    #[command(flatten)]
     sign_in: SignInArgs,
 }
 
@@ -74,6 +77,9 @@ pub(crate) struct RotateArgs {
     /// Its new secret.
     #[command(flatten)]
     pub(super) secret: SecretArgs,
+    /// Keep the new secret under the master key as well, so that the client can sign with it: for client_secret_jwt.
+    #[arg(long)]
+    pub(super) for_signing: bool,
 }
 
 /// Which client.
@@ -121,15 +127,13 @@ impl AddArgs {
     /// # Errors
     /// For an id or a scope that is none, and a secret that cannot be.
     pub(super) fn spec(self) -> Result<ClientSpec, Failure> {
-        let secret = match (self.kind, self.secret.secret_stdin) {
-            (Kind::Confidential, _) => Some(self.secret.read()?),
-            (Kind::Public, false) => None,
-            (Kind::Public, true) => {
-                return Err(Failure::Usage(
-                    "a public client has no secret: leave --secret-stdin out".to_owned(),
-                ));
-            }
+        let secret = self.chosen_secret()?;
+        let mut settings = ClientSettings {
+            access_token_format: self.access_token_format.into(),
+            id_token_signed_response_alg: self.id_token_alg,
+            ..ClientSettings::default()
         };
+        self.authentication.read()?.apply(&mut settings);
         Ok(ClientSpec {
             id: parse_id(&self.id)?,
             name: self.name,
@@ -142,12 +146,26 @@ impl AddArgs {
             refresh_token_lifetime: Lifetime::from_setting_secs(self.refresh_token_ttl),
             may_introspect: self.allow_introspection,
             single_family: self.single_family,
-            settings: self.sign_in.over(ClientSettings {
-                access_token_format: self.access_token_format.into(),
-                id_token_signed_response_alg: self.id_token_alg,
-                ..ClientSettings::default()
-            }),
+            settings: self.sign_in.over(settings),
         })
+    }
+}
+
+impl AddArgs {
+    fn chosen_secret(&self) -> Result<Option<ChosenSecret>, Failure> {
+        let has_key = self.authentication.method() == Some(ClientAuthMethod::PrivateKeyJwt);
+        let usage = |sentence: &str| Err(Failure::Usage(sentence.to_owned()));
+        match (self.kind, has_key, self.secret.secret_stdin) {
+            (Kind::Confidential, false, _) => self.secret.read().map(Some),
+            (Kind::Public, true, _) => {
+                usage("a client with private_key_jwt is confidential: say --type confidential")
+            }
+            (Kind::Public, false, true) => usage("a public client has no secret: leave --secret-stdin out"),
+            (Kind::Confidential, true, true) => {
+                usage("a client with private_key_jwt has no secret: leave --secret-stdin out")
+            }
+            (Kind::Public, false, false) | (Kind::Confidential, true, false) => Ok(None),
+        }
     }
 }
 

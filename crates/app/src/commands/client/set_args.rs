@@ -6,6 +6,7 @@ use obol_store::AccessTokenFormat;
 use obol_token::{Algorithm, Lifetime, Scopes};
 
 use super::args::{Form, Named, scopes};
+use super::authentication_args::{Authentication, AuthenticationArgs};
 use crate::commands::algorithm;
 use crate::failure::Failure;
 
@@ -56,6 +57,8 @@ pub(crate) struct SetArgs {
     /// Whether people are asked before they are let into it.
     #[arg(long, value_name = "CHOICE")]
     consent: Option<Consent>,
+    #[command(flatten)]
+    authentication: AuthenticationArgs,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -79,19 +82,22 @@ enum Consent {
 /// A change whose scopes were read.
 pub(super) struct Change {
     args: SetArgs,
+    authentication: Authentication,
     optional_scopes: Scopes,
     default_scopes: Scopes,
 }
 
 impl SetArgs {
-    /// The change, with its scopes read.
+    /// The change, with its scopes and keys read.
     ///
     /// # Errors
-    /// For a scope that is none.
+    /// For a scope that is none, and a file of keys that cannot be read.
     pub(super) fn read(self) -> Result<Change, Failure> {
         let optional_scopes = scopes(&self.optional_scopes)?;
         let default_scopes = scopes(&self.default_scopes)?;
-        Ok(Change { args: self, optional_scopes, default_scopes })
+        let mut args = self;
+        let authentication = std::mem::take(&mut args.authentication).read()?;
+        Ok(Change { args, authentication, optional_scopes, default_scopes })
     }
 }
 
@@ -112,6 +118,7 @@ impl Change {
         replace(&mut spec.access_token_lifetime, given.access_token_ttl.map(Lifetime::from_setting_secs));
         replace(&mut spec.refresh_token_lifetime, given.refresh_token_ttl.map(Lifetime::from_setting_secs));
         let settings = &mut spec.settings;
+        self.authentication.apply(settings);
         replace(&mut settings.post_logout_redirect_uris, named(given.post_logout_redirect_uris));
         replace(&mut settings.resources, named(given.resources));
         replace(&mut settings.access_token_format, given.access_token_format.map(AccessTokenFormat::from));

@@ -1,7 +1,7 @@
 //! A client as the command line shows one.
 
 use obol_keys::PlainSecret;
-use obol_store::{AccessTokenFormat, Client, ClientKind, ClientSettings};
+use obol_store::{AccessTokenFormat, Client, ClientAuthMethod, ClientKind, ClientSettings};
 use obol_token::Scopes;
 use serde::Serialize;
 
@@ -51,7 +51,7 @@ impl ClientView {
             single_family: client.single_family,
             kind: match client.kind {
                 ClientKind::Public => "public",
-                ClientKind::Confidential(_) => "confidential",
+                ClientKind::Confidential(_) | ClientKind::Keyed => "confidential",
             },
         }
     }
@@ -69,6 +69,7 @@ impl Answer for ClientView {
             ("name", self.name.clone()),
             ("type", self.kind.to_owned()),
             ("enabled", yes_no(self.enabled)),
+            ("authenticates", method_name(self.settings.token_endpoint_auth_method).to_owned()),
             ("grants", list(&self.grants)),
             ("default scopes", list(&self.default_scopes)),
             ("optional scopes", list(&self.optional_scopes)),
@@ -87,6 +88,10 @@ impl Answer for ClientView {
         }
         sheet(rows)
     }
+}
+
+fn method_name(method: Option<ClientAuthMethod>) -> &'static str {
+    method.map_or("with its secret, if it has one", ClientAuthMethod::name)
 }
 
 const fn format_name(format: AccessTokenFormat) -> &'static str {
@@ -166,14 +171,14 @@ mod tests {
     #[test]
     fn a_client_has_the_agreed_keys_and_no_hash() {
         let json = serde_json::to_value(ClientView::new(&client(ClientKind::Public), None)).unwrap();
-        let expected = r#"{"access_token_format":"opaque","access_token_ttl":3600,"application_type":"web","ask_consent":true,"client_id":"fcare","created_at":"2026-11-21T10:00:00Z","default_max_age_secs":null,"default_scopes":["read","write"],"enabled":true,"family_lifetime_secs":null,"grants":["password","refresh_token"],"id_token_signed_response_alg":"ES256","introspection":false,"name":"FortiCare","optional_scopes":[],"post_logout_redirect_uris":[],"redirect_uris":[],"refresh_token_ttl":86400,"require_pkce":true,"require_pushed_authorization_requests":false,"resources":[],"sector_identifier":null,"single_family":false,"subject_type":"public","type":"public","userinfo_signed_response_alg":null}"#;
+        let expected = r#"{"access_token_format":"opaque","access_token_ttl":3600,"application_type":"web","ask_consent":true,"assertion_audience":"issuer","client_id":"fcare","created_at":"2026-11-21T10:00:00Z","default_max_age_secs":null,"default_scopes":["read","write"],"enabled":true,"family_lifetime_secs":null,"grants":["password","refresh_token"],"id_token_signed_response_alg":"ES256","introspection":false,"jwks":null,"jwks_uri":null,"name":"FortiCare","optional_scopes":[],"post_logout_redirect_uris":[],"redirect_uris":[],"refresh_token_ttl":86400,"require_pkce":true,"require_pushed_authorization_requests":false,"resources":[],"sector_identifier":null,"single_family":false,"subject_type":"public","token_endpoint_auth_method":null,"type":"public","userinfo_signed_response_alg":null}"#;
         assert_eq!(json.to_string(), expected);
     }
 
     #[test]
     fn a_secret_is_shown_only_when_it_was_just_made() {
         let secret = PlainSecret::generate();
-        let client = client(ClientKind::Confidential(SecretHash::from_bytes([1; 32])));
+        let client = client(ClientKind::Confidential(SecretHash::from_bytes([1; 32]).into()));
         let shown = ClientView::new(&client, Some(&secret));
         assert_eq!(serde_json::to_value(&shown).unwrap()["client_secret"], secret.reveal());
         assert!(shown.text().contains(secret.reveal()));

@@ -2,11 +2,12 @@
 //! which name its own endpoints under its own issuer.
 
 use obol_token::Algorithm;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{
     Endpoint, Feature, Method, Steps, authorization, key_set, metadata, nothing, token_endpoint, userinfo,
 };
+use crate::client_authentication::describe_methods;
 use crate::{Engine, Surface};
 
 /// OpenID Connect Discovery §4.
@@ -42,7 +43,9 @@ fn forti_document(engine: &Engine) -> Value {
     let issuer = &engine.settings.issuer;
     // Its own URLs end in a slash.
     let url = |path: &str| issuer.url(path) + "/";
-    json!({
+    let mut document = Map::new();
+    describe_methods(&mut document, "token_endpoint", false);
+    let own = json!({
         "authorization_endpoint": url(authorization::FORTI_PATH),
         "code_challenge_methods_supported": ["S256"],
         "id_token_signing_alg_values_supported": Algorithm::ALL.map(Algorithm::name),
@@ -50,8 +53,11 @@ fn forti_document(engine: &Engine) -> Value {
         "jwks_uri": url(key_set::FORTI_PATH),
         "response_types_supported": ["code"],
         "subject_types_supported": ["public", "pairwise"],
-        "token_endpoint": url(token_endpoint::FORTI_PATH),
-        "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
+        "token_endpoint": token_endpoint::url(issuer, Surface::FortiAuthenticator),
         "userinfo_endpoint": url(userinfo::FORTI_PATH),
-    })
+    });
+    if let Value::Object(own) = own {
+        document.extend(own);
+    }
+    Value::Object(document)
 }

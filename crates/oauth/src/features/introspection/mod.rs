@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::id_token::{name_of, subject_of};
 use super::{ClientRule, Endpoint, Feature, Method, Part, Pending, Steps};
 use crate::answer::username;
-use crate::client_authentication::AuthenticatedClient;
+use crate::client_authentication::{AuthenticatedClient, describe_methods};
 use crate::engine::Call;
 use crate::{About, Answer, Engine, Introspection, OAuthError, Outcome, Request, Surface};
 
@@ -139,6 +139,5 @@ fn seconds(expiry: Expiry) -> Option<i64> {
 
 fn describe(engine: &Engine, document: &mut Map<String, Value>) {
     document.insert("introspection_endpoint".into(), json!(engine.settings.issuer.url(PATH)));
-    let methods = ["client_secret_basic", "client_secret_post"];
-    document.insert("introspection_endpoint_auth_methods_supported".into(), json!(methods));
+    describe_methods(document, "introspection_endpoint", false);
 }

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use self::rules::{Target, Verdict, carry_out, find_target};
 use super::{ClientRule, Endpoint, Feature, Method, Part, Pending, Steps};
-use crate::client_authentication::AuthenticatedClient;
+use crate::client_authentication::{AuthenticatedClient, describe_methods};
 use crate::engine::Call;
 use crate::{Answer, Engine, OAuthError, Outcome, RevocationDone, Surface};
 
@@ -112,6 +112,5 @@ fn audit(
 
 fn describe(engine: &Engine, document: &mut Map<String, Value>) {
     document.insert("revocation_endpoint".into(), json!(engine.settings.issuer.url(PATH)));
-    let methods = ["none", "client_secret_basic", "client_secret_post"];
-    document.insert("revocation_endpoint_auth_methods_supported".into(), json!(methods));
+    describe_methods(document, "revocation_endpoint", true);
 }

@@ -7,9 +7,9 @@ use obol_token::{ClientId, Scratch};
 use serde_json::{Map, Value, json};
 
 use super::{ClientRule, Endpoint, Feature, Grant, Method, Part, Pending, Steps, grant_types};
-use crate::client_authentication::AuthenticatedClient;
+use crate::client_authentication::{AuthenticatedClient, describe_methods};
 use crate::engine::Call;
-use crate::{Answer, Engine, ErrorCode, OAuthError, Request, Surface};
+use crate::{Answer, Engine, ErrorCode, Issuer, OAuthError, Request, Surface};
 
 /// RFC 6749 §3.2 and §5.
 pub(super) const FEATURE: Feature = Feature {
@@ -34,7 +34,7 @@ pub(super) const FEATURE: Feature = Feature {
 };
 
 const PATH: &str = "/oauth2/token";
-pub(super) const FORTI_PATH: &str = "/api/v1/oauth/token";
+const FORTI_PATH: &str = "/api/v1/oauth/token";
 
 fn part(request: &Request<'_>) -> Part {
     match named_grant(request) {
@@ -108,8 +108,16 @@ fn describe(engine: &Engine, document: &mut Map<String, Value>) {
         .filter(|grant| grant.surfaces.contains(&Surface::Rfc))
         .map(|grant| grant.name)
         .collect();
-    document.insert("token_endpoint".into(), json!(engine.settings.issuer.url(PATH)));
+    document.insert("token_endpoint".into(), json!(url(engine.issuer(), Surface::Rfc)));
     document.insert("grant_types_supported".into(), json!(grants));
-    let methods = ["none", "client_secret_basic", "client_secret_post"];
-    document.insert("token_endpoint_auth_methods_supported".into(), json!(methods));
+    describe_methods(document, "token_endpoint", true);
+}
+
+/// Where it is, as the discovery document of this surface says.
+pub(crate) fn url(issuer: &Issuer, surface: Surface) -> String {
+    match surface {
+        Surface::Rfc => issuer.url(PATH),
+        // Its own URLs end in a slash.
+        Surface::FortiAuthenticator => issuer.url(FORTI_PATH) + "/",
+    }
 }

@@ -1,16 +1,22 @@
 //! Client authentication (RFC 6749 §2.3), once, for every endpoint that asks for it.
 //!
-//! Methods: `none` for public clients; `client_secret_basic` and `client_secret_post` for confidential ones.
+//! Methods (OpenID Connect Core §9): `none` for public clients; for confidential ones `client_secret_basic` and
+//! `client_secret_post`, from memory at once, and by [`assertion`] `client_secret_jwt` and `private_key_jwt`. Only the method
+//! with which a client is registered counts, if it is registered with one.
 
-use std::hash::Hash;
+mod assertion;
+mod client_keys;
+
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use obol_keys::{GuessPolicy, Guesses, PlainSecret, has_generated_form, is_client_secret};
 use obol_replica::Memory;
-use obol_store::{Client, ClientKind};
-use obol_token::{SecretHash, Timestamp};
+use obol_store::{Client, ClientAuthMethod, ClientKind};
+use obol_token::{Algorithm, SecretHash, Timestamp};
+use serde_json::{Map, Value, json};
 
+pub(crate) use self::assertion::{bears_assertion, claimed_client};
 use crate::{Arrival, Authorization, Challenge, ErrorCode, OAuthError, Params, Request, Surface};
 
 /// A client that is enabled and has shown who it is.
@@ -40,6 +46,15 @@ pub(crate) struct ClientAuthentication {
 struct Presented<'a> {
     client_id: &'a str,
     secret: Option<&'a str>,
+    method: ClientAuthMethod,
+}
+
+impl<'a> Presented<'a> {
+    fn new(client_id: &'a str, secret: Option<&'a str>, method: ClientAuthMethod) -> Self {
+        // Without a secret it shows nothing, whatever way it goes.
+        let method = if secret.is_some() { method } else { ClientAuthMethod::None };
+        Self { client_id, secret, method }
+    }
 }
 
 impl ClientAuthentication {
@@ -67,13 +82,7 @@ impl ClientAuthentication {
         request: &Request<'_>,
         memory: &Memory,
     ) -> Result<AuthenticatedClient, OAuthError> {
-        let challenge = match request.authorization {
-            Authorization::Basic(_) | Authorization::MalformedBasic => Challenge::Basic,
-            Authorization::None | Authorization::Bearer(_) => match request.endpoint.surface {
-                Surface::Rfc => Challenge::Basic,
-                Surface::FortiAuthenticator => Challenge::Bearer,
-            },
-        };
+        let challenge = challenge_of(request);
         let presented =
             presented(&request.authorization, &request.body).map_err(|error| error.challenged(challenge))?;
         self.check(&presented, memory, &request.arrival).map_err(|error| error.challenged(challenge))
@@ -85,7 +94,8 @@ impl ClientAuthentication {
         let Authorization::Basic(basic) = authorization else { return false };
         let secret = basic.client_secret();
         let client = memory.client(basic.client_id());
-        has_generated_form(secret) && is_authentic(client.as_deref(), Some(secret), &self.decoy).is_ok()
+        let presented = Presented::new(basic.client_id(), Some(secret), ClientAuthMethod::ClientSecretBasic);
+        has_generated_form(secret) && is_authentic(client.as_deref(), &presented, &self.decoy).is_ok()
     }
 
     fn check(
@@ -94,43 +104,54 @@ impl ClientAuthentication {
         memory: &Memory,
         arrival: &Arrival,
     ) -> Result<AuthenticatedClient, OAuthError> {
-        let (source, now) = (network_of(arrival.source), arrival.since_boot);
-        let keys = ((presented.client_id, source), source);
         // Who sends no secret guesses none.
         let guess = presented.secret.filter(|secret| !has_generated_form(secret)).is_some();
+        let guesser = Guesser::new(presented.client_id, arrival);
         if guess {
-            self.refuse_throttled(&keys, now)?;
+            self.refuse_throttled(&guesser)?;
         }
         let client = memory.client(presented.client_id);
-        match (is_authentic(client.as_deref(), presented.secret, &self.decoy), client) {
-            (Ok(()), Some(client)) => {
-                if guess {
-                    self.by_client_and_source.succeeded(&keys.0);
-                }
-                Ok(AuthenticatedClient(client))
-            }
-            (verdict, _) => {
-                if guess {
-                    self.by_client_and_source.failed(&keys.0, now);
-                    self.by_source.failed(&keys.1, now);
-                }
-                let cause = verdict.err().unwrap_or("unknown client");
-                Err(invalid_client().caused_by(cause))
-            }
+        let verdict = is_authentic(client.as_deref(), presented, &self.decoy);
+        if guess {
+            self.count(&guesser, verdict.is_ok());
+        }
+        match (verdict, client) {
+            (Ok(()), Some(client)) => Ok(AuthenticatedClient(client)),
+            (verdict, _) => Err(invalid_client().caused_by(verdict.err().unwrap_or("unknown client"))),
         }
     }
 
-    fn refuse_throttled(
-        &self,
-        keys: &((impl Hash, IpAddr), IpAddr),
-        now: Timestamp,
-    ) -> Result<(), OAuthError> {
+    fn count(&self, guesser: &Guesser<'_>, right: bool) {
+        let Guesser { keys, now } = guesser;
+        if right {
+            self.by_client_and_source.succeeded(&keys.0);
+        } else {
+            self.by_client_and_source.failed(&keys.0, *now);
+            self.by_source.failed(&keys.1, *now);
+        }
+    }
+
+    fn refuse_throttled(&self, Guesser { keys, now }: &Guesser<'_>) -> Result<(), OAuthError> {
+        let now = *now;
         let until = self.by_client_and_source.blocked_until(&keys.0, now);
         let until = until.max(self.by_source.blocked_until(&keys.1, now));
         let Some(until) = until else { return Ok(()) };
         let secs = u32::try_from(now.secs_until(until)).unwrap_or(u32::MAX).max(1);
         let sentence = "Too many wrong client secrets came from this address; wait before the next try.";
         Err(OAuthError::new(ErrorCode::TooManyRequests, sentence).retry_after(secs))
+    }
+}
+
+/// Who may be guessing a secret: by client and network, and by network; and when.
+struct Guesser<'a> {
+    keys: ((&'a str, IpAddr), IpAddr),
+    now: Timestamp,
+}
+
+impl<'a> Guesser<'a> {
+    fn new(client_id: &'a str, arrival: &Arrival) -> Self {
+        let source = network_of(arrival.source);
+        Self { keys: ((client_id, source), source), now: arrival.since_boot }
     }
 }
 
@@ -145,26 +166,28 @@ pub(crate) fn network_of(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Whether the client is enabled and the secret is its own; the error is the private cause.
+/// Whether the client is enabled, the secret is its own, and it may show it so; the error is the private cause.
 fn is_authentic(
     client: Option<&Client>,
-    secret: Option<&str>,
+    presented: &Presented<'_>,
     decoy: &SecretHash,
 ) -> Result<(), &'static str> {
-    let stored = match client.map(|client| client.kind) {
-        Some(ClientKind::Confidential(hash)) => hash,
-        Some(ClientKind::Public) | None => *decoy,
-    };
-    let matches = secret.is_some_and(|secret| is_client_secret(secret, &stored));
-    match client {
-        None => Err("unknown client"),
-        Some(client) if !client.enabled => Err("disabled client"),
-        Some(client) => match (client.kind, secret) {
-            (ClientKind::Public, None) => Ok(()),
-            (ClientKind::Public, Some(_)) => Err("a public client presented a secret"),
-            (ClientKind::Confidential(_), None) => Err("no client secret"),
-            (ClientKind::Confidential(_), Some(_)) if matches => Ok(()),
-            (ClientKind::Confidential(_), Some(_)) => Err("wrong client secret"),
+    let stored = client.and_then(|client| client.kind.secret()).map_or(decoy, |secret| &secret.hash);
+    let matches = presented.secret.is_some_and(|secret| is_client_secret(secret, stored));
+    let client = client.ok_or("unknown client")?;
+    if !client.enabled {
+        return Err("disabled client");
+    }
+    let registered = client.settings.token_endpoint_auth_method;
+    match (&client.kind, presented.secret) {
+        (ClientKind::Public, None) => Ok(()),
+        (ClientKind::Public, Some(_)) => Err("a public client presented a secret"),
+        (ClientKind::Keyed, _) => Err("a client with a key presented no assertion"),
+        (ClientKind::Confidential(_), None) => Err("no client secret"),
+        (ClientKind::Confidential(_), Some(_)) if !matches => Err("wrong client secret"),
+        (ClientKind::Confidential(_), Some(_)) => match registered.is_none_or(|m| m == presented.method) {
+            true => Ok(()),
+            false => Err("the right client secret by another method than the registered one"),
         },
     }
 }
@@ -185,18 +208,38 @@ fn presented<'a>(
                 return Err(OAuthError::new(ErrorCode::InvalidRequest, sentence));
             }
             let secret = Some(basic.client_secret()).filter(|secret| !secret.is_empty());
-            Ok(Presented { client_id: basic.client_id(), secret })
+            Ok(Presented::new(basic.client_id(), secret, ClientAuthMethod::ClientSecretBasic))
         }
         Authorization::None | Authorization::Bearer(_) => match client_id {
-            Some(client_id) => Ok(Presented { client_id, secret: client_secret }),
+            Some(client_id) => {
+                Ok(Presented::new(client_id, client_secret, ClientAuthMethod::ClientSecretPost))
+            }
             None => Err(invalid_client().caused_by("no client_id")),
         },
     }
 }
 
 fn invalid_client() -> OAuthError {
-    let sentence = "The client is not known here or did not authenticate; check client_id and client_secret.";
+    let sentence = "The client is not known here or did not authenticate as it is registered to; check client_id, client_secret and the method.";
     OAuthError::new(ErrorCode::InvalidClient, sentence)
+}
+
+fn challenge_of(request: &Request<'_>) -> Challenge {
+    match (&request.authorization, request.endpoint.surface) {
+        (Authorization::Basic(_) | Authorization::MalformedBasic, _) | (_, Surface::Rfc) => Challenge::Basic,
+        (Authorization::None | Authorization::Bearer(_), Surface::FortiAuthenticator) => Challenge::Bearer,
+    }
+}
+
+/// Which methods an endpoint takes (RFC 8414 §2). `public`: whether it is for public clients, too.
+pub(crate) fn describe_methods(document: &mut Map<String, Value>, endpoint: &str, public: bool) {
+    let taken = |method: &ClientAuthMethod| public || *method != ClientAuthMethod::None;
+    let methods: Vec<_> =
+        ClientAuthMethod::ALL.into_iter().filter(taken).map(ClientAuthMethod::name).collect();
+    let mut algorithms = Algorithm::ALL.map(Algorithm::name).to_vec();
+    algorithms.push("HS256");
+    document.insert(format!("{endpoint}_auth_methods_supported"), json!(methods));
+    document.insert(format!("{endpoint}_auth_signing_alg_values_supported"), json!(algorithms));
 }
 
 #[cfg(test)]

@@ -1,0 +1,88 @@
+//! What the command line says of how a client authenticates.
+
+use std::fs;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use obol_store::{AssertionAudience, ClientAuthMethod, ClientSettings};
+use serde_json::Value;
+
+use crate::failure::Failure;
+
+/// How it authenticates.
+#[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "Authentication")]
+pub(super) struct AuthenticationArgs {
+    /// How it authenticates, and no other way: none, client_secret_basic, client_secret_post, client_secret_jwt (its secret is
+    /// then kept under the master key, not only as a hash) or private_key_jwt. Not given: with its secret, in the header or in
+    /// the body.
+    #[arg(long, value_name = "METHOD", value_parser = method)]
+    auth_method: Option<ClientAuthMethod>,
+    /// File with its public keys, a JWK set (RFC 7517 §5): what it signs with them is known to come from it.
+    #[arg(long, value_name = "FILE", conflicts_with = "jwks_uri")]
+    jwks: Option<PathBuf>,
+    /// https address at which it publishes its public keys, in place of --jwks.
+    #[arg(long, value_name = "URL")]
+    jwks_uri: Option<String>,
+    /// What its assertions name as `aud`: the issuer, or the URL of the token endpoint for a library that knows nothing newer.
+    /// Not given: the issuer.
+    #[arg(long, value_name = "WHAT")]
+    assertion_audience: Option<Audience>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Audience {
+    Issuer,
+    TokenEndpoint,
+}
+
+impl AuthenticationArgs {
+    /// The method that is asked for.
+    pub(super) fn method(&self) -> Option<ClientAuthMethod> {
+        self.auth_method
+    }
+
+    /// The same, with the file of keys read.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is not JSON.
+    pub(super) fn read(self) -> Result<Authentication, Failure> {
+        let jwks = self.jwks.as_ref().map(|path| {
+            let refused = |error: String| Failure::refused(format_args!("{}: {error}", path.display()));
+            let text = fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
+            serde_json::from_str(&text).map_err(|error| refused(error.to_string()))
+        });
+        Ok(Authentication { jwks: jwks.transpose()?, args: self })
+    }
+}
+
+/// How it authenticates, with its keys.
+pub(super) struct Authentication {
+    args: AuthenticationArgs,
+    jwks: Option<Value>,
+}
+
+impl Authentication {
+    /// Puts into the settings what was given.
+    pub(super) fn apply(self, settings: &mut ClientSettings) {
+        let AuthenticationArgs { auth_method, jwks_uri, assertion_audience, .. } = self.args;
+        settings.token_endpoint_auth_method = auth_method.or(settings.token_endpoint_auth_method);
+        // One takes the place of the other.
+        if self.jwks.is_some() || jwks_uri.is_some() {
+            (settings.jwks, settings.jwks_uri) = (self.jwks, jwks_uri);
+        }
+        if let Some(audience) = assertion_audience {
+            settings.assertion_audience = match audience {
+                Audience::Issuer => AssertionAudience::Issuer,
+                Audience::TokenEndpoint => AssertionAudience::TokenEndpoint,
+            };
+        }
+    }
+}
+
+fn method(name: &str) -> Result<ClientAuthMethod, String> {
+    ClientAuthMethod::ALL.into_iter().find(|method| method.name() == name).ok_or_else(|| {
+        let known = ClientAuthMethod::ALL.map(ClientAuthMethod::name);
+        format!("there is no such method; there are: {}", known.join(", "))
+    })
+}

@@ -1,0 +1,52 @@
+//! The keys of a client: registered by value, or published by it at its `jwks_uri`.
+
+use obol_keys::{ForeignJwt, ForeignKeys, JwtClaims, NotSigned};
+use obol_store::Client;
+use serde_json::Value;
+
+use crate::{Engine, Freshness, OutgoingError};
+
+/// Why it is not known whether a client has signed something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum KeysTrouble {
+    /// It is known: it has not.
+    NotSigned(NotSigned),
+    /// Its keys could not be fetched.
+    Unreachable(String),
+    /// It has no keys, or what it publishes is no set of keys.
+    Unusable(String),
+}
+
+/// What a JWT says, if a key of this client has signed it. A key that is not among those at the `jwks_uri` is looked for there
+/// once more: it may be new.
+pub(crate) async fn verify_signed_by<'j>(
+    engine: &Engine,
+    client: &Client,
+    jwt: &'j ForeignJwt<'_>,
+) -> Result<&'j JwtClaims, KeysTrouble> {
+    if let Some(jwks) = &client.settings.jwks {
+        return verify(jwt, jwks);
+    }
+    let Some(uri) = &client.settings.jwks_uri else {
+        return Err(KeysTrouble::Unusable("the client has no keys".to_owned()));
+    };
+    match verify(jwt, &fetch(engine, uri, Freshness::Kept).await?) {
+        Err(KeysTrouble::NotSigned(NotSigned::UnknownKey)) => {
+            verify(jwt, &fetch(engine, uri, Freshness::Renewed).await?)
+        }
+        verified => verified,
+    }
+}
+
+async fn fetch(engine: &Engine, uri: &str, freshness: Freshness) -> Result<Value, KeysTrouble> {
+    let document = engine.outgoing.fetch(uri, freshness).await.map_err(|error| match error {
+        OutgoingError::Failed(why) => KeysTrouble::Unreachable(why),
+        OutgoingError::Refused(why) => KeysTrouble::Unusable(why),
+    })?;
+    serde_json::from_str(&document).map_err(|error| KeysTrouble::Unusable(format!("jwks_uri: {error}")))
+}
+
+fn verify<'j>(jwt: &'j ForeignJwt<'_>, jwks: &Value) -> Result<&'j JwtClaims, KeysTrouble> {
+    let keys = ForeignKeys::read(jwks).map_err(|error| KeysTrouble::Unusable(error.to_string()))?;
+    jwt.verify(&keys).map_err(KeysTrouble::NotSigned)
+}
