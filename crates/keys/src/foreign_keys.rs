@@ -189,7 +189,11 @@ mod tests {
             (ed, &[Algorithm::EdDsa]),
         ] {
             for algorithm in Algorithm::ALL {
-                assert_eq!(finds(&[key.clone()], algorithm, None), good_for.contains(&algorithm), "{key}");
+                assert_eq!(
+                    finds(std::slice::from_ref(&key), algorithm, None),
+                    good_for.contains(&algorithm),
+                    "{key}"
+                );
             }
         }
     }
@@ -220,7 +224,7 @@ mod tests {
             json!({}),
             json!("key"),
         ] {
-            assert_eq!(read(&[key.clone()]).err(), Some(KeySetError::NoneUsable), "{key}");
+            assert_eq!(read(std::slice::from_ref(&key)).err(), Some(KeySetError::NoneUsable), "{key}");
             assert!(finds(&[key.clone(), ec()], Algorithm::Es256, None), "beside {key}");
         }
         for more in [("use", json!("sig")), ("key_ops", json!(["verify"])), ("alg", json!("ES256"))] {
