@@ -2,13 +2,9 @@
 //!
 //! What must not verify is a table: `crates/keys/tests/forged_jwt`.
 
-use aws_lc_rs::rsa::PublicKeyComponents;
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey,
-};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use obol_testkit::{ALICE, Client, ClientSpec, METADATA, PASSWORD, RFC_TOKEN, Server, obol, wait_until};
+use obol_testkit::{ALICE, Client, ClientSpec, Jwt, METADATA, PASSWORD, RFC_TOKEN, Server, obol, wait_until};
 use serde_json::{Value, json};
 
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
@@ -44,7 +40,7 @@ fn rfc9068_2_1_rs256_is_among_the_algorithms_and_none_is_not() {
 fn rfc9068_2_2_what_is_required_is_there_and_is_what_introspection_says() {
     let (server, app) = house();
     let tokens = server.rfc_token_by_password(&app, ALICE, PASSWORD);
-    let Jwt { payload, .. } = Jwt::read(&tokens.access);
+    let Jwt { claims: payload, .. } = Jwt::read(&tokens.access);
     let members: Vec<_> = payload.as_object().expect("an object").keys().map(String::as_str).collect();
     assert_eq!(members, ["aud", "client_id", "exp", "iat", "iss", "jti", "obol", "scope", "sub"]);
     let told = server.introspect(&app, &tokens.access).expect(200).json();
@@ -58,7 +54,7 @@ fn rfc9068_2_2_what_is_required_is_there_and_is_what_introspection_says() {
 #[test]
 fn rfc9068_2_2_each_token_has_its_own_jti() {
     let (server, app) = house();
-    let jti = || Jwt::read(&server.token_by_client_credentials(&app).access).payload["jti"].clone();
+    let jti = || Jwt::read(&server.token_by_client_credentials(&app).access).claims["jti"].clone();
     assert_ne!(jti(), jti());
 }
 
@@ -67,9 +63,9 @@ fn rfc9068_2_2_the_subject_is_the_person_or_the_client_and_one_is_never_the_othe
     let (server, app) = house();
     let alice = server.run(&["user", "show", ALICE, "--json"]).exits(0).json()["subject"].clone();
     let of_person = Jwt::read(&server.rfc_token_by_password(&app, ALICE, PASSWORD).access);
-    assert_eq!(of_person.payload["sub"], alice);
+    assert_eq!(of_person.claims["sub"], alice);
     let of_client = Jwt::read(&server.token_by_client_credentials(&app).access);
-    assert_eq!(of_client.payload["sub"], "service-account-app");
+    assert_eq!(of_client.claims["sub"], "service-account-app");
 }
 
 #[test]
@@ -78,7 +74,7 @@ fn rfc9068_2_2_3_the_scope_is_what_was_granted() {
     let fields = [("grant_type", "client_credentials"), ("scope", "read")];
     let answer = server.post_form(RFC_TOKEN, &app, &fields).expect(200);
     assert_eq!(answer.text("scope"), "read write", "default scopes are given in any case");
-    let Jwt { payload, .. } = Jwt::read(&answer.text("access_token"));
+    let Jwt { claims: payload, .. } = Jwt::read(&answer.text("access_token"));
     assert_eq!(payload["scope"], answer.json()["scope"]);
 }
 
@@ -88,7 +84,7 @@ fn rfc9068_2_2_a_token_that_does_not_expire_says_a_time_all_the_same() {
     let app = server.add_client(&jwt_client("app").access_ttl(0));
     let server = server.start();
     let token = server.token_by_client_credentials(&app).access;
-    let Jwt { payload, .. } = Jwt::read(&token);
+    let Jwt { claims: payload, .. } = Jwt::read(&token);
     assert_eq!(payload["exp"].as_i64().unwrap() - payload["iat"].as_i64().unwrap(), 315_360_000);
     assert!(server.stands(&app, &token));
 }
@@ -97,7 +93,7 @@ fn rfc9068_2_2_a_token_that_does_not_expire_says_a_time_all_the_same() {
 fn rfc9068_3_without_a_resource_the_audience_is_the_default_one_and_4_the_issuer_is_that_of_the_metadata() {
     let (server, app) = house();
     let document = server.http().get(METADATA).send().expect(200).json();
-    let Jwt { payload, .. } = Jwt::read(&server.token_by_client_credentials(&app).access);
+    let Jwt { claims: payload, .. } = Jwt::read(&server.token_by_client_credentials(&app).access);
     assert_eq!(payload["iss"], document["issuer"]);
     assert_eq!(payload["aud"], document["issuer"]);
     assert!(document["jwks_uri"].is_string(), "where its keys are");
@@ -109,7 +105,7 @@ fn rfc9068_4_another_type_algorithm_or_content_is_refused() {
     let (server, app) = house();
     let token = server.token_by_client_credentials(&app).access;
     assert!(server.stands(&app, &token));
-    let Jwt { header, payload, .. } = Jwt::read(&token);
+    let Jwt { header, claims: payload, .. } = Jwt::read(&token);
     let parts: Vec<&str> = token.split('.').collect();
     let with = |what: &Value, name: &str, value: &str| {
         let mut changed = what.clone();
@@ -167,7 +163,7 @@ fn a_token_that_was_verified_before_is_refused_at_once_after_whatever_ends_it() 
             server.run(&["client", "disable", &app.id]).exits(0);
         }),
         ("the key that signed is retired", |server, _, access, _| {
-            let old = key_id(access);
+            let old = Jwt::read(access).key_id();
             server.run(&["keys", "rotate", "--kind", "signing", "--now"]).exits(0);
             assert!(server.run(&["token", "explain", access, "--json"]).exits(0).json()["stands"] == true);
             server.run(&["keys", "retire", &old, "--yes"]).exits(0);
@@ -216,7 +212,7 @@ fn the_command_line_explains_verifies_and_revokes_it() {
     let access = server.token_by_client_credentials(&app).access;
     let explained = server.run(&["token", "explain", &access, "--json"]).exits(0).json();
     assert_eq!((&explained["stands"], &explained["client_id"]), (&json!(true), &json!("app")));
-    assert_eq!(explained["token_id"], Jwt::read(&access).payload["jti"]);
+    assert_eq!(explained["token_id"], Jwt::read(&access).claims["jti"]);
     server.run(&["token", "verify", &access, "--client", "app"]).exits(0);
     server.run(&["token", "revoke", &access]).exits(0);
     server.run(&["token", "verify", &access, "--client", "app"]).exits(1);
@@ -279,48 +275,8 @@ fn house_of_all_algorithms() -> (Server, Vec<Client>) {
     (server.start(), clients)
 }
 
-struct Jwt {
-    header: Value,
-    payload: Value,
-}
-
-impl Jwt {
-    fn read(token: &str) -> Self {
-        let mut parts = token.split('.').map(|part| serde_json::from_slice(&decoded(part)));
-        let mut part = || parts.next().expect("three parts").expect("JSON");
-        Self { header: part(), payload: part() }
-    }
-}
-
 /// As an API does it that has nothing but the published keys.
+#[track_caller]
 fn verifies_offline(server: &Server, token: &str) -> bool {
-    let (message, signature) = token.rsplit_once('.').expect("three parts");
-    let (message, signature) = (message.as_bytes(), decoded(signature));
-    let Jwt { header, .. } = Jwt::read(token);
-    let set = server.http().get("/oauth2/jwks").send().expect(200).json();
-    let keys = set["keys"].as_array().expect("keys");
-    let Some(key) = keys.iter().find(|key| key["kid"] == header["kid"]) else { return false };
-    let member = |name: &str| decoded(key[name].as_str().expect("a text"));
-    let rsa = || PublicKeyComponents { n: member("n"), e: member("e") };
-    let verified = match header["alg"].as_str() {
-        Some("ES256") => {
-            let point = [&[4][..], &member("x"), &member("y")].concat();
-            UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(message, &signature)
-        }
-        Some("EdDSA") => UnparsedPublicKey::new(&ED25519, member("x")).verify(message, &signature),
-        Some("RS256") => rsa().verify(&RSA_PKCS1_2048_8192_SHA256, message, &signature),
-        Some("PS256") => rsa().verify(&RSA_PSS_2048_8192_SHA256, message, &signature),
-        other => panic!("{other:?}"),
-    };
-    verified.is_ok()
-}
-
-/// The id by which the command line knows the key that signed a token.
-fn key_id(token: &str) -> String {
-    let kid = Jwt::read(token).header["kid"].as_str().expect("a text").to_owned();
-    decoded(&kid)[..4].iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn decoded(text: &str) -> Vec<u8> {
-    URL_SAFE_NO_PAD.decode(text).expect("base64url")
+    Jwt::read(token).is_signed_by_published(server)
 }

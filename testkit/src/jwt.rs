@@ -46,12 +46,23 @@ impl Jwt {
     #[track_caller]
     pub fn verified(text: &str, server: &Server) -> Self {
         let jwt = Self::read(text);
+        assert!(jwt.is_signed_by_published(server), "{text} is not signed by a key that is published");
+        jwt
+    }
+
+    /// Whether the server's key set has the key that its `kid` names, and that key has signed it.
+    #[track_caller]
+    pub fn is_signed_by_published(&self, server: &Server) -> bool {
         let set = server.http().get(JWKS).send().expect(200).json();
         let keys = set["keys"].as_array().expect("a list of keys");
-        let key = keys.iter().find(|key| key["kid"] == jwt.header["kid"]);
-        let key = key.unwrap_or_else(|| panic!("no key {}: {set}", jwt.header["kid"]));
-        assert!(jwt.is_signed_by(key), "{text} is not signed by {key}");
-        jwt
+        keys.iter().any(|key| key["kid"] == self.header["kid"] && self.is_signed_by(key))
+    }
+
+    /// The id by which the command line knows the key that signed it.
+    #[track_caller]
+    pub fn key_id(&self) -> String {
+        let kid = bytes(self.header["kid"].as_str().expect("a text"));
+        kid.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
     }
 
     fn is_signed_by(&self, key: &Value) -> bool {
