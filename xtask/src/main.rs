@@ -66,8 +66,9 @@ fn test(arguments: &[String]) -> anyhow::Result<()> {
     // First: the build without planted bugs is then the one that stays.
     let planted = if arguments.is_empty() { planted_bugs() } else { Ok(()) };
     // Before the suite, which starts it: compiling beside other tests would cost them their time.
-    let example =
-        cargo(&["test", "--locked", "--manifest-path", EXAMPLE, "--target-dir", EXAMPLE_TARGET], &[]);
+    let of_example = ["--locked", "--manifest-path", EXAMPLE, "--target-dir", EXAMPLE_TARGET];
+    let example = cargo(&[&["test"], &of_example[..]].concat(), &[])
+        .and_then(|()| cargo(&[&["build"], &of_example[..]].concat(), &[]));
     let tested = match tools::has_subcommand("nextest") {
         true => cargo(&["nextest", "run", "--workspace", "--no-fail-fast"], arguments)
             .and_then(|()| cargo(&["test", "--workspace", "--doc"], &[])),
