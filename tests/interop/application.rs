@@ -63,6 +63,12 @@ impl Application {
         Self::node("openid_client.mjs", &["push"], issuer, client_id)
     }
 
+    /// The same, which has a key instead of a secret, and publishes it at `/jwks`.
+    #[track_caller]
+    pub(crate) fn openid_client_with_a_key(issuer: &str, client_id: &str) -> Self {
+        Self::node("openid_client.mjs", &["push", "sign"], issuer, client_id)
+    }
+
     /// An application on npm's oauth4webapi.
     #[track_caller]
     pub(crate) fn oauth4webapi(issuer: &str, client_id: &str) -> Self {
@@ -73,6 +79,12 @@ impl Application {
     #[track_caller]
     pub(crate) fn oauth4webapi_that_pushes(issuer: &str, client_id: &str) -> Self {
         Self::node("oauth4webapi.mjs", &["push"], issuer, client_id)
+    }
+
+    /// The same, which has a key instead of a secret, and publishes it at `/jwks`.
+    #[track_caller]
+    pub(crate) fn oauth4webapi_with_a_key(issuer: &str, client_id: &str) -> Self {
+        Self::node("oauth4webapi.mjs", &["push", "sign"], issuer, client_id)
     }
 
     #[track_caller]

@@ -11,8 +11,9 @@ fn the_example_application_signs_in_refreshes_and_revokes_while_the_signing_key_
     for algorithm in ["ES256", "RS256", "PS256", "EdDSA"] {
         let server = house();
         let application = Application::example(server.url(), "app");
+        let client = register(&server, &application, algorithm);
         let signed_in = journey(&server, &application, algorithm, NewKey::AtOnce);
-        signed_in.sign_out(&server, &application);
+        signed_in.sign_out(&server, &application, &client);
     }
 }
 
@@ -20,6 +21,7 @@ fn the_example_application_signs_in_refreshes_and_revokes_while_the_signing_key_
 fn the_example_application_notices_that_the_server_ended_a_sign_in() {
     let server = house();
     let application = Application::example(server.url(), "app");
+    register(&server, &application, "ES256");
     let mut signed_in = journey(&server, &application, "ES256", NewKey::AtOnce);
     server.run(&["revoke", "--user", ALICE, "--yes"]).exits(0);
     let told = signed_in.browser.open(&application.url);

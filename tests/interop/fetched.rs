@@ -7,9 +7,10 @@ use std::process::{Command, Stdio};
 const REQUIREMENTS: &str = include_str!("python/requirements.txt");
 
 /// The applications have to be in the folder from which they import.
-const NODE_FILES: [(&str, &str); 5] = [
+const NODE_FILES: [(&str, &str); 6] = [
     ("package.json", include_str!("node/package.json")),
     ("package-lock.json", include_str!("node/package-lock.json")),
+    ("key.mjs", include_str!("node/key.mjs")),
     ("web.mjs", include_str!("node/web.mjs")),
     ("openid_client.mjs", include_str!("node/openid_client.mjs")),
     ("oauth4webapi.mjs", include_str!("node/oauth4webapi.mjs")),

@@ -22,7 +22,6 @@ pub(crate) enum NewKey {
 pub(crate) struct SignedIn {
     pub(crate) browser: Browser,
     pub(crate) page: Page,
-    pub(crate) client: Client,
 }
 
 /// Sign-in and consent, a new signing key, refresh; and with that key a sign-in from another browser.
@@ -33,7 +32,6 @@ pub(crate) fn journey(
     algorithm: &str,
     new_key: NewKey,
 ) -> SignedIn {
-    let client = register(server, application, algorithm);
     let of_before = published(server);
     if new_key == NewKey::Ahead {
         rotate(server, algorithm, &[]);
@@ -55,17 +53,17 @@ pub(crate) fn journey(
     let elsewhere = sign_in(&mut other, server, application);
     assert_shows_alice(&elsewhere, application);
     assert_eq!((elsewhere.fact("key"), elsewhere.fact("sub")), (page.fact("key"), first.fact("sub")));
-    SignedIn { browser, page, client }
+    SignedIn { browser, page }
 }
 
 impl SignedIn {
     /// Leaves the application, which revokes its tokens before it says so.
     #[track_caller]
-    pub(crate) fn sign_out(mut self, server: &Server, application: &Application) -> Page {
+    pub(crate) fn sign_out(mut self, server: &Server, application: &Application, client: &Client) -> Page {
         let page = self.browser.submit(&self.page, "/sign-out", &[]);
         assert_eq!((page.status, page.find("sub")), (200, None), "{page:?}\n{}", application.log());
         server.await_audit("its tokens are revoked", |line| {
-            line.event() == "token.revoked" && line.text("client_id") == self.client.id
+            line.event() == "token.revoked" && line.text("client_id") == client.id
         });
         page
     }
@@ -103,11 +101,14 @@ pub(crate) fn house() -> Server {
 }
 
 pub(crate) fn register(server: &Server, application: &Application, algorithm: &str) -> Client {
+    server.add_client(&spec(application, algorithm).secret(SECRET))
+}
+
+/// The application as a client that has no secret yet.
+pub(crate) fn spec(application: &Application, algorithm: &str) -> ClientSpec {
     let callback = format!("{}/callback", application.url);
     let spec = ClientSpec::new("app", "confidential").grants(&["authorization_code", "refresh_token"]);
-    server.add_client(
-        &spec.option("--redirect-uri", &callback).option("--id-token-alg", algorithm).secret(SECRET),
-    )
+    spec.option("--redirect-uri", &callback).option("--id-token-alg", algorithm)
 }
 
 /// Publishes the next signing key; with `--now` it signs as well.

@@ -7,7 +7,7 @@ use obol_testkit::{ALICE, wait_until};
 
 use crate::application::{Application, Start};
 use crate::browser::Browser;
-use crate::journey::{NewKey, assert_shows_alice, house, journey, register, rotate, sign_in};
+use crate::journey::{NewKey, assert_shows_alice, house, journey, register, rotate, sign_in, spec};
 
 #[test]
 fn an_application_on_authlib_goes_the_whole_way() {
@@ -50,6 +50,20 @@ fn applications_in_javascript_push_what_they_ask_for() {
 }
 
 #[test]
+fn applications_in_javascript_sign_what_they_authenticate_with() {
+    for start in [Application::openid_client_with_a_key, Application::oauth4webapi_with_a_key] {
+        let server = house();
+        let application = start(server.url(), "app");
+        let key_set = Browser::default().open(&format!("{}/jwks", application.url)).html;
+        let file = server.installation().write("application.jwks", &key_set);
+        let client = server.add_client(&spec(&application, "ES256").keyed(&file).flag("--require-par"));
+        let signed_in = journey(&server, &application, "ES256", NewKey::Ahead);
+        let left = signed_in.sign_out(&server, &application, &client);
+        assert_eq!(left.fact("active"), "false", "what introspection told the application");
+    }
+}
+
+#[test]
 fn an_application_that_keeps_the_keys_for_a_minute_heals_from_a_rotation_in_haste() {
     let server = house();
     let application = Application::openid_client(server.url(), "app");
@@ -70,9 +84,10 @@ fn an_application_that_keeps_the_keys_for_a_minute_heals_from_a_rotation_in_hast
 fn an_application_that_is_told_the_issuer_of_fortiauthenticator_signs_in_and_refreshes() {
     let server = house();
     let application = Application::authlib(&format!("{}/api/v1/oauth", server.url()), "app");
+    let client = register(&server, &application, "RS256");
     // The discovery document of that dialect has no revocation endpoint.
     let signed_in = journey(&server, &application, "RS256", NewKey::AtOnce);
-    assert!(server.stands(&signed_in.client, &signed_in.page.fact("access_token")));
+    assert!(server.stands(&client, &signed_in.page.fact("access_token")));
 }
 
 /// The journey; signing out, after which its tokens count for nothing; and what the application makes of an end that the server
@@ -81,13 +96,13 @@ fn an_application_that_is_told_the_issuer_of_fortiauthenticator_signs_in_and_ref
 fn whole_way(start: Start, algorithm: &str, new_key: NewKey) {
     let server = house();
     let application = start(server.url(), "app");
+    let client = register(&server, &application, algorithm);
     let signed_in = journey(&server, &application, algorithm, new_key);
     assert_eq!(signed_in.page.fact("algorithm"), algorithm);
     let [access, refresh] = ["access_token", "refresh_token"].map(|name| signed_in.page.fact(name));
-    let client = signed_in.client.clone();
     assert!(server.stands(&client, &access));
 
-    let left = signed_in.sign_out(&server, &application);
+    let left = signed_in.sign_out(&server, &application, &client);
     assert_eq!(left.fact("active").to_lowercase(), "false", "what introspection told the application");
     assert!(!server.stands(&client, &access), "signed out");
     assert_eq!(server.rfc_refresh(&client, &refresh).expect(400).text("error"), "invalid_grant");

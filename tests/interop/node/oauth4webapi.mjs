@@ -2,17 +2,22 @@
 
 import * as oauth from 'oauth4webapi'
 
+import { keySet, privateKey } from './key.mjs'
 import { facts, serve } from './web.mjs'
 
 const issuer = new URL(process.env.ISSUER)
 const client = { client_id: process.env.CLIENT_ID }
-const clientAuth = oauth.ClientSecretBasic(process.env.CLIENT_SECRET)
+const clientAuth = process.argv.includes('sign')
+  ? oauth.PrivateKeyJwt(privateKey)
+  : oauth.ClientSecretBasic(process.env.CLIENT_SECRET)
 // Plain http is for the loopback address alone.
 const options = { [oauth.allowInsecureRequests]: true }
 
 const as = await oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, options))
 
 serve({
+  keySet,
+
   async begin(redirect_uri) {
     const checks = {
       redirect_uri,

@@ -2,13 +2,15 @@
 
 import * as client from 'openid-client'
 
+import { keySet, privateKey } from './key.mjs'
 import { facts, serve } from './web.mjs'
 
 const { ISSUER, CLIENT_ID, CLIENT_SECRET } = process.env
+const clientAuth = process.argv.includes('sign') ? client.PrivateKeyJwt(privateKey) : client.ClientSecretPost(CLIENT_SECRET)
 
 // Plain http is for the loopback address alone. ID tokens are verified with the published keys, although TLS would do for those
 // that come from the token endpoint itself.
-const config = await client.discovery(new URL(ISSUER), CLIENT_ID, CLIENT_SECRET, undefined, {
+const config = await client.discovery(new URL(ISSUER), CLIENT_ID, undefined, clientAuth, {
   execute: [client.allowInsecureRequests, client.enableNonRepudiationChecks],
 })
 
@@ -16,6 +18,8 @@ const config = await client.discovery(new URL(ISSUER), CLIENT_ID, CLIENT_SECRET,
 const buildUrl = process.argv.includes('push') ? client.buildAuthorizationUrlWithPAR : client.buildAuthorizationUrl
 
 serve({
+  keySet,
+
   async begin(redirect_uri) {
     const checks = {
       pkceCodeVerifier: client.randomPKCECodeVerifier(),

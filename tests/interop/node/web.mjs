@@ -7,7 +7,7 @@ import { createServer } from 'node:http'
  * Serves an application until the process ends. What it has to bring:
  * begin(redirectUri) gives the address to send the browser to, and the checks for when it comes back;
  * finish(address, checks) and refresh(person) give a person; about(person) and leave(person) give facts to show;
- * endedByProvider(error) tells whether an error means that the person has to sign in again.
+ * keySet is what it publishes of its key; endedByProvider(error) tells whether an error means that the person has to sign in again.
  */
 export function serve(application) {
   const browsers = new Map()
@@ -41,6 +41,8 @@ export function serve(application) {
       case 'POST /sign-out':
         browsers.delete(id)
         return show(response, 200, await application.leave(browser.person))
+      case 'GET /jwks':
+        return response.setHeader('content-type', 'application/json').end(JSON.stringify(application.keySet))
       case 'GET /':
         return show(response, 200, browser?.person ? await application.about(browser.person) : {})
       default:
