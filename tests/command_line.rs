@@ -22,7 +22,7 @@ fn assert_keys_stand_sorted(json: &str, keys: &[&str]) {
     assert!(places.is_sorted(), "{json}");
 }
 
-const CLIENT: [&str; 30] = [
+const CLIENT: [&str; 32] = [
     "access_token_format",
     "access_token_ttl",
     "application_type",
@@ -44,8 +44,10 @@ const CLIENT: [&str; 30] = [
     "post_logout_redirect_uris",
     "redirect_uris",
     "refresh_token_ttl",
+    "request_object_signing_alg",
     "require_pkce",
     "require_pushed_authorization_requests",
+    "require_signed_request_object",
     "resources",
     "sector_identifier",
     "single_family",

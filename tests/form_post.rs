@@ -29,7 +29,7 @@ fn form_post_2_errors_travel_the_same_way() {
         (request.clone().with("prompt", "none"), "login_required"),
         (request.clone().without("response_type"), "invalid_request"),
         (request.clone().with("scope", "root"), "invalid_scope"),
-        (request.clone().with("request", "e30.e30."), "request_not_supported"),
+        (request.clone().with("request", "e30.e30."), "invalid_request_object"),
     ] {
         let answer = server.person().follows(&request).returns();
         assert_eq!((answer.error(), answer.mode), (error, "form_post"));

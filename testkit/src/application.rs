@@ -1,5 +1,7 @@
 //! An application to which people sign in: what its server sends, by the front channel and by the back.
 
+use serde_json::Value;
+
 use crate::{Answer, Client, ClientSpec, Program, RFC_TOKEN, Server, Tokens};
 
 /// Where people are sent back. Nothing is there: a test reads what the browser would have brought.
@@ -111,6 +113,21 @@ impl AuthorizationRequest {
     /// The endpoint's path.
     pub fn endpoint(&self) -> &'static str {
         self.endpoint
+    }
+
+    /// The parameters.
+    pub fn params(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.params.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// The parameters, as the claims of a request object (RFC 9101 §4).
+    pub fn claims(&self) -> Value {
+        self.params.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect()
+    }
+
+    /// What a browser brings for a request that was signed (RFC 9101 §5).
+    pub fn signed(client: &Client, object: &str) -> Self {
+        Self { endpoint: AUTHORIZE, params: Vec::new() }.and("client_id", &client.id).and("request", object)
     }
 
     /// The parameters, as a form is written.

@@ -87,7 +87,7 @@ fn oidc_core_3_1_2_1_the_nonce_is_in_the_id_token_as_it_was_sent_and_need_not_be
 }
 
 #[test]
-fn oidc_core_6_request_objects_are_refused_by_name_and_not_ignored() {
+fn oidc_core_6_request_objects_that_are_not_read_are_refused_by_name_and_not_ignored() {
     let (server, app) = obol!().application();
     for (name, value, error) in [
         ("request", "eyJhbGciOiJub25lIn0.e30.", "request_not_supported"),
@@ -98,11 +98,12 @@ fn oidc_core_6_request_objects_are_refused_by_name_and_not_ignored() {
         assert_eq!(answer.error(), error);
     }
     let document = server.http().get("/.well-known/openid-configuration").send().expect(200).json();
-    assert_eq!(document["request_parameter_supported"], false);
+    let algorithms = document["request_object_signing_alg_values_supported"].as_array().unwrap();
+    assert!(!algorithms.contains(&"none".into()), "unsigned ones are not");
     assert_eq!(document["request_uri_parameter_supported"], false);
 }
 
-/// A redirect URI inside a request object that nobody reads does not make up for a bad one beside it.
+/// A redirect URI inside a request object that nobody has signed does not make up for a bad one beside it.
 #[test]
 fn oidc_core_6_1_a_request_object_does_not_bring_its_own_redirect_uri() {
     let (server, app) = obol!().application();

@@ -59,7 +59,7 @@ fn rfc6749_4_1_2_1_errors_go_to_the_redirect_uri_with_the_code_of_the_rfc_and_th
         ("claims", "[]", "invalid_request"),
         ("response_mode", "web_message", "invalid_request"),
         ("resource", "https://api.example/", "invalid_target"),
-        ("request", "e30.e30.", "request_not_supported"),
+        ("request", "e30.e30.", "invalid_request_object"),
         ("request_uri", "https://app.example/request", "request_uri_not_supported"),
         ("registration", "{}", "registration_not_supported"),
     ] {

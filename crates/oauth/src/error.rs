@@ -35,7 +35,9 @@ pub enum ErrorCode {
     ConsentRequired,
     /// OpenID Connect Core §3.1.2.6: an account would have to be chosen.
     AccountSelectionRequired,
-    /// OpenID Connect Core §3.1.2.6: no request object is read.
+    /// RFC 9101 §7: the request object is not good.
+    InvalidRequestObject,
+    /// OpenID Connect Core §3.1.2.6: no such request object is read.
     RequestNotSupported,
     /// OpenID Connect Core §3.1.2.6: no request object is fetched.
     RequestUriNotSupported,
@@ -88,7 +90,7 @@ pub struct Wire {
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::InvalidRequest,
         Self::InvalidClient,
         Self::InvalidGrant,
@@ -102,6 +104,7 @@ impl ErrorCode {
         Self::LoginRequired,
         Self::ConsentRequired,
         Self::AccountSelectionRequired,
+        Self::InvalidRequestObject,
         Self::RequestNotSupported,
         Self::RequestUriNotSupported,
         Self::InvalidRequestUri,
@@ -139,6 +142,7 @@ impl ErrorCode {
             Self::LoginRequired => ("login_required", 400, 400),
             Self::ConsentRequired => ("consent_required", 400, 400),
             Self::AccountSelectionRequired => ("account_selection_required", 400, 400),
+            Self::InvalidRequestObject => ("invalid_request_object", 400, 400),
             Self::RequestNotSupported => ("request_not_supported", 400, 400),
             Self::RequestUriNotSupported => ("request_uri_not_supported", 400, 400),
             Self::InvalidRequestUri => ("invalid_request_uri", 400, 400),

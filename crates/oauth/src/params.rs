@@ -81,6 +81,20 @@ impl<'a> Params<'a> {
         Ok(params)
     }
 
+    /// From names and values that were read elsewhere; no value is one that is no text.
+    ///
+    /// # Errors
+    /// [`MalformedParams`]
+    pub(crate) fn from_pairs(
+        pairs: impl IntoIterator<Item = (String, Option<String>)>,
+    ) -> Result<Self, MalformedParams> {
+        let mut params = Self::default();
+        for (name, value) in pairs {
+            params.insert(name.into(), value.map_or(Value::Structured, |text| Value::Text(text.into())))?;
+        }
+        Ok(params)
+    }
+
     /// The parameter of this name, if it is there and not empty.
     ///
     /// # Errors

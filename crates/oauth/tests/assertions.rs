@@ -2,41 +2,19 @@
 
 mod rooms;
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use async_trait::async_trait;
-use obol_keys::{MasterKey, SigningKey, assertion_hash};
-use obol_oauth::{ErrorCode, Freshness, OAuthError, Outcome, Outgoing, OutgoingError};
+use obol_keys::{SigningKey, assertion_hash};
+use obol_oauth::{ErrorCode, Freshness, OAuthError, Outcome, OutgoingError};
 use obol_replica::Clock;
 use obol_store::{ClientAuthMethod, ClientSettings, UseOutcome};
-use obol_token::{Algorithm, KeyKind, Position};
+use obol_token::Algorithm;
+use rooms::others::{Others, jwks, new_key};
 use rooms::{Rooms, START_SECS, TOKEN, long_lease};
-use serde_json::{Value, json};
+use serde_json::json;
 
 const ISSUER: &str = "https://id.example.com";
 const TYPE: &str = "urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
-const URI: &str = "https://service.example/keys";
-
-/// Answers of others, one after the other, and what they were asked.
-#[derive(Default)]
-struct Others {
-    answers: Mutex<VecDeque<Result<String, OutgoingError>>>,
-    asked: Mutex<Vec<(String, Freshness)>>,
-}
-
-#[async_trait]
-impl Outgoing for Others {
-    async fn fetch(&self, url: &str, freshness: Freshness) -> Result<Arc<str>, OutgoingError> {
-        self.asked.lock().unwrap().push((url.to_owned(), freshness));
-        let answer = self.answers.lock().unwrap().pop_front();
-        answer.expect("an answer for each question").map(Arc::from)
-    }
-
-    async fn post_form(&self, _: &str, _: String) -> Result<(), OutgoingError> {
-        unreachable!("nothing is posted here")
-    }
-}
 
 struct Service {
     rooms: Rooms,
@@ -54,23 +32,11 @@ impl Service {
         spec.settings = ClientSettings {
             token_endpoint_auth_method: Some(ClientAuthMethod::PrivateKeyJwt),
             jwks: by_value.then(|| jwks(&[&key])),
-            jwks_uri: (!by_value).then(|| URI.to_owned()),
+            jwks_uri: (!by_value).then(|| Others::URI.to_owned()),
             ..ClientSettings::default()
         };
         rooms.add(spec).await;
         Self { rooms, others, key }
-    }
-
-    fn answers(&self, answers: impl IntoIterator<Item = Result<String, OutgoingError>>) {
-        *self.others.answers.lock().unwrap() = answers.into_iter().collect();
-        self.others.asked.lock().unwrap().clear();
-    }
-
-    /// How the keys were asked for.
-    fn asked(&self) -> Vec<Freshness> {
-        let asked = self.others.asked.lock().unwrap();
-        assert!(asked.iter().all(|(url, _)| url == URI), "{asked:?}");
-        asked.iter().map(|(_, freshness)| *freshness).collect()
     }
 
     async fn ask(&self, assertion: &str) -> Result<(), OAuthError> {
@@ -88,18 +54,6 @@ impl Service {
         let times: Vec<_> = times.iter().map(|(name, secs)| (*name, START_SECS + secs)).collect();
         self.ask(&signed(&self.key, &times, jti)).await
     }
-}
-
-fn new_key() -> SigningKey {
-    let folder = tempfile::tempdir().unwrap();
-    let master = MasterKey::load_or_create(&folder.path().join("master.key")).unwrap();
-    let wrapped = master.new_signing_key(KeyKind::EcP256).unwrap();
-    master.unwrap_signing_key(&wrapped, Some(Position::START)).unwrap()
-}
-
-fn jwks(keys: &[&SigningKey]) -> Value {
-    let keys: Vec<_> = keys.iter().map(|key| serde_json::to_value(key.jwk()).unwrap()).collect();
-    json!({ "keys": keys })
 }
 
 fn signed(key: &SigningKey, times: &[(&str, i64)], jti: &str) -> String {
@@ -176,21 +130,21 @@ async fn keys_at_a_jwks_uri_are_asked_for_as_they_are_kept_and_once_more_for_a_k
     let service = Service::open(false).await;
     let (old, other) = (new_key(), new_key());
     let set = |keys: &[&SigningKey]| Ok(jwks(keys).to_string());
-    service.answers([set(&[&service.key])]);
+    service.others.will_answer([set(&[&service.key])]);
     service.ask_at(&[("exp", 60)], "kept").await.unwrap();
-    assert_eq!(service.asked(), [Freshness::Kept]);
+    assert_eq!(service.others.asked(), [Freshness::Kept]);
 
-    service.answers([set(&[&old]), set(&[&old, &service.key])]);
+    service.others.will_answer([set(&[&old]), set(&[&old, &service.key])]);
     service.ask_at(&[("exp", 60)], "renewed").await.unwrap();
-    assert_eq!(service.asked(), [Freshness::Kept, Freshness::Renewed]);
+    assert_eq!(service.others.asked(), [Freshness::Kept, Freshness::Renewed]);
 
-    service.answers([set(&[&old]), set(&[&old, &other])]);
+    service.others.will_answer([set(&[&old]), set(&[&old, &other])]);
     let unknown = service.ask_at(&[("exp", 60)], "unknown").await.unwrap_err();
     assert_eq!(unknown.code(), ErrorCode::InvalidClient);
-    assert_eq!(service.asked(), [Freshness::Kept, Freshness::Renewed]);
+    assert_eq!(service.others.asked(), [Freshness::Kept, Freshness::Renewed]);
 
     // What does not fit a key that is there is no reason to ask again.
-    service.answers([set(&[&service.key])]);
+    service.others.will_answer([set(&[&service.key])]);
     let good = signed(&service.key, &[("exp", START_SECS + 60)], "forged");
     let (rest, _) = good.rsplit_once('.').unwrap();
     let (_, signature) = signed(&service.key, &[("exp", START_SECS + 60)], "another")
@@ -199,7 +153,7 @@ async fn keys_at_a_jwks_uri_are_asked_for_as_they_are_kept_and_once_more_for_a_k
         .unwrap();
     let forged = service.ask(&format!("{rest}.{signature}")).await.unwrap_err();
     assert_eq!(forged.code(), ErrorCode::InvalidClient);
-    assert_eq!(service.asked(), [Freshness::Kept]);
+    assert_eq!(service.others.asked(), [Freshness::Kept]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -217,14 +171,14 @@ async fn where_keys_cannot_be_had_nobody_is_let_in() {
         (Ok(private.to_string()), ErrorCode::InvalidClient),
     ] {
         let named = format!("{answer:?}");
-        service.answers([answer]);
+        service.others.will_answer([answer]);
         let refused = service.ask_at(&[("exp", 60)], "one").await.unwrap_err();
         assert_eq!(refused.code(), code, "{named}");
         assert!(!refused.sentence().contains("private"), "the cause is private: {refused:?}");
     }
-    service.answers([Ok(jwks(&[&new_key()]).to_string()), failed("it did not answer in time")]);
+    service.others.will_answer([Ok(jwks(&[&new_key()]).to_string()), failed("it did not answer in time")]);
     let refused = service.ask_at(&[("exp", 60)], "one").await.unwrap_err();
     assert_eq!(refused.code(), ErrorCode::Unavailable);
-    service.answers([Ok(jwks(&[&service.key]).to_string())]);
+    service.others.will_answer([Ok(jwks(&[&service.key]).to_string())]);
     service.ask_at(&[("exp", 60)], "one").await.unwrap();
 }

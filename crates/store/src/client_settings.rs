@@ -31,6 +31,10 @@ pub struct ClientSettings {
     pub jwks_uri: Option<String>,
     /// What its assertions name as their audience.
     pub assertion_audience: AssertionAudience,
+    /// `require_signed_request_object`: whether its authorization requests count only when it has signed them (RFC 9101 §10.5).
+    pub require_signed_request_object: bool,
+    /// `request_object_signing_alg`: how it signs them; `None` for any way.
+    pub request_object_signing_alg: Option<Algorithm>,
     /// `id_token_signed_response_alg`; its JWT access tokens are signed so as well.
     pub id_token_signed_response_alg: Algorithm,
     /// `userinfo_signed_response_alg`: none is plain JSON.
@@ -72,6 +76,8 @@ impl Default for ClientSettings {
             jwks: None,
             jwks_uri: None,
             assertion_audience: AssertionAudience::Issuer,
+            require_signed_request_object: false,
+            request_object_signing_alg: None,
             id_token_signed_response_alg: Algorithm::Es256,
             userinfo_signed_response_alg: None,
             subject_type: SubjectType::Public,

@@ -426,6 +426,10 @@ fn check_authentication(settings: &ClientSettings, kind: &ClientKind) -> Result<
     if keys == (true, true) {
         return Err(ClientSpecError::AuthMethod("a client has either `jwks` or `jwks_uri`, not both"));
     }
+    if settings.require_signed_request_object && keys == (false, false) {
+        let sentence = "signed requests need the keys of the client: `jwks` or `jwks_uri`";
+        return Err(ClientSpecError::AuthMethod(sentence));
+    }
     let wrong = match (settings.token_endpoint_auth_method, kind) {
         (None | Some(ClientAuthMethod::None), ClientKind::Public) => return Ok(()),
         (Some(_), ClientKind::Public) => "a public client does not authenticate",

@@ -80,11 +80,7 @@ impl ClientAuthentication {
             (Some(ClientAuthMethod::PrivateKeyJwt), JwtAlgorithm::Signed(_)) => {
                 verify_signed_by(call.engine, client, jwt).await.map_err(|trouble| match trouble {
                     KeysTrouble::NotSigned(error) => not_signed(error.to_string()),
-                    KeysTrouble::Unreachable(cause) => {
-                        let sentence =
-                            "The keys of this client cannot be had from its `jwks_uri`; see that it answers.";
-                        OAuthError::unavailable(sentence, 10).caused_by(cause)
-                    }
+                    KeysTrouble::Unreachable(cause) => KeysTrouble::unreachable(cause),
                     KeysTrouble::Unusable(cause) => not_signed(cause),
                 })
             }

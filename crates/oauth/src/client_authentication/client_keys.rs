@@ -4,7 +4,7 @@ use obol_keys::{ForeignJwt, ForeignKeys, JwtClaims, NotSigned};
 use obol_store::Client;
 use serde_json::Value;
 
-use crate::{Engine, Freshness, OutgoingError};
+use crate::{Engine, Freshness, OAuthError, OutgoingError};
 
 /// Why it is not known whether a client has signed something.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,14 @@ pub(crate) enum KeysTrouble {
     Unreachable(String),
     /// It has no keys, or what it publishes is no set of keys.
     Unusable(String),
+}
+
+impl KeysTrouble {
+    /// What is answered when the keys could not be fetched: it may be better in a moment.
+    pub(crate) fn unreachable(cause: String) -> OAuthError {
+        let sentence = "The keys of this client cannot be had from its `jwks_uri`; see that it answers.";
+        OAuthError::unavailable(sentence, 10).caused_by(cause)
+    }
 }
 
 /// What a JWT says, if a key of this client has signed it. A key that is not among those at the `jwks_uri` is looked for there

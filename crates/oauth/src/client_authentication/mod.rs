@@ -5,7 +5,7 @@
 //! with which a client is registered counts, if it is registered with one.
 
 mod assertion;
-mod client_keys;
+pub(crate) mod client_keys;
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;

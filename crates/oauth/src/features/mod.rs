@@ -15,6 +15,7 @@ pub(crate) mod password;
 pub(crate) mod protected_resource;
 pub(crate) mod pushed_authorization;
 mod refresh;
+pub(crate) mod request_object;
 mod revocation;
 pub(crate) use revocation::rules as revocation_rules;
 pub(crate) mod token_endpoint;
@@ -32,8 +33,9 @@ use crate::engine::Call;
 use crate::{Answer, Engine, OAuthError, Outcome, Request, Surface};
 
 /// Everything that the server can do. Routes, grants and the discovery document are derived from it.
-pub static FEATURES: [Feature; 19] = [
+pub static FEATURES: [Feature; 20] = [
     authorization::FEATURE,
+    request_object::FEATURE,
     pushed_authorization::FEATURE,
     token_endpoint::FEATURE,
     authorization_code::FEATURE,

@@ -44,6 +44,8 @@ pub async fn an_added_client_is_found_as_it_was(store: Fresh) {
             jwks: Some(json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "x": "AAAA" }] })),
             jwks_uri: Some("https://a.example/keys".to_owned()),
             assertion_audience: AssertionAudience::TokenEndpoint,
+            require_signed_request_object: true,
+            request_object_signing_alg: Some(Algorithm::Rs256),
             id_token_signed_response_alg: Algorithm::EdDsa,
             userinfo_signed_response_alg: Some(Algorithm::Ps256),
             subject_type: SubjectType::Pairwise,

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use obol_store::{AssertionAudience, ClientAuthMethod, ClientSettings};
+use obol_token::Algorithm;
 use serde_json::Value;
 
+use crate::commands::algorithm;
 use crate::failure::Failure;
 
 /// How it authenticates.
@@ -28,12 +30,24 @@ pub(super) struct AuthenticationArgs {
     /// Not given: the issuer.
     #[arg(long, value_name = "WHAT")]
     assertion_audience: Option<Audience>,
+    /// Whether its authorization requests count only when it has signed them (RFC 9101). Not given: they need not be signed.
+    #[arg(long, value_name = "CHOICE")]
+    request_object: Option<RequestObject>,
+    /// Algorithm with which it signs its authorization requests: ES256, RS256, PS256 or EdDSA. Not given: any of them.
+    #[arg(long, value_name = "ALG", value_parser = algorithm)]
+    request_object_alg: Option<Algorithm>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Audience {
     Issuer,
     TokenEndpoint,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum RequestObject {
+    Required,
+    Optional,
 }
 
 impl AuthenticationArgs {
@@ -65,7 +79,14 @@ pub(super) struct Authentication {
 impl Authentication {
     /// Puts into the settings what was given.
     pub(super) fn apply(self, settings: &mut ClientSettings) {
-        let AuthenticationArgs { auth_method, jwks_uri, assertion_audience, .. } = self.args;
+        let AuthenticationArgs {
+            auth_method,
+            jwks: _,
+            jwks_uri,
+            assertion_audience,
+            request_object,
+            request_object_alg,
+        } = self.args;
         settings.token_endpoint_auth_method = auth_method.or(settings.token_endpoint_auth_method);
         // One takes the place of the other.
         if self.jwks.is_some() || jwks_uri.is_some() {
@@ -77,6 +98,10 @@ impl Authentication {
                 Audience::TokenEndpoint => AssertionAudience::TokenEndpoint,
             };
         }
+        if let Some(choice) = request_object {
+            settings.require_signed_request_object = choice == RequestObject::Required;
+        }
+        settings.request_object_signing_alg = request_object_alg.or(settings.request_object_signing_alg);
     }
 }
 

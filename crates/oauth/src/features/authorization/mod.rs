@@ -1,6 +1,6 @@
 //! The authorization endpoint (RFC 6749 §3.1, §4.1.1; OpenID Connect Core §3.1.2). Home of RFC 9207.
 //!
-//! 1. Client and redirect URI are checked; if they are not good, a page says so and nobody is redirected.
+//! 1. The client is known, and its request is found: as it is, signed (RFC 9101), or pushed (RFC 9126). The redirect URI is checked; if they are not good, a page says so and nobody is redirected.
 //! 2. The rest of the request is read: whatever is wrong goes back to the client from here on.
 //! 3. [`rules`] says what comes next: somebody signs in, is asked, or the client gets its answer, for a pushed request once.
 //!
@@ -31,6 +31,7 @@ use self::rules::{Next, Situation, decide_next};
 use super::{Endpoint, Feature, Method, PageKind, Steps};
 use crate::features::id_token;
 use crate::features::pushed_authorization::Pushed;
+use crate::features::request_object::{self, Arriving};
 use crate::issue::decide_refreshable;
 use crate::{
     Authorized, Authorizing, ConsentAsked, Decision, Engine, ErrorCode, OAuthError, Params, ResponseMode,
@@ -76,8 +77,14 @@ pub(crate) async fn authorize(engine: &Engine, asked: &Authorizing<'_>) -> Resul
         OAuthError::new(ErrorCode::InvalidClient, sentence).caused_by("unknown or disabled client")
     })?;
     let pushed = Pushed::find(engine, asked, &client).await?;
-    let pushed_params = pushed.as_ref().map(Pushed::params).transpose()?;
-    let params = pushed_params.as_ref().unwrap_or(asked.params);
+    let held = match &pushed {
+        Some(pushed) => Some(pushed.params()?),
+        None => match signed_params(engine, asked, &client).await {
+            Ok(object) => object,
+            Err(error) => return refuse_object(engine, asked, &client, position, error),
+        },
+    };
+    let params = held.as_ref().unwrap_or(asked.params);
     let way_back = Return::parse(engine, &client, params, asked.surface)?;
     let going = Going { engine, asked, params, pushed: pushed.is_some(), client: &client, position };
     let decided = match going.decide(&way_back).await {
@@ -93,10 +100,33 @@ pub(crate) async fn authorize(engine: &Engine, asked: &Authorizing<'_>) -> Resul
         Ok(giving) => going.give(*giving, &way_back).await,
         Err(error) => Err(error),
     };
-    given.or_else(|error| {
-        going.audit(AuditEvent::CodeRefused, Err(&error));
-        Ok(Authorized::Answer(way_back.refusal(&error)))
-    })
+    Ok(given.unwrap_or_else(|error| going.refused(&error, &way_back)))
+}
+
+async fn signed_params(
+    engine: &Engine,
+    asked: &Authorizing<'_>,
+    client: &Client,
+) -> Result<Option<Params<'static>>, OAuthError> {
+    let first_at = asked.arrives_first.then_some(asked.arrival.now);
+    let arriving = Arriving { client, params: asked.params, surface: asked.surface, first_at };
+    request_object::read(engine, arriving).await
+}
+
+/// What the object says is not to be trusted, so it is refused where the parameters beside it say, if they name a good redirect
+/// URI, and else on a page.
+fn refuse_object(
+    engine: &Engine,
+    asked: &Authorizing<'_>,
+    client: &Client,
+    position: Position,
+    error: OAuthError,
+) -> Result<Authorized, OAuthError> {
+    let Ok(way_back) = Return::parse(engine, client, asked.params, asked.surface) else {
+        return Err(error);
+    };
+    let going = Going { engine, asked, params: asked.params, pushed: false, client, position };
+    Ok(going.refused(&error, &way_back))
 }
 
 /// Checks what can be checked of a request without a person, and without a browser.
@@ -303,6 +333,12 @@ impl<'a> Going<'a> {
             redirect_uri: way_back.redirect_uri.clone(),
             ui_locales: request.ui_locales.clone(),
         }
+    }
+
+    /// Sends the client an error.
+    fn refused(&self, error: &OAuthError, way_back: &Return) -> Authorized {
+        self.audit(AuditEvent::CodeRefused, Err(error));
+        Authorized::Answer(way_back.refusal(error))
     }
 
     fn audit(&self, event: AuditEvent, outcome: Result<(), &OAuthError>) {

@@ -186,6 +186,4 @@ fn describe(_: &Engine, document: &mut Map<String, Value>) {
     document.insert("acr_values_supported".into(), json!([ACR]));
     document.insert("prompt_values_supported".into(), json!(["none", "login", "consent", "select_account"]));
     document.insert("claims_parameter_supported".into(), json!(true));
-    document.insert("request_parameter_supported".into(), json!(false));
-    document.insert("request_uri_parameter_supported".into(), json!(false));
 }

@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 pub(crate) use self::brought::Pushed;
 pub(crate) use self::limit::PushLimit;
 
+use super::request_object::{self, Arriving};
 use super::{ClientRule, Endpoint, Feature, Method, Part, Pending, Steps, authorization};
 use crate::client_authentication::AuthenticatedClient;
 use crate::engine::Call;
@@ -61,7 +62,11 @@ async fn push(call: &Call<'_>, client: &AuthenticatedClient) -> Result<PushedAns
         let sentence = "A pushed request holds the parameters themselves; leave `request_uri` out.";
         return Err(OAuthError::new(ErrorCode::InvalidRequest, sentence));
     }
-    authorization::check(engine, client, params, call.request.endpoint.surface)?;
+    let surface = call.request.endpoint.surface;
+    let arriving = Arriving { client, params, surface, first_at: Some(arrival.now) };
+    let object = request_object::read(engine, arriving).await?;
+    let params = object.as_ref().unwrap_or(params);
+    authorization::check(engine, client, params, surface)?;
     let form = form_of(params)?;
     if client.kind == ClientKind::Public {
         engine.pushes.count(arrival)?;

@@ -1,0 +1,101 @@
+//! How long a request object is good, and with which keys.
+
+mod rooms;
+
+use std::sync::Arc;
+
+use obol_keys::SigningKey;
+use obol_oauth::{Authorized, Decision, OAuthError};
+use obol_store::ClientSettings;
+use obol_token::Algorithm;
+use rooms::browser::{Browser, CALLBACK, CHALLENGE};
+use rooms::others::{Others, jwks, new_key};
+use rooms::{Rooms, START_SECS, long_lease};
+use serde_json::{Value, json};
+
+async fn open(key: &SigningKey, others: Option<&Arc<Others>>) -> Rooms {
+    let way_out = others.cloned().unwrap_or_default();
+    let rooms = Rooms::open_to(long_lease(), way_out).await;
+    let mut spec = rooms.spec("people", &["authorization_code"], None);
+    spec.redirect_uris = vec![CALLBACK.to_owned()];
+    spec.default_scopes = "openid".parse().unwrap();
+    spec.settings = ClientSettings {
+        jwks: others.is_none().then(|| jwks(&[key])),
+        jwks_uri: others.map(|_| Others::URI.to_owned()),
+        ..ClientSettings::default()
+    };
+    rooms.add(spec).await;
+    rooms
+}
+
+/// What a browser brings for an object with these times, in seconds after the start.
+fn query(key: &SigningKey, times: &[(&str, i64)]) -> String {
+    let mut claims = json!({
+        "iss": "people",
+        "aud": "https://id.example.com",
+        "client_id": "people",
+        "response_type": "code",
+        "redirect_uri": CALLBACK,
+        "code_challenge": CHALLENGE,
+        "code_challenge_method": "S256",
+    });
+    for (name, secs) in times {
+        claims[name] = Value::from(START_SECS + secs);
+    }
+    let object = key.sign_compact(Algorithm::Es256, "oauth-authz-req+jwt", claims.to_string().as_bytes());
+    format!("client_id=people&request={}", object.unwrap())
+}
+
+fn is_refused(asked: Result<Authorized, OAuthError>) -> bool {
+    match asked.unwrap() {
+        Authorized::Consent(_) => false,
+        Authorized::Answer(answer) => match answer.params.iter().find(|(name, _)| *name == "error") {
+            Some((_, error)) => {
+                assert_eq!(error, "invalid_request_object", "{answer:?}");
+                true
+            }
+            None => false,
+        },
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rfc9101_4_an_object_expires_for_who_comes_from_the_client_and_not_for_who_signs_in_meanwhile() {
+    let key = new_key();
+    let rooms = open(&key, None).await;
+    let alice = Browser::signed_in(&rooms).await;
+    let expiring = query(&key, &[("exp", 60)]);
+    for (secs, refused) in [(0, false), (59, false), (60, true), (61, true), (3_000, true)] {
+        rooms.clock.set_secs_after_start(secs);
+        assert_eq!(is_refused(alice.ask(&expiring, None).await), refused, "{secs}");
+        let again = alice.ask_again(&expiring, Some(Decision::Allow)).await;
+        assert!(!is_refused(again), "{secs}: it was there in time");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rfc9101_4_an_object_is_not_good_before_its_time() {
+    let key = new_key();
+    let rooms = open(&key, None).await;
+    let alice = Browser::signed_in(&rooms).await;
+    for (begins, refused) in [(-1, false), (0, false), (10, false), (11, true), (600, true)] {
+        let query = query(&key, &[("exp", 1_000), ("nbf", begins)]);
+        assert_eq!(is_refused(alice.ask(&query, None).await), refused, "{begins}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_at_a_jwks_uri_verify_objects_as_well() {
+    let (key, others) = (new_key(), Arc::new(Others::default()));
+    let rooms = open(&key, Some(&others)).await;
+    let alice = Browser::signed_in(&rooms).await;
+    let query = query(&key, &[("exp", 60)]);
+    others.will_answer([Ok(jwks(&[&new_key()]).to_string()), Ok(jwks(&[&key]).to_string())]);
+    assert!(!is_refused(alice.ask(&query, None).await));
+    others.will_answer([Ok(jwks(&[&new_key()]).to_string()), Ok(jwks(&[&new_key()]).to_string())]);
+    assert!(is_refused(alice.ask(&query, None).await));
+    others.will_answer([Err(obol_oauth::OutgoingError::Failed("it did not answer in time".to_owned()))]);
+    let Authorized::Answer(answer) = alice.ask(&query, None).await.unwrap() else { panic!("it is refused") };
+    assert!(answer.params.contains(&("error", "temporarily_unavailable".to_owned())), "{answer:?}");
+}
