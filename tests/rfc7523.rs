@@ -1,6 +1,6 @@
 //! RFC 7523 §2.2 and §3, RFC 7521 §4.2 and OpenID Connect Core §9: clients that authenticate with an assertion. One test per MUST.
 //!
-//! Exact edges of times and keys at a `jwks_uri` are in `crates/oauth/tests/assertions.rs`, several nodes in `cluster.rs`.
+//! Exact edges of times, and when keys at a `jwks_uri` are asked for, are in `crates/oauth/tests/assertions.rs`, several nodes in `cluster.rs`.
 
 #[path = "rfc7523/asserting.rs"]
 mod asserting;
@@ -8,10 +8,11 @@ mod asserting;
 mod forged;
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use obol_testkit::{
-    ALICE, Client, ClientKey, ClientSpec, INTROSPECT, METADATA, PASSWORD, RFC_REVOKE, RFC_TOKEN, Server,
-    at_once, hs256, obol,
+    ALICE, Client, ClientKey, ClientSpec, Elsewhere, INTROSPECT, METADATA, PASSWORD, RFC_REVOKE, RFC_TOKEN,
+    Server, at_once, hs256, obol, wait_until,
 };
 use serde_json::{Value, json};
 
@@ -362,6 +363,55 @@ fn rfc7517_5_one_of_several_keys_is_named_by_its_kid_and_keys_for_other_uses_do_
     ask(&server, &encrypting.jwt(&claims(server.url(), CLIENT))).expect_error(401, "invalid_client");
     let wrong_kid = one.sign(&two.header().to_string(), &claims(server.url(), CLIENT).to_string());
     ask(&server, &wrong_kid).expect_error(401, "invalid_client");
+}
+
+/// A rotation: the client publishes its new key, and signs with it at once.
+#[test]
+fn oidc_core_10_1_1_keys_that_a_client_publishes_are_fetched_and_a_new_one_is_found() {
+    let elsewhere = Elsewhere::start();
+    let (first, second) = (ClientKey::new("ES256"), ClientKey::new("EdDSA"));
+    elsewhere.publishes("/keys", &first.jwks());
+    let server = obol!().server().may_ask(&elsewhere).start();
+    let spec = ClientSpec::confidential(CLIENT).grants(&["client_credentials"]);
+    server.add_client(&spec.keyed_at(&elsewhere.url("/keys")));
+    let ask_with = |key: &ClientKey| ask(&server, &key.jwt(&claims(server.url(), CLIENT)));
+    for _ in 0..3 {
+        ask_with(&first).expect(200);
+    }
+    assert_eq!(elsewhere.asked().len(), 1, "they are kept");
+    ask_with(&second).expect_error(401, "invalid_client");
+    elsewhere.publishes("/keys", &json!({ "keys": [first.jwk(), second.jwk()] }));
+    // Not more often than the way out allows, however many ask.
+    wait_until("the new key is found", Duration::from_secs(30), || {
+        (ask_with(&second).status == 200).then_some(())
+    });
+    assert!((2..=4).contains(&elsewhere.asked().len()), "{:?}", elsewhere.asked());
+    assert!(elsewhere.asked().iter().all(|asked| asked.method == "GET" && asked.body.is_empty()));
+}
+
+#[test]
+fn keys_that_cannot_be_fetched_let_nobody_in() {
+    let elsewhere = Elsewhere::start();
+    let key = ClientKey::new("ES256");
+    elsewhere.publishes("/keys", &key.jwks());
+    elsewhere.publishes("/private", &json!({ "keys": [{ "kty": "oct", "k": "AAAA" }] }));
+    let server = obol!().server().may_ask(&elsewhere).start();
+    for (id, path, status) in
+        [("keys", "/keys", 200), ("private", "/private", 401), ("missing", "/missing", 503)]
+    {
+        let spec = ClientSpec::confidential(id).grants(&["client_credentials"]);
+        server.add_client(&spec.keyed_at(&elsewhere.url(path)));
+        let answer = ask(&server, &key.jwt(&claims(server.url(), id)));
+        assert_eq!(answer.status, status, "{id}: {answer:?}");
+    }
+    // An address that may not be asked is not: the server trusts its authority, and its operator has not named it.
+    let guarded = obol!().server().trusts(&elsewhere).start();
+    let before = elsewhere.asked().len();
+    let spec = ClientSpec::confidential(CLIENT).grants(&["client_credentials"]);
+    guarded.add_client(&spec.keyed_at(&elsewhere.url("/keys")));
+    let refused = ask(&guarded, &key.jwt(&claims(guarded.url(), CLIENT)));
+    refused.expect_error(401, "invalid_client");
+    assert_eq!(elsewhere.asked().len(), before);
 }
 
 #[test]

@@ -39,6 +39,12 @@ impl ClientSpec {
         self.option("--auth-method", "private_key_jwt").option("--jwks", jwks_file)
     }
 
+    /// The same, where it publishes its public keys.
+    pub fn keyed_at(mut self, jwks_uri: &str) -> Self {
+        self.has_secret = false;
+        self.option("--auth-method", "private_key_jwt").option("--jwks-uri", jwks_uri)
+    }
+
     /// Only these grants.
     pub fn grants(mut self, grants: &[&str]) -> Self {
         let mut rest = self.arguments.into_iter();
