@@ -15,6 +15,7 @@ pub(crate) mod password;
 pub(crate) mod protected_resource;
 pub(crate) mod pushed_authorization;
 mod refresh;
+pub(crate) mod registration;
 mod revocation;
 pub(crate) use revocation::rules as revocation_rules;
 pub(crate) mod token_endpoint;
@@ -32,7 +33,7 @@ use crate::engine::Call;
 use crate::{Answer, Engine, OAuthError, Outcome, Request, Surface};
 
 /// Everything that the server can do. Routes, grants and the discovery document are derived from it.
-pub static FEATURES: [Feature; 19] = [
+pub static FEATURES: [Feature; 20] = [
     authorization::FEATURE,
     pushed_authorization::FEATURE,
     token_endpoint::FEATURE,
@@ -52,6 +53,7 @@ pub static FEATURES: [Feature; 19] = [
     metadata::FEATURE,
     discovery::FEATURE,
     protected_resource::FEATURE,
+    registration::FEATURE,
 ];
 
 /// One specification, as far as it is served.
@@ -99,6 +101,11 @@ impl Endpoint {
         matches!(self.steps, Steps::Resource)
     }
 
+    /// Whether clients register there: the door asks [`Engine::register`], there and below.
+    pub fn is_registration(&self) -> bool {
+        matches!(self.steps, Steps::Registration)
+    }
+
     /// Whether it takes a JSON object in place of a form, with lists of texts as parameters.
     pub fn takes_lists(&self) -> bool {
         self.path == introspection_batch::PATH
@@ -140,6 +147,8 @@ pub(crate) enum Steps {
     Gateway,
     /// A document by host and path, see [`Engine::resource_metadata`].
     Resource,
+    /// Of a client that registers itself, see [`Engine::register`].
+    Registration,
     /// Vouch, client, request, and what follows.
     Authenticated {
         /// How the client must show itself.
