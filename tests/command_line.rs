@@ -22,7 +22,7 @@ fn assert_keys_stand_sorted(json: &str, keys: &[&str]) {
     assert!(places.is_sorted(), "{json}");
 }
 
-const CLIENT: [&str; 32] = [
+const CLIENT: [&str; 33] = [
     "access_token_format",
     "access_token_ttl",
     "application_type",
@@ -44,6 +44,7 @@ const CLIENT: [&str; 32] = [
     "post_logout_redirect_uris",
     "redirect_uris",
     "refresh_token_ttl",
+    "registered",
     "request_object_signing_alg",
     "require_pkce",
     "require_pushed_authorization_requests",

@@ -17,7 +17,7 @@ const fn endpoint(method: &'static str, path: &'static str) -> Endpoint {
 }
 
 /// All of them.
-pub(crate) const ENDPOINTS: [Endpoint; 37] = [
+pub(crate) const ENDPOINTS: [Endpoint; 41] = [
     endpoint("POST", "/api/v1/oauth/token"),
     endpoint("GET", "/api/v1/oauth/verify_token"),
     endpoint("POST", "/api/v1/oauth/revoke_token"),
@@ -29,6 +29,10 @@ pub(crate) const ENDPOINTS: [Endpoint; 37] = [
     endpoint("GET", "/oauth2/authorize"),
     endpoint("POST", "/oauth2/authorize"),
     endpoint("POST", "/oauth2/par"),
+    endpoint("POST", "/oauth2/register"),
+    endpoint("GET", "/oauth2/register/x"),
+    endpoint("PUT", "/oauth2/register/x"),
+    endpoint("DELETE", "/oauth2/register/x"),
     endpoint("POST", "/oauth2/token"),
     endpoint("POST", "/oauth2/revoke"),
     endpoint("POST", "/oauth2/introspect"),
@@ -58,7 +62,10 @@ pub(crate) const ENDPOINTS: [Endpoint; 37] = [
 ];
 
 /// Those that no feature has: longer paths of one, pages beside the authorization endpoints, and probes.
-const OUTSIDE_THE_FEATURES: [(&str, &str); 13] = [
+const OUTSIDE_THE_FEATURES: [(&str, &str); 16] = [
+    ("/oauth2/register/x", "GET"),
+    ("/oauth2/register/x", "PUT"),
+    ("/oauth2/register/x", "DELETE"),
     ("/sign-in", "POST"),
     ("/continue", "GET"),
     ("/consent", "POST"),

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use obol_accounts::{PasswordCheck, PoolSize, SessionDesk, SessionLimits};
-use obol_oauth::administration::KeySchedule;
-use obol_oauth::{Engine, Issuer};
+use obol_oauth::administration::{KeySchedule, add_first_keys};
+use obol_oauth::{Engine, Issuer, RegistrationMode};
 use obol_outgoing::GuardedDoor;
 use obol_replica::{Clock, Replica, SystemClock};
-use obol_store::{Audit, AuditRecord, Store, Users};
+use obol_store::{Audit, AuditEvent, AuditRecord, ClientSettings, Store, Users};
+use obol_token::Algorithm;
 use obol_web::server::{
     Entrance, Listener, ListenerOptions, TlsIdentity, decide_exposure, raise_descriptor_limit,
 };
@@ -77,6 +78,9 @@ impl Server {
             tracing::warn!("the promise that a revocation holds everywhere is NOT held: {weakness}");
         }
         let replica = Replica::start(Arc::clone(&store), master, clock, lease).await?;
+        if settings.registration.mode != RegistrationMode::Off {
+            make_keys_for_any_client(&replica, &store, &audit).await?;
+        }
         let engine = engine(settings, &url, &replica, &store, &audit)?;
         let door = door(settings, Arc::new(engine), &store)?;
         let stop_delay = Duration::from_millis(settings.stop_delay_ms.into());
@@ -117,6 +121,25 @@ impl Server {
     }
 }
 
+/// A client that registers itself may ask for any algorithm, and is not to wait for a key.
+async fn make_keys_for_any_client(
+    replica: &Arc<Replica>,
+    store: &Arc<dyn Store>,
+    audit: &Arc<AuditTrail>,
+) -> anyhow::Result<()> {
+    for id_token_signed_response_alg in Algorithm::ALL {
+        let wanted = ClientSettings { id_token_signed_response_alg, ..ClientSettings::default() };
+        let (memory, now) = (replica.vouch()?, replica.now().0);
+        for (key, appended) in add_first_keys(memory.memory(), &**store, &wanted, now).await? {
+            let record = AuditRecord::new(AuditEvent::KeyAdded, now);
+            let (reason, position) = (Some(format!("key {key}").into()), Some(appended.position()));
+            audit.record(AuditRecord { reason, position, source: Some("start".to_owned()), ..record });
+            let _ = replica.confirm(appended).await?;
+        }
+    }
+    Ok(())
+}
+
 fn engine(
     settings: &Settings,
     url: &str,
@@ -139,6 +162,7 @@ fn engine(
         require_pushed_authorization_requests: settings.require_pushed_authorization_requests,
         key_set_max_age_secs: settings.jwks_max_age_secs,
         protected_resources: settings.protected_resources.clone(),
+        registration: settings.registration.clone(),
     };
     let (audit, outgoing) = (Arc::clone(audit), Arc::new(outgoing));
     Ok(Engine::new(Arc::clone(replica), Arc::clone(store), audit, outgoing, settings))

@@ -28,8 +28,8 @@ pub use password::{
 pub use random::{random_bytes, random_id_and_nonce};
 pub use sealing::{KeyRing, SealingKey};
 pub use secret::{
-    AuthorizationCode, PlainSecret, RefreshToken, RequestReference, SecretError, SessionSecret,
-    assertion_hash, has_generated_form, is_client_secret, same_hash,
+    AuthorizationCode, PlainSecret, RefreshToken, RegistrationToken, RequestReference, SecretError,
+    SessionSecret, assertion_hash, has_generated_form, is_client_secret, same_hash,
 };
 pub use signing::{SignFailed, SigningKey, SigningRing};
 pub use verified::{AccessTokenKeys, VerifiedSignatures};

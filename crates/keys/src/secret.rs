@@ -241,6 +241,12 @@ random_secret!(
     CredentialKind::PushedRequest,
     "pushed request"
 );
+random_secret!(
+    /// A registration access token (RFC 7592 §1.2): 256 random bits, `obg_…`. Does not print.
+    RegistrationToken,
+    CredentialKind::Registration,
+    "registration access token"
+);
 
 impl SessionSecret {
     /// What the forms of this session carry, so that no other site can send them (the synchronizer token of the session).

@@ -19,6 +19,10 @@ pub enum Answer<'a> {
     Token(TokenAnswer),
     /// RFC 9126 §2.2.
     Pushed(PushedAnswer),
+    /// RFC 7591 §3.2.1: a client as it is registered now, and whether it is new.
+    Registered(ClientInformation, bool),
+    /// RFC 7592 §2.3: a client has deleted itself.
+    Unregistered,
     /// RFC 7009 §2.2.
     Revocation(RevocationDone),
     /// RFC 7662 §2.2.
@@ -54,6 +58,17 @@ pub struct TokenAnswer {
 impl std::fmt::Debug for TokenAnswer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "TokenAnswer {{ expires_in: {}, scope: {:?}, .. }}", self.expires_in, self.scope)
+    }
+}
+
+/// What a client is told of its registration. Holds secrets and does not print.
+#[derive(Clone, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct ClientInformation(pub(crate) serde_json::Map<String, serde_json::Value>);
+
+impl fmt::Debug for ClientInformation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClientInformation(..)")
     }
 }
 

@@ -20,13 +20,16 @@ use obol_token::{Position, Scopes, Scratch, SubjectId};
 use crate::client_authentication::{
     AuthenticatedClient, ClientAuthentication, bears_assertion, claimed_client,
 };
-use crate::features::pushed_authorization::PushLimit;
+use crate::features::pushed_authorization::push_limit;
+use crate::features::registration::registration_limit;
 use crate::features::{
     Borne, ClientRule, Part, Steps, Waiting, authorization, end_session, password, verification,
 };
+use crate::source_limit::SourceLimit;
 use crate::{
     Answer, Arrival, Authorization, Authorized, Authorizing, Challenge, ErrorCode, Issuer, OAuthError,
-    Outgoing, Params, ProtectedResource, Request, RequestId, SignOutAsked, SignedIn, Surface, Verification,
+    Outgoing, Params, ProtectedResource, RegistrationSettings, Request, RequestId, SignOutAsked, SignedIn,
+    Surface, Verification,
 };
 
 /// Settings of the protocol.
@@ -46,6 +49,8 @@ pub struct Settings {
     pub key_set_max_age_secs: u32,
     /// The resources whose metadata is told (RFC 9728).
     pub protected_resources: Vec<ProtectedResource>,
+    /// Whether clients may register themselves, and with what.
+    pub registration: RegistrationSettings,
 }
 
 /// The protocol engine of one node.
@@ -53,9 +58,9 @@ pub struct Engine {
     pub(crate) replica: Arc<Replica>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) settings: Settings,
-    #[allow(dead_code, reason = "the features that ask others come next")]
     pub(crate) outgoing: Arc<dyn Outgoing>,
-    pub(crate) pushes: PushLimit,
+    pub(crate) pushes: SourceLimit,
+    pub(crate) registrations: SourceLimit,
     audit: Arc<dyn Audit>,
     clients: ClientAuthentication,
 }
@@ -148,8 +153,9 @@ impl Engine {
         outgoing: Arc<dyn Outgoing>,
         settings: Settings,
     ) -> Self {
-        let (pushes, clients) = (PushLimit::new(), ClientAuthentication::new());
-        Self { replica, store, settings, outgoing, pushes, audit, clients }
+        let (pushes, registrations) = (push_limit(), registration_limit());
+        let clients = ClientAuthentication::new();
+        Self { replica, store, settings, outgoing, pushes, registrations, audit, clients }
     }
 
     /// Answers a request, or says that a password must be checked first.
@@ -197,7 +203,7 @@ impl Engine {
             Steps::Document(document) => Ok(Answer::Document(document(self))),
             Steps::Asked(handle) => self.asking_call(request).and_then(|call| handle(&call, scratch)),
             Steps::Borne(handle) => return Begun::Borne(*handle),
-            Steps::Page(_) | Steps::Gateway | Steps::Resource => {
+            Steps::Page(_) | Steps::Gateway | Steps::Resource | Steps::Registration => {
                 Err(OAuthError::new(ErrorCode::ServerError, "This endpoint is answered by the door."))
             }
             Steps::Authenticated { client, part, .. } if bears_assertion(&request.body) => {

@@ -45,6 +45,12 @@ pub enum ErrorCode {
     InvalidRequestUri,
     /// OpenID Connect Core §3.1.2.6: no client registers itself in a request.
     RegistrationNotSupported,
+    /// RFC 7591 §3.2.2: a redirect URI that may not be one.
+    InvalidRedirectUri,
+    /// RFC 7591 §3.2.2: something else that a client says of itself.
+    InvalidClientMetadata,
+    /// RFC 7591 §3.2.2: a statement of somebody who is not known here.
+    UnapprovedSoftwareStatement,
     /// OpenID Connect Unmet Authentication Requirements §2: people cannot sign in as strongly as is demanded.
     UnmetAuthenticationRequirements,
     /// RFC 6750 §3.1: the access token does not reach so far.
@@ -53,7 +59,7 @@ pub enum ErrorCode {
     InvalidToken,
     /// RFC 6750 §3: no access token was presented.
     NoToken,
-    /// RFC 6585 §4: too many wrong secrets.
+    /// RFC 6585 §4: too many wrong secrets, pushed requests, or registrations.
     TooManyRequests,
     /// The node cannot answer truthfully now; it can be asked again.
     Unavailable,
@@ -90,7 +96,7 @@ pub struct Wire {
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 36] = [
         Self::InvalidRequest,
         Self::InvalidClient,
         Self::InvalidGrant,
@@ -109,6 +115,9 @@ impl ErrorCode {
         Self::RequestUriNotSupported,
         Self::InvalidRequestUri,
         Self::RegistrationNotSupported,
+        Self::InvalidRedirectUri,
+        Self::InvalidClientMetadata,
+        Self::UnapprovedSoftwareStatement,
         Self::UnmetAuthenticationRequirements,
         Self::InsufficientScope,
         Self::InvalidToken,
@@ -147,6 +156,9 @@ impl ErrorCode {
             Self::RequestUriNotSupported => ("request_uri_not_supported", 400, 400),
             Self::InvalidRequestUri => ("invalid_request_uri", 400, 400),
             Self::RegistrationNotSupported => ("registration_not_supported", 400, 400),
+            Self::InvalidRedirectUri => ("invalid_redirect_uri", 400, 400),
+            Self::InvalidClientMetadata => ("invalid_client_metadata", 400, 400),
+            Self::UnapprovedSoftwareStatement => ("unapproved_software_statement", 400, 400),
             Self::UnmetAuthenticationRequirements => ("unmet_authentication_requirements", 400, 400),
             Self::InsufficientScope => ("insufficient_scope", 403, 403),
             Self::InvalidToken => ("invalid_token", 401, 401),

@@ -23,10 +23,11 @@ mod outgoing;
 mod params;
 mod request;
 mod scopes;
+mod source_limit;
 
 pub use answer::{
-    About, Answer, Introspection, KeySet, PushedAnswer, RevocationDone, TokenAnswer, Userinfo, Verification,
-    username,
+    About, Answer, ClientInformation, Introspection, KeySet, PushedAnswer, RevocationDone, TokenAnswer,
+    Userinfo, Verification, username,
 };
 pub use applications::Application;
 pub use authorization::{Authorization, BasicCredentials};
@@ -39,6 +40,9 @@ pub use error::{Challenge, ErrorCode, OAuthError, Wire};
 pub use features::authorization::RedirectUriError;
 pub use features::forward_auth::{Admitted, Needed};
 pub use features::protected_resource::{ProtectedResource, ProtectedResourceError};
+pub use features::registration::{
+    RegistrationAsked, RegistrationMode, RegistrationRequest, RegistrationSettings,
+};
 pub use features::{Endpoint, FEATURES, Feature, Grant, Method, PageKind, grant_types};
 pub use outgoing::{Freshness, NoWayOut, Outgoing, OutgoingError};
 pub use params::{MalformedParams, Params};

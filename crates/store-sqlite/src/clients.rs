@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use obol_store::{
-    AddOutcome, Change, ChangeOutcome, Client, ClientKind, Clients, GrantType, StoreError, StoredSecret,
+    AddOutcome, Change, ChangeOutcome, Client, ClientKind, Clients, GrantType, RegisterOutcome, StoreError,
+    StoredSecret,
 };
 use obol_token::{ClientId, Expiry, SecretHash, Timestamp};
 use rusqlite::{Connection, Error, OptionalExtension, Result, Row, params};
@@ -22,6 +23,8 @@ const ADD: &str = concat!(
     columns!(),
     ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT (id) DO NOTHING"
 );
+const COUNT_REGISTERED: &str = "SELECT COUNT(*) FROM (SELECT 1 FROM clients \
+     WHERE id >= 'reg_' AND id < 'reg`' LIMIT $1) AS registered";
 const IS_DELETED: &str = "SELECT deleted_at IS NOT NULL FROM clients WHERE id = $1";
 const FIND: &str = concat!("SELECT ", columns!(), " FROM clients WHERE id = $1 AND deleted_at IS NULL");
 const LIST: &str = concat!("SELECT ", columns!(), " FROM clients WHERE deleted_at IS NULL ORDER BY id");
@@ -35,7 +38,7 @@ const DELETE: &str = "UPDATE clients SET secret = NULL, sealed_secret = NULL, en
      WHERE id = $2 AND deleted_at IS NULL";
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] =
-    &[ADD, IS_DELETED, FIND, LIST, SET_ENABLED, CHANGE, SET_SECRET, DELETE];
+    &[ADD, COUNT_REGISTERED, IS_DELETED, FIND, LIST, SET_ENABLED, CHANGE, SET_SECRET, DELETE];
 
 #[async_trait]
 impl Clients for SqliteStore {
@@ -44,6 +47,12 @@ impl Clients for SqliteStore {
         let texts = Texts::of(&client)?;
         let now = client.created_at;
         self.writer.write(Some(now), move |db| add(db, &client, &texts)).await
+    }
+
+    async fn register_client(&self, client: &Client, most: u32) -> Result<RegisterOutcome, StoreError> {
+        let client = client.clone();
+        let texts = Texts::of(&client)?;
+        self.writer.write(Some(client.created_at), move |db| register(db, &client, &texts, most)).await
     }
 
     async fn find_client(&self, id: &ClientId) -> Result<Option<Client>, StoreError> {
@@ -145,6 +154,19 @@ fn add(db: &Connection, client: &Client, texts: &Texts) -> Result<AddOutcome> {
         0 => Ok(AddOutcome::Taken),
         _ => append(db, &Thing::Client(&client.id), Expiry::Never).map(AddOutcome::Added),
     }
+}
+
+/// No other write comes between the two statements: writers take turns.
+fn register(db: &Connection, client: &Client, texts: &Texts, most: u32) -> Result<RegisterOutcome> {
+    let most = i64::from(most);
+    let known: i64 = db.prepare_cached(COUNT_REGISTERED)?.query_row([most], |row| row.get(0))?;
+    if known >= most {
+        return Ok(RegisterOutcome::TooMany);
+    }
+    Ok(match add(db, client, texts)? {
+        AddOutcome::Added(appended) => RegisterOutcome::Registered(appended),
+        AddOutcome::Taken | AddOutcome::NeverAgain => RegisterOutcome::Taken,
+    })
 }
 
 fn replace(db: &Connection, client: &Client, texts: &Texts) -> Result<ChangeOutcome> {

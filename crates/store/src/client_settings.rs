@@ -7,6 +7,8 @@ use obol_token::Algorithm;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::Registration;
+
 /// Settings of a client beside its grants and lifetimes. Kept as JSON; what is not there has its default, so that a setting can
 /// be added without a migration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +57,9 @@ pub struct ClientSettings {
     pub longest_access_token_ttl: Option<u32>,
     /// After so many seconds from its beginning a family ends, however often it was refreshed; `None` for no such end.
     pub family_lifetime_secs: Option<NonZeroU32>,
+    /// What belongs to a client that has registered itself (RFC 7591).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registration: Option<Registration>,
 }
 
 impl ClientSettings {
@@ -87,6 +92,7 @@ impl Default for ClientSettings {
             resources: Vec::new(),
             longest_access_token_ttl: None,
             family_lifetime_secs: None,
+            registration: None,
         }
     }
 }

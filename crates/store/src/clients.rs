@@ -119,6 +119,22 @@ impl Client {
     }
 }
 
+impl Client {
+    /// With this the ids of clients begin that have registered themselves (RFC 7591), so that they can be counted.
+    pub const REGISTERED_PREFIX: &str = "reg_";
+}
+
+/// What became of registering a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RegisterOutcome {
+    /// Added.
+    Registered(Appended),
+    /// As many have been registered as may be. Nothing is added.
+    TooMany,
+    /// There is one with this id, or was. Nothing is added.
+    Taken,
+}
+
 /// What became of adding something with a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AddOutcome {
@@ -150,6 +166,13 @@ pub trait Clients: Send + Sync {
     /// # Errors
     /// [`StoreError`]
     async fn add_client(&self, client: &Client) -> Result<AddOutcome, StoreError>;
+
+    /// Adds a client whose id begins with [`Client::REGISTERED_PREFIX`], if fewer than `most` ids do: those of deleted clients count,
+    /// because they stay taken.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    async fn register_client(&self, client: &Client, most: u32) -> Result<RegisterOutcome, StoreError>;
 
     /// The client with this id, unless it was deleted.
     ///

@@ -25,6 +25,7 @@ mod families;
 mod keys;
 mod nodes;
 mod pushed_requests;
+mod registration;
 mod sessions;
 mod users;
 
@@ -34,7 +35,9 @@ pub use change_log::{Appended, Change, ChangeLog, Entry, Page, ReadFrom, Timelin
 pub use client_settings::{
     AccessTokenFormat, ApplicationType, AssertionAudience, ClientAuthMethod, ClientSettings, SubjectType,
 };
-pub use clients::{AddOutcome, ChangeOutcome, Client, ClientKind, Clients, GrantType, StoredSecret};
+pub use clients::{
+    AddOutcome, ChangeOutcome, Client, ClientKind, Clients, GrantType, RegisterOutcome, StoredSecret,
+};
 pub use codes::{AddCodeOutcome, Code, Codes, NewCode, RedeemOutcome, Redemption};
 pub use consents::{Consent, Consents};
 pub use denials::{Denials, Deny};
@@ -47,6 +50,7 @@ pub use keys::{
 };
 pub use nodes::{NodeId, Nodes, Peer};
 pub use pushed_requests::{ConsumeOutcome, NewPushedRequest, PushOutcome, PushedRequest, PushedRequests};
+pub use registration::Registration;
 pub use sessions::{BeginSessionOutcome, NewSession, Session, Sessions};
 pub use users::{PasswordHash, Profile, User, Username, UsernameError, Users};
 

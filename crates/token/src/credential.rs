@@ -23,12 +23,14 @@ pub enum CredentialKind {
     Ticket,
     /// `obp_`: the reference to an authorization request that a client has pushed.
     PushedRequest,
+    /// `obg_`: the token with which a client manages its own registration.
+    Registration,
     /// `obj_`: the sealed claims within a signed access token. By itself it is good for nothing.
     SignedClaims,
 }
 
 impl CredentialKind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::AccessToken,
         Self::RefreshToken,
         Self::Code,
@@ -36,6 +38,7 @@ impl CredentialKind {
         Self::Session,
         Self::Ticket,
         Self::PushedRequest,
+        Self::Registration,
         Self::SignedClaims,
     ];
 
@@ -49,6 +52,7 @@ impl CredentialKind {
             Self::Session => "obw_",
             Self::Ticket => "obt_",
             Self::PushedRequest => "obp_",
+            Self::Registration => "obg_",
             Self::SignedClaims => "obj_",
         }
     }

@@ -20,7 +20,7 @@ use crate::routes::{Route, Routes, surface_of};
 use crate::server::{
     Answer, Fields, Handler, Received, Refusal, Source, Whole, catch_panic, catch_panic_at_once,
 };
-use crate::{dialect, fast_verify, gateway, health, intake};
+use crate::{dialect, fast_verify, gateway, health, intake, registration};
 
 /// The door as the listener sees it.
 pub struct OpenDoor(Arc<Door>);
@@ -148,6 +148,7 @@ impl Door {
             }
             Route::Page(page) => self.show(page, request, request_id).await,
             Route::Gateway => self.at_gateway(request, request_id).await,
+            Route::Registration => self.at_registration(request, request_id).await,
             Route::Resource => self.resource(&request),
             Route::Health => health::health(),
             Route::Readiness => health::readiness(&self.engine),
@@ -195,6 +196,18 @@ impl Door {
             let source = source_of(&request)?;
             let arrival = door.engine.arrival(source.client, request_id);
             Ok(gateway::answer(&door.engine, &door.pages, &door.whole(&request, source), arrival).await)
+        });
+        let answered = asked.await.unwrap_or_else(|_panicked| Err(panicked()));
+        answered.unwrap_or_else(|error| self.refuse(Surface::Rfc, &error, request_id))
+    }
+
+    /// In a task of its own: what was registered is recorded, also when the peer resets the stream meanwhile.
+    async fn at_registration(self: &Arc<Self>, request: Request<Bytes>, request_id: RequestId) -> Answer {
+        let door = Arc::clone(self);
+        let asked = tokio::spawn(async move {
+            let source = source_of(&request)?;
+            let arrival = door.engine.arrival(source.client, request_id);
+            registration::answer(&door.engine, &door.whole(&request, source), arrival).await
         });
         let answered = asked.await.unwrap_or_else(|_panicked| Err(panicked()));
         answered.unwrap_or_else(|error| self.refuse(Surface::Rfc, &error, request_id))

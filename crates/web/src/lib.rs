@@ -11,6 +11,7 @@ mod gateway;
 mod health;
 mod intake;
 mod pages;
+mod registration;
 mod routes;
 pub mod server;
 

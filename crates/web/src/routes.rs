@@ -7,6 +7,7 @@ use obol_oauth::{Endpoint, FEATURES, Issuer, PageKind, ProtectedResource, Surfac
 
 use crate::gateway;
 use crate::pages::Page;
+use crate::registration;
 
 /// What is found for a path and a method.
 pub(crate) enum Route {
@@ -16,6 +17,8 @@ pub(crate) enum Route {
     Gateway,
     /// The document of a protected resource, with what follows the well-known path.
     Resource,
+    /// A client that registers itself, or manages its registration.
+    Registration,
     /// A page for people, or what belongs to one.
     Page(Page),
     /// The process lives.
@@ -38,6 +41,7 @@ impl Route {
             Self::Endpoint(endpoint) => endpoint.path,
             Self::Gateway => "/forward-auth",
             Self::Resource => ProtectedResource::WELL_KNOWN,
+            Self::Registration => "/oauth2/register",
             Self::Page(page) => page.name(),
             Self::Health => "/healthz",
             Self::Readiness => "/readyz",
@@ -83,6 +87,7 @@ impl Routes {
                     Some(PageKind::Authorize) => Route::Page(Page::Authorize(endpoint.surface)),
                     Some(PageKind::SignOut) => Route::Page(Page::LogOut),
                     None if endpoint.is_resource() => Route::Resource,
+                    None if endpoint.is_registration() => Route::Registration,
                     None => Route::Endpoint(endpoint),
                 };
                 match endpoint.methods {
@@ -96,6 +101,9 @@ impl Routes {
             None if path == "/readyz" => (Route::Readiness, &[Method::GET, Method::HEAD][..], "GET, HEAD"),
             None if gateway::is_prefixed(path) => return Route::Gateway,
             None if is_resource(path) => (Route::Resource, &[Method::GET][..], "GET"),
+            None if registration::is_of_a_client(path) => {
+                (Route::Registration, &[Method::GET, Method::PUT, Method::DELETE][..], "GET, PUT, DELETE")
+            }
             None => match Page::find(path) {
                 Some(page) if page.only_shows() => (Route::Page(page), &[Method::GET][..], "GET"),
                 Some(page) => (Route::Page(page), &[Method::GET, Method::POST][..], "GET, POST"),

@@ -4,6 +4,7 @@
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
+use obol_oauth::RegistrationMode;
 use toml::Value;
 
 use super::parse;
@@ -342,6 +343,56 @@ pub(crate) const SETTINGS: &[Setting] = &[
         get: |settings| Some(Value::from(settings.require_pushed_authorization_requests)),
     },
     Setting {
+        key: "registration",
+        value_name: "MODE",
+        about: "Who may register clients at /oauth2/register (RFC 7591): off (nobody), token (whoever has an initial access \
+                token, see docs/registration.md) or open (anybody).",
+        example: "",
+        shape: Shape::Text,
+        reach: Reach::Server,
+        set: |settings, texts| {
+            parse::one_of(texts, RegistrationMode::ALL, RegistrationMode::name)
+                .map(|mode| settings.registration.mode = mode)
+        },
+        get: |settings| Some(Value::from(settings.registration.mode.name())),
+    },
+    Setting {
+        key: "registration_scopes",
+        value_name: "SCOPE",
+        about: "Scopes that registered clients may ask for; may be named several times.",
+        example: "",
+        shape: Shape::List,
+        reach: Reach::Server,
+        set: |settings, texts| {
+            parse::registration_scopes(texts).map(|scopes| settings.registration.scopes = scopes)
+        },
+        get: |settings| {
+            list_value(settings.registration.scopes.iter().map(|scope| scope.as_str().to_owned()).collect())
+        },
+    },
+    Setting {
+        key: "registration_most",
+        value_name: "NUMBER",
+        about: "So many clients may be registered, and no more. Deleted ones count, because their ids stay taken. 1 to 100000.",
+        example: "",
+        shape: Shape::Number,
+        reach: Reach::Server,
+        set: |settings, texts| {
+            parse::number(texts, "clients", 1, 100_000).map(|most| settings.registration.most = most)
+        },
+        get: |settings| Some(Value::from(settings.registration.most)),
+    },
+    Setting {
+        key: "registration_pkce",
+        value_name: "BOOL",
+        about: "Whether confidential clients that register themselves need PKCE (RFC 7636), as public ones do in any case.",
+        example: "",
+        shape: Shape::Flag,
+        reach: Reach::Server,
+        set: |settings, texts| parse::flag(texts).map(|on| settings.registration.require_pkce = on),
+        get: |settings| Some(Value::from(settings.registration.require_pkce)),
+    },
+    Setting {
         key: "session_idle_mins",
         value_name: "MINUTES",
         about: "Minutes after which a person who does nothing has to sign in again: the session ends, not the tokens that \
@@ -534,9 +585,13 @@ mod tests {
     fn every_default_reads_back_as_itself() {
         for setting in SETTINGS {
             let Some(value) = setting.default_value() else { continue };
-            let text = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+            let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+            let texts = match &value {
+                Value::Array(values) => values.iter().map(text).collect(),
+                value => vec![text(value)],
+            };
             let mut settings = Settings::default();
-            assert_eq!((setting.set)(&mut settings, &[text]), Ok(()), "{}", setting.key);
+            assert_eq!((setting.set)(&mut settings, &texts), Ok(()), "{}", setting.key);
             assert_eq!(settings, Settings::default(), "{}", setting.key);
         }
     }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use ipnet::IpNet;
-use obol_oauth::{Issuer, ProtectedResource};
+use obol_oauth::{Issuer, ProtectedResource, RegistrationSettings};
+use obol_token::Scopes;
 
 use super::database_url::DatabaseUrl;
 
@@ -91,6 +92,20 @@ pub(super) fn resources(texts: &[String]) -> Result<Vec<ProtectedResource>, Stri
         read.map_err(|error| format!("{text:?}: {error}; write it like https://api.example.org/orders"))
     };
     texts.iter().map(resource).collect()
+}
+
+/// Scopes, for clients that register themselves.
+pub(super) fn registration_scopes(texts: &[String]) -> Result<Scopes, String> {
+    let text = texts.join(" ");
+    let scopes: Scopes = text.parse().map_err(|error| format!("{text:?}: {error}"))?;
+    let reserved = scopes.iter().any(|scope| scope.as_str() == RegistrationSettings::SCOPE);
+    match reserved {
+        false => Ok(scopes),
+        true => Err(format!(
+            "{} is for those who register clients, and no registered client may have it",
+            RegistrationSettings::SCOPE
+        )),
+    }
 }
 
 /// A whole number from `least` to `most`.

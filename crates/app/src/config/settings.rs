@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 use obol_accounts::SessionLimits;
-use obol_oauth::{Issuer, ProtectedResource};
+use obol_oauth::{Issuer, ProtectedResource, RegistrationSettings};
 
 use super::database_url::DatabaseUrl;
 
@@ -59,6 +59,8 @@ pub(crate) struct Settings {
     pub(crate) pushed_request_lifetime_secs: u32,
     /// Whether every client must push its authorization requests.
     pub(crate) require_pushed_authorization_requests: bool,
+    /// Whether clients may register themselves, and with what.
+    pub(crate) registration: RegistrationSettings,
     /// When a session of a person ends unless it is used, in minutes.
     pub(crate) session_idle_mins: NonZeroU32,
     /// When it ends in any case, in hours after the person signed in.
@@ -113,6 +115,7 @@ impl Default for Settings {
             code_lifetime_secs: 60,
             pushed_request_lifetime_secs: 90,
             require_pushed_authorization_requests: false,
+            registration: RegistrationSettings::default(),
             session_idle_mins: SessionLimits::default().idle_mins,
             session_hours: SessionLimits::default().hours,
             display_name: "obol".to_owned(),

@@ -4,7 +4,7 @@ use obol_keys::{ForeignKeys, KeySetError, PlainSecret};
 use obol_replica::Memory;
 use obol_store::{
     AccessTokenFormat, AddOutcome, Appended, ChangeOutcome, Client, ClientAuthMethod, ClientKind,
-    ClientSettings, Clients, GrantType, StoreError, StoredSecret, SubjectType,
+    ClientSettings, Clients, GrantType, RegisterOutcome, StoreError, StoredSecret, SubjectType,
 };
 use obol_token::{ClientId, Lifetime, Scopes, Timestamp};
 
@@ -168,6 +168,9 @@ pub enum ClientSpecError {
     /// There was one with this id.
     #[error("`{0}` was the id of a deleted client, and ids are never given out again; choose another")]
     NeverAgain(ClientId),
+    /// As many clients have registered themselves as may.
+    #[error("no more clients can be registered")]
+    TooMany,
     /// Storage failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -200,19 +203,40 @@ pub struct AddedClient {
 /// [`ClientSpecError`]
 pub async fn add_client(
     store: &dyn Clients,
-    mut spec: ClientSpec,
+    spec: ClientSpec,
     now: Timestamp,
 ) -> Result<AddedClient, ClientSpecError> {
-    let (stored, generated_secret) = spec.secret.take().map(ChosenSecret::made).unzip();
-    let kind = ClientKind::of(stored, &spec.settings);
-    let client = client_of(spec, kind, now)?;
+    let (client, generated_secret) = made(spec, now)?;
     match store.add_client(&client).await? {
-        AddOutcome::Added(appended) => {
-            Ok(AddedClient { client, generated_secret: generated_secret.flatten(), appended })
-        }
+        AddOutcome::Added(appended) => Ok(AddedClient { client, generated_secret, appended }),
         AddOutcome::Taken => Err(ClientSpecError::Taken(client.id)),
         AddOutcome::NeverAgain => Err(ClientSpecError::NeverAgain(client.id)),
     }
+}
+
+/// Adds a client that registers itself (RFC 7591), if fewer than `most` have: deleted ones count.
+///
+/// # Errors
+/// [`ClientSpecError`]
+pub(crate) async fn register_client(
+    store: &dyn Clients,
+    spec: ClientSpec,
+    now: Timestamp,
+    most: u32,
+) -> Result<AddedClient, ClientSpecError> {
+    let (client, generated_secret) = made(spec, now)?;
+    match store.register_client(&client, most).await? {
+        RegisterOutcome::Registered(appended) => Ok(AddedClient { client, generated_secret, appended }),
+        RegisterOutcome::TooMany => Err(ClientSpecError::TooMany),
+        RegisterOutcome::Taken => Err(ClientSpecError::Taken(client.id)),
+    }
+}
+
+/// The client that a description is of, and its secret if one was made.
+fn made(mut spec: ClientSpec, now: Timestamp) -> Result<(Client, Option<PlainSecret>), ClientSpecError> {
+    let (stored, generated_secret) = spec.secret.take().map(ChosenSecret::made).unzip();
+    let kind = ClientKind::of(stored, &spec.settings);
+    Ok((client_of(spec, kind, now)?, generated_secret.flatten()))
 }
 
 /// Why a client was not changed.

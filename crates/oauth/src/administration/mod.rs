@@ -5,6 +5,7 @@ mod key_schedule;
 mod keys;
 mod revocation;
 
+pub(crate) use clients::register_client;
 pub use clients::{
     AddedClient, ChangeError, ChosenSecret, ClientSpec, ClientSpecError, KeptSecret, RotateError,
     SecretKeepError, add_client, change_client, rotate_secret,

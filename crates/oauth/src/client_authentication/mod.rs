@@ -17,6 +17,7 @@ use obol_token::{Algorithm, SecretHash, Timestamp};
 use serde_json::{Map, Value, json};
 
 pub(crate) use self::assertion::{bears_assertion, claimed_client};
+use crate::source_limit::too_many;
 use crate::{Arrival, Authorization, Challenge, ErrorCode, OAuthError, Params, Request, Surface};
 
 /// A client that is enabled and has shown who it is.
@@ -136,9 +137,8 @@ impl ClientAuthentication {
         let until = self.by_client_and_source.blocked_until(&keys.0, now);
         let until = until.max(self.by_source.blocked_until(&keys.1, now));
         let Some(until) = until else { return Ok(()) };
-        let secs = u32::try_from(now.secs_until(until)).unwrap_or(u32::MAX).max(1);
         let sentence = "Too many wrong client secrets came from this address; wait before the next try.";
-        Err(OAuthError::new(ErrorCode::TooManyRequests, sentence).retry_after(secs))
+        Err(too_many(sentence, now, until))
     }
 }
 

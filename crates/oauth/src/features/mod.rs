@@ -15,6 +15,7 @@ pub(crate) mod password;
 pub(crate) mod protected_resource;
 pub(crate) mod pushed_authorization;
 mod refresh;
+pub(crate) mod registration;
 pub(crate) mod request_object;
 mod revocation;
 pub(crate) use revocation::rules as revocation_rules;
@@ -33,7 +34,7 @@ use crate::engine::Call;
 use crate::{Answer, Engine, OAuthError, Outcome, Request, Surface};
 
 /// Everything that the server can do. Routes, grants and the discovery document are derived from it.
-pub static FEATURES: [Feature; 20] = [
+pub static FEATURES: [Feature; 21] = [
     authorization::FEATURE,
     request_object::FEATURE,
     pushed_authorization::FEATURE,
@@ -54,6 +55,7 @@ pub static FEATURES: [Feature; 20] = [
     metadata::FEATURE,
     discovery::FEATURE,
     protected_resource::FEATURE,
+    registration::FEATURE,
 ];
 
 /// One specification, as far as it is served.
@@ -101,6 +103,11 @@ impl Endpoint {
         matches!(self.steps, Steps::Resource)
     }
 
+    /// Whether clients register there: the door asks [`Engine::register`], there and below.
+    pub fn is_registration(&self) -> bool {
+        matches!(self.steps, Steps::Registration)
+    }
+
     /// Whether it takes a JSON object in place of a form, with lists of texts as parameters.
     pub fn takes_lists(&self) -> bool {
         self.path == introspection_batch::PATH
@@ -142,6 +149,8 @@ pub(crate) enum Steps {
     Gateway,
     /// A document by host and path, see [`Engine::resource_metadata`].
     Resource,
+    /// Of a client that registers itself, see [`Engine::register`].
+    Registration,
     /// Vouch, client, request, and what follows.
     Authenticated {
         /// How the client must show itself.

@@ -97,6 +97,7 @@ impl Rooms {
             require_pushed_authorization_requests: false,
             key_set_max_age_secs: 3_600,
             protected_resources: Vec::new(),
+            registration: obol_oauth::RegistrationSettings::default(),
         };
         let of_engine = Arc::clone(&replica);
         let engine = Engine::new(of_engine, Arc::clone(&store), audit.clone(), outgoing, settings);

@@ -8,8 +8,8 @@ use obol_store::{
     ChangeLog, ChangeOutcome, Client, Clients, Code, Codes, Consent, Consents, ConsumeOutcome, Denials, Deny,
     Durability, Families, Family, FirstKeyOutcome, Keys, NewCode, NewFamily, NewKey, NewPushedRequest,
     NewSession, NodeId, Nodes, Page, PasswordHash, Peer, Profile, PromoteOutcome, PushOutcome, PushedRequest,
-    PushedRequests, ReadFrom, RedeemOutcome, Redemption, RetireOutcome, RotateOutcome, Rotation, Session,
-    Sessions, StoreError, StoredSecret, UseOutcome, User, Username, Users, WrappedKey,
+    PushedRequests, ReadFrom, RedeemOutcome, Redemption, RegisterOutcome, RetireOutcome, RotateOutcome,
+    Rotation, Session, Sessions, StoreError, StoredSecret, UseOutcome, User, Username, Users, WrappedKey,
 };
 use obol_token::{ClientId, FamilyId, KeyId, Position, SecretHash, SessionId, SubjectId, Timestamp};
 
@@ -161,6 +161,10 @@ impl Assertions for Link {
 #[async_trait]
 impl Clients for Link {
     async fn add_client(&self, _: &Client) -> Result<AddOutcome, StoreError> {
+        unused()
+    }
+
+    async fn register_client(&self, _: &Client, _: u32) -> Result<RegisterOutcome, StoreError> {
         unused()
     }
 

@@ -13,7 +13,8 @@ use super::samples::{
 };
 use crate::{
     AccessTokenFormat, AddOutcome, ApplicationType, AssertionAudience, Change, ChangeOutcome, Client,
-    ClientAuthMethod, ClientKind, ClientSettings, GrantType, Store, StoredSecret, SubjectType,
+    ClientAuthMethod, ClientKind, ClientSettings, GrantType, RegisterOutcome, Registration, Store,
+    StoredSecret, SubjectType,
 };
 
 pub async fn an_added_client_is_found_as_it_was(store: Fresh) {
@@ -55,6 +56,10 @@ pub async fn an_added_client_is_found_as_it_was(store: Fresh) {
             resources: vec!["https://api.example/a b".to_owned()],
             longest_access_token_ttl: Some(0),
             family_lifetime_secs: NonZeroU32::new(86_400),
+            registration: Some(Registration {
+                access_token: hash("registration", 7),
+                sector_identifier_uri: Some("https://sector.example/uris.json".to_owned()),
+            }),
         },
         created_at: at(-5),
         ..client("rich")
@@ -289,6 +294,25 @@ pub async fn a_deleted_client_cannot_be_changed(store: Fresh) {
     assert_eq!(store.delete_client(id, at(2)).await, Ok(ChangeOutcome::Unknown));
     assert_eq!(log_end(&*store).await, position);
     assert_eq!(store.find_client(id).await, Ok(None));
+}
+
+pub async fn so_many_clients_are_registered_and_no_more_deleted_ones_counted(store: Fresh) {
+    let register = async |id: &str, most: u32| store.register_client(&client(id), most).await.unwrap();
+    let registered = |outcome| matches!(outcome, RegisterOutcome::Registered(_));
+    for id in ["re", "reg", "reg`a", "reh_", "app"] {
+        add_client(&*store, &client(id)).await;
+    }
+    assert!(registered(register("reg_a", 2).await));
+    assert_eq!(register("reg_a", 2).await, RegisterOutcome::Taken);
+    assert!(registered(register("reg_b", 2).await));
+    assert_eq!(register("reg_c", 2).await, RegisterOutcome::TooMany);
+    changed(store.delete_client(&client_id("reg_a"), at(1)).await.unwrap());
+    assert_eq!(register("reg_c", 2).await, RegisterOutcome::TooMany, "its id stays taken");
+    assert_eq!(register("reg_a", 3).await, RegisterOutcome::Taken);
+    assert_eq!(store.find_client(&client_id("reg_c")).await, Ok(None));
+    assert!(registered(register("reg_c", 3).await));
+    let known = told(&*store, &client_id("reg_c")).await.and_then(|(_, state)| state);
+    assert_eq!(known, Some(client("reg_c")));
 }
 
 pub async fn of_50_parallel_adds_of_one_id_one_adds(store: Fresh) {

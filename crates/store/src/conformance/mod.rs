@@ -68,6 +68,7 @@ macro_rules! conformance_suite {
                 the_kind_of_a_client_without_a_secret_is_that_of_its_settings
                 deleting_denies_the_tokens_and_ends_the_families
                 a_deleted_client_cannot_be_changed
+                so_many_clients_are_registered_and_no_more_deleted_ones_counted
                 of_50_parallel_adds_of_one_id_one_adds
             }
             denials {

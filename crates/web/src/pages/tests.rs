@@ -100,6 +100,7 @@ impl House {
             require_pushed_authorization_requests: false,
             key_set_max_age_secs: 3_600,
             protected_resources: Vec::new(),
+            registration: obol_oauth::RegistrationSettings::default(),
         };
         let (unheard, outgoing) = (Arc::new(Unheard), Arc::new(NoWayOut));
         let engine = Arc::new(Engine::new(replica, store.clone(), unheard, outgoing, settings));

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::instant::rfc3339;
 use crate::output::{Answer, or_dash, sheet, table, yes_no};
 
-/// All but the hash of the secret.
+/// All but the hashes of its secrets.
 #[derive(Serialize)]
 pub(super) struct ClientView {
     access_token_ttl: u32,
@@ -24,6 +24,7 @@ pub(super) struct ClientView {
     optional_scopes: Vec<String>,
     redirect_uris: Vec<String>,
     refresh_token_ttl: u32,
+    registered: bool,
     #[serde(flatten)]
     settings: ClientSettings,
     single_family: bool,
@@ -47,7 +48,9 @@ impl ClientView {
             optional_scopes: names(&client.optional_scopes),
             redirect_uris: client.redirect_uris.clone(),
             refresh_token_ttl: client.refresh_token_lifetime.as_setting_secs(),
-            settings: client.settings.clone(),
+            registered: client.settings.registration.is_some(),
+            // With the hash of a token.
+            settings: ClientSettings { registration: None, ..client.settings.clone() },
             single_family: client.single_family,
             kind: match client.kind {
                 ClientKind::Public => "public",
@@ -80,7 +83,7 @@ impl Answer for ClientView {
             ("refresh tokens live", lifetime(self.refresh_token_ttl)),
             ("may introspect", yes_no(self.introspection)),
             ("single family", yes_no(self.single_family)),
-            ("created at", self.created_at.clone()),
+            (if self.registered { "registered itself at" } else { "created at" }, self.created_at.clone()),
         ];
         if let Some(secret) = &self.client_secret {
             rows.push(("client_secret", secret.clone()));
@@ -119,11 +122,12 @@ impl Answer for ClientList {
                 client.client_id.clone(),
                 client.kind.to_owned(),
                 yes_no(client.enabled),
+                yes_no(client.registered),
                 client.grants.join(" "),
                 client.name.clone(),
             ]
         };
-        table(&["client_id", "type", "enabled", "grants", "name"], self.0.iter().map(row))
+        table(&["client_id", "type", "enabled", "registered", "grants", "name"], self.0.iter().map(row))
     }
 }
 
@@ -171,7 +175,7 @@ mod tests {
     #[test]
     fn a_client_has_the_agreed_keys_and_no_hash() {
         let json = serde_json::to_value(ClientView::new(&client(ClientKind::Public), None)).unwrap();
-        let expected = r#"{"access_token_format":"opaque","access_token_ttl":3600,"application_type":"web","ask_consent":true,"assertion_audience":"issuer","client_id":"fcare","created_at":"2026-11-21T10:00:00Z","default_max_age_secs":null,"default_scopes":["read","write"],"enabled":true,"family_lifetime_secs":null,"grants":["password","refresh_token"],"id_token_signed_response_alg":"ES256","introspection":false,"jwks":null,"jwks_uri":null,"name":"FortiCare","optional_scopes":[],"post_logout_redirect_uris":[],"redirect_uris":[],"refresh_token_ttl":86400,"request_object_signing_alg":null,"require_pkce":true,"require_pushed_authorization_requests":false,"require_signed_request_object":false,"resources":[],"sector_identifier":null,"single_family":false,"subject_type":"public","token_endpoint_auth_method":null,"type":"public","userinfo_signed_response_alg":null}"#;
+        let expected = r#"{"access_token_format":"opaque","access_token_ttl":3600,"application_type":"web","ask_consent":true,"assertion_audience":"issuer","client_id":"fcare","created_at":"2026-11-21T10:00:00Z","default_max_age_secs":null,"default_scopes":["read","write"],"enabled":true,"family_lifetime_secs":null,"grants":["password","refresh_token"],"id_token_signed_response_alg":"ES256","introspection":false,"jwks":null,"jwks_uri":null,"name":"FortiCare","optional_scopes":[],"post_logout_redirect_uris":[],"redirect_uris":[],"refresh_token_ttl":86400,"registered":false,"request_object_signing_alg":null,"require_pkce":true,"require_pushed_authorization_requests":false,"require_signed_request_object":false,"resources":[],"sector_identifier":null,"single_family":false,"subject_type":"public","token_endpoint_auth_method":null,"type":"public","userinfo_signed_response_alg":null}"#;
         assert_eq!(json.to_string(), expected);
     }
 
@@ -192,8 +196,8 @@ mod tests {
         let text = ClientList(vec![ClientView::new(&client(ClientKind::Public), None)]).text();
         assert_eq!(
             text,
-            "client_id  type    enabled  grants                  name\n\
-             fcare      public  yes      password refresh_token  FortiCare"
+            "client_id  type    enabled  registered  grants                  name\n\
+             fcare      public  yes      no          password refresh_token  FortiCare"
         );
     }
 }

@@ -5,19 +5,18 @@
 //! 3. When the client gets its answer, the request is consumed: one answer for one reference.
 
 mod brought;
-mod limit;
 
-use obol_keys::RequestReference;
+use obol_keys::{GuessPolicy, RequestReference};
 use obol_store::{ClientKind, NewPushedRequest, PushOutcome};
 use serde_json::{Map, Value, json};
 
 pub(crate) use self::brought::Pushed;
-pub(crate) use self::limit::PushLimit;
 
 use super::request_object::{self, Arriving};
 use super::{ClientRule, Endpoint, Feature, Method, Part, Pending, Steps, authorization};
 use crate::client_authentication::AuthenticatedClient;
 use crate::engine::Call;
+use crate::source_limit::SourceLimit;
 use crate::{Answer, Authorizing, Engine, ErrorCode, OAuthError, Outcome, Params, PushedAnswer, Surface};
 
 /// RFC 9126.
@@ -51,6 +50,16 @@ const MOST_OF_A_CLIENT: u32 = 10_000;
 
 /// How a client authenticates is nobody's business later, and its credentials are not to be kept.
 const NOT_KEPT: [&str; 3] = ["client_secret", "client_assertion", "client_assertion_type"];
+
+/// Anybody can push in the name of a public client: who brings none to its end is slowed down, before the client has no room
+/// for others.
+pub(crate) fn push_limit() -> SourceLimit {
+    // Many people may share an address, and some of them give up.
+    let policy =
+        GuessPolicy { free_tries: 200, first_delay_secs: 1, longest_delay_secs: 60, forget_after_secs: 600 };
+    let sentence = "Too many requests came from this address that no browser has brought to an end; wait.";
+    SourceLimit::new(policy, sentence)
+}
 
 fn handle<'a>(call: &'a Call<'a>, client: AuthenticatedClient) -> Pending<'a> {
     Box::pin(async move { push(call, &client).await.map(Answer::Pushed).map(Outcome::Done) })

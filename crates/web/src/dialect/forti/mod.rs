@@ -8,7 +8,7 @@ use obol_oauth::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{json_answer, written_json_answer};
+use super::{bare_answer, json_answer, written_json_answer};
 use crate::server::Answer;
 
 /// The answer to a request that was granted.
@@ -16,6 +16,10 @@ pub(super) fn success(answered: Answered<'_>) -> Answer {
     match answered {
         Answered::Verification(verification) => verified(&verification),
         Answered::Token(token) => json_answer(StatusCode::OK, &TokenBody::of(&token)),
+        Answered::Registered(client, new) => {
+            json_answer(if new { StatusCode::CREATED } else { StatusCode::OK }, &client)
+        }
+        Answered::Unregistered => bare_answer(StatusCode::NO_CONTENT),
         Answered::Pushed(pushed) => json_answer(StatusCode::CREATED, &pushed),
         Answered::Revocation(_done) => json_answer(StatusCode::OK, &json!({ "status": "success" })),
         Answered::Introspection(introspection) => json_answer(StatusCode::OK, &introspection),

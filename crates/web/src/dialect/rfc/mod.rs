@@ -11,6 +11,10 @@ use crate::server::Answer;
 pub(super) fn success(answered: Answered<'_>) -> Answer {
     match answered {
         Answered::Token(token) => json_answer(StatusCode::OK, &TokenBody::of(&token)),
+        Answered::Registered(client, new) => {
+            json_answer(if new { StatusCode::CREATED } else { StatusCode::OK }, &client)
+        }
+        Answered::Unregistered => bare_answer(StatusCode::NO_CONTENT),
         Answered::Pushed(pushed) => json_answer(StatusCode::CREATED, &pushed),
         // RFC 7009 §2.2: the content of the body is ignored by the client, so there is none.
         Answered::Revocation(_done) => bare_answer(StatusCode::OK),

@@ -1,0 +1,311 @@
+//! Clients that register themselves. Home of RFC 7591, RFC 7592 and OpenID Connect Dynamic Client Registration.
+//!
+//! 1. Who registers a client shows an initial access token, or is counted where anybody may (`gate`).
+//! 2. What the client says of itself is read (`metadata`), its sector looked up (`sector`), and checked by the same code as what
+//!    an operator says of one ([`crate::administration`]).
+//! 3. The answer says what was registered (`information`), with a token by which the client manages itself: that token is
+//!    good for as long as the client, so that an answer that is lost locks nobody out.
+
+mod gate;
+mod information;
+mod metadata;
+mod sector;
+
+use obol_keys::{RegistrationToken, random_bytes};
+use obol_store::{
+    Appended, AuditEvent, AuditRecord, ChangeOutcome, Client, ClientAuthMethod, ClientSettings, Registration,
+};
+use obol_token::{ClientId, Lifetime, Scopes};
+use serde_json::{Map, Value, json};
+
+pub(crate) use self::gate::registration_limit;
+
+use self::gate::Managed;
+use self::information::Shown;
+use self::metadata::Metadata;
+use super::{Endpoint, Feature, Method, Steps};
+use crate::administration::{ChosenSecret, ClientSpec, ClientSpecError, change_client, register_client};
+use crate::{Answer, Arrival, Engine, ErrorCode, OAuthError, Surface};
+
+/// RFC 7591, RFC 7592.
+pub(super) const FEATURE: Feature = Feature {
+    name: "dynamic client registration",
+    specification: "RFC 7591, RFC 7592, OpenID Connect Dynamic Client Registration 1.0",
+    endpoints: &[Endpoint {
+        surface: Surface::Rfc,
+        methods: &[Method::Post],
+        path: PATH,
+        steps: Steps::Registration,
+    }],
+    grants: &[],
+    describe,
+};
+
+const PATH: &str = "/oauth2/register";
+
+/// Tokens of a registered client live as long as those of one that an operator adds without saying so, in seconds.
+const ACCESS_TOKEN_SECS: u32 = 3_600;
+const REFRESH_TOKEN_SECS: u32 = 86_400;
+
+/// Who may register clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RegistrationMode {
+    /// Nobody.
+    Off,
+    /// Whoever has an initial access token (RFC 7591 §1.2).
+    Token,
+    /// Anybody.
+    Open,
+}
+
+impl RegistrationMode {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Off, Self::Token, Self::Open];
+
+    /// Its name in the settings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Token => "token",
+            Self::Open => "open",
+        }
+    }
+}
+
+/// How clients register themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegistrationSettings {
+    /// Who may.
+    pub mode: RegistrationMode,
+    /// The scopes that such clients may ask for.
+    pub scopes: Scopes,
+    /// So many may be registered, deleted ones counted.
+    pub most: u32,
+    /// Whether confidential ones need PKCE (RFC 7636), as public ones do.
+    pub require_pkce: bool,
+}
+
+impl RegistrationSettings {
+    /// The scope of an initial access token. Only an operator attaches it to a client.
+    pub const SCOPE: &str = "client_registration";
+}
+
+impl Default for RegistrationSettings {
+    fn default() -> Self {
+        let scopes = "openid profile email address phone offline_access".parse().unwrap_or_default();
+        Self { mode: RegistrationMode::Off, scopes, most: 1_000, require_pkce: true }
+    }
+}
+
+/// A request of a client about its own registration.
+pub struct RegistrationRequest<'a> {
+    /// What is asked.
+    pub asked: RegistrationAsked<'a>,
+    /// The token that came with it (RFC 6750 §2.1).
+    pub bearer: Option<&'a str>,
+    /// When and whence.
+    pub arrival: Arrival,
+}
+
+/// What is asked, with the body as it came.
+pub enum RegistrationAsked<'a> {
+    /// To register a client (RFC 7591 §3.1).
+    Register(&'a [u8]),
+    /// What is registered (RFC 7592 §2.1).
+    Read(&'a str),
+    /// To replace that (RFC 7592 §2.2).
+    Update(&'a str, &'a [u8]),
+    /// To delete the client (RFC 7592 §2.3).
+    Delete(&'a str),
+}
+
+impl Engine {
+    /// Answers a client about its own registration.
+    ///
+    /// # Errors
+    /// [`OAuthError`], 404 where nobody may register clients.
+    pub async fn register(&self, request: &RegistrationRequest<'_>) -> Result<Answer<'static>, OAuthError> {
+        if self.settings.registration.mode == RegistrationMode::Off {
+            let sentence = "No clients are registered here; ask the operator to add yours.";
+            return Err(OAuthError::new(ErrorCode::NotFound, sentence));
+        }
+        match request.asked {
+            RegistrationAsked::Register(body) => {
+                let registered = self.register_new(request, body).await;
+                registered.inspect_err(|error| self.audit_refused(request, AuditEvent::ClientAdded, error))
+            }
+            RegistrationAsked::Read(id) => {
+                let Managed { client, token } = gate::managed(self, id, request)?;
+                let shown = Shown { token, secret: None };
+                Ok(Answer::Registered(shown.information(self, &client), false))
+            }
+            RegistrationAsked::Update(id, body) => {
+                let updated = self.update(request, id, body).await;
+                updated.inspect_err(|error| self.audit_refused(request, AuditEvent::ClientChanged, error))
+            }
+            RegistrationAsked::Delete(id) => self.unregister(request, id).await,
+        }
+    }
+
+    async fn register_new(
+        &self,
+        request: &RegistrationRequest<'_>,
+        body: &[u8],
+    ) -> Result<Answer<'static>, OAuthError> {
+        gate::let_in(self, request)?;
+        let metadata = Metadata::read(body, self)?;
+        let sector = sector::find(self, &metadata).await?;
+        let token = RegistrationToken::generate();
+        let mut spec = self.new_spec(&metadata, &token)?;
+        metadata.apply(&mut spec, sector);
+        let now = request.arrival.now;
+        let registered = register_client(&*self.store, spec, now, self.settings.registration.most).await;
+        let registered = registered.map_err(|error| refusal(error, &metadata))?;
+        self.done(request, AuditEvent::ClientAdded, &registered.client.id, registered.appended).await?;
+        let secret = registered.generated_secret.as_ref().map(|secret| secret.reveal());
+        let shown = Shown { token: &token.text(), secret };
+        Ok(Answer::Registered(shown.information(self, &registered.client), true))
+    }
+
+    /// A client without what it says of itself.
+    fn new_spec(&self, metadata: &Metadata, token: &RegistrationToken) -> Result<ClientSpec, OAuthError> {
+        let id = format!("{}{}", Client::REGISTERED_PREFIX, hex::encode(random_bytes::<16>()));
+        let id = ClientId::new(&id).map_err(|error| {
+            OAuthError::new(ErrorCode::ServerError, "The id of the client cannot be one.")
+                .caused_by(error.to_string())
+        })?;
+        let method = metadata.auth_method();
+        let require_pkce = method == ClientAuthMethod::None || self.settings.registration.require_pkce;
+        let secret = self.new_secret(method, &id)?;
+        let registration = Registration { access_token: token.hash(), sector_identifier_uri: None };
+        Ok(ClientSpec {
+            id,
+            name: String::new(),
+            secret,
+            grants: Vec::new(),
+            default_scopes: Scopes::default(),
+            optional_scopes: Scopes::default(),
+            redirect_uris: Vec::new(),
+            access_token_lifetime: Lifetime::from_setting_secs(ACCESS_TOKEN_SECS),
+            refresh_token_lifetime: Lifetime::from_setting_secs(REFRESH_TOKEN_SECS),
+            may_introspect: false,
+            single_family: false,
+            settings: ClientSettings {
+                require_pkce,
+                registration: Some(registration),
+                ..ClientSettings::default()
+            },
+        })
+    }
+
+    /// A secret for a client that authenticates so, if it needs one.
+    fn new_secret(
+        &self,
+        method: ClientAuthMethod,
+        id: &ClientId,
+    ) -> Result<Option<ChosenSecret>, OAuthError> {
+        Ok(match method {
+            ClientAuthMethod::None | ClientAuthMethod::PrivateKeyJwt => None,
+            ClientAuthMethod::ClientSecretBasic | ClientAuthMethod::ClientSecretPost => {
+                Some(ChosenSecret::Generate)
+            }
+            ClientAuthMethod::ClientSecretJwt => {
+                let vouched = self.replica.vouch()?;
+                let kept = ChosenSecret::Generate.kept(vouched.memory(), id).map_err(|error| {
+                    OAuthError::new(ErrorCode::ServerError, "The secret of the client cannot be kept.")
+                        .caused_by(error.to_string())
+                })?;
+                Some(kept)
+            }
+        })
+    }
+
+    async fn update(
+        &self,
+        request: &RegistrationRequest<'_>,
+        id: &str,
+        body: &[u8],
+    ) -> Result<Answer<'static>, OAuthError> {
+        let Managed { client, token } = gate::managed(self, id, request)?;
+        let metadata = Metadata::read(body, self)?;
+        metadata.check_update_of(&client)?;
+        let sector = sector::find(self, &metadata).await?;
+        let changed = change_client(&*self.store, &client.id, |spec| metadata.apply(spec, sector)).await;
+        let appended = changed.map_err(|error| match error {
+            crate::administration::ChangeError::Unknown(_) => gate::not_valid("deleted meanwhile"),
+            crate::administration::ChangeError::Spec(error) => refusal(error, &metadata),
+        })?;
+        self.done(request, AuditEvent::ClientChanged, &client.id, appended).await?;
+        let stored = self.store.find_client(&client.id).await?;
+        let client = stored.ok_or_else(|| gate::not_valid("deleted meanwhile"))?;
+        let shown = Shown { token, secret: metadata.secret() };
+        Ok(Answer::Registered(shown.information(self, &client), false))
+    }
+
+    async fn unregister(
+        &self,
+        request: &RegistrationRequest<'_>,
+        id: &str,
+    ) -> Result<Answer<'static>, OAuthError> {
+        let Managed { client, .. } = gate::managed(self, id, request)?;
+        match self.store.delete_client(&client.id, request.arrival.now).await? {
+            ChangeOutcome::Changed(appended) => {
+                self.done(request, AuditEvent::ClientDeleted, &client.id, appended).await?;
+                Ok(Answer::Unregistered)
+            }
+            ChangeOutcome::Unknown => Err(gate::not_valid("deleted meanwhile")),
+        }
+    }
+
+    /// Every node knows of it, and it is recorded, before the client is told.
+    async fn done(
+        &self,
+        request: &RegistrationRequest<'_>,
+        event: AuditEvent,
+        id: &ClientId,
+        appended: Appended,
+    ) -> Result<(), OAuthError> {
+        let record = AuditRecord::new(event, request.arrival.now);
+        let (client_id, position) = (Some(id.as_str().to_owned()), Some(appended.position()));
+        let reason = Some("registration".into());
+        self.audit(&request.arrival, AuditRecord { client_id, position, reason, ..record });
+        self.confirm(appended).await.map(drop)
+    }
+
+    fn audit_refused(&self, request: &RegistrationRequest<'_>, event: AuditEvent, error: &OAuthError) {
+        let client_id = match request.asked {
+            RegistrationAsked::Register(_) => None,
+            RegistrationAsked::Read(id)
+            | RegistrationAsked::Update(id, _)
+            | RegistrationAsked::Delete(id) => Some(id.to_owned()),
+        };
+        let reason = Some(format!("registration: {}", error.reason()).into());
+        let record = AuditRecord::new(event, request.arrival.now);
+        self.audit(&request.arrival, AuditRecord { done: false, client_id, reason, ..record });
+    }
+}
+
+/// What an operator would be told of such a client, in the codes of RFC 7591 §3.2.2.
+fn refusal(error: ClientSpecError, metadata: &Metadata) -> OAuthError {
+    let code = match &error {
+        ClientSpecError::Store(error) => return error.clone().into(),
+        ClientSpecError::Taken(_) | ClientSpecError::NeverAgain(_) => ErrorCode::ServerError,
+        ClientSpecError::TooMany => {
+            let sentence =
+                "As many clients have registered themselves as may; ask the operator to add yours.";
+            return OAuthError::new(ErrorCode::Unavailable, sentence);
+        }
+        ClientSpecError::RedirectUri(uri, _) if !metadata.has_redirect_uri(uri) => {
+            ErrorCode::InvalidClientMetadata
+        }
+        ClientSpecError::RedirectUri(..) | ClientSpecError::NoRedirectUri => ErrorCode::InvalidRedirectUri,
+        _ => ErrorCode::InvalidClientMetadata,
+    };
+    OAuthError::new(code, format!("The client cannot be registered: {error}."))
+}
+
+fn describe(engine: &Engine, document: &mut Map<String, Value>) {
+    if engine.settings.registration.mode != RegistrationMode::Off {
+        document.insert("registration_endpoint".into(), json!(engine.settings.issuer.url(PATH)));
+    }
+}

@@ -1,0 +1,45 @@
+//! `sector_identifier_uri`: the host that stands for a client where subjects are pairwise (OpenID Connect Registration §5).
+
+use fluent_uri::Uri;
+
+use super::metadata::Metadata;
+use crate::{Engine, ErrorCode, Freshness, OAuthError, OutgoingError};
+
+/// Where the sector was taken from, and its host.
+pub(super) struct Sector {
+    pub(super) uri: String,
+    pub(super) host: String,
+}
+
+/// The sector that a client says is its own, if the document there lists all its redirect URIs.
+///
+/// # Errors
+/// `invalid_client_metadata`
+pub(super) async fn find(engine: &Engine, metadata: &Metadata) -> Result<Option<Sector>, OAuthError> {
+    let Some(uri) = metadata.sector_identifier_uri() else { return Ok(None) };
+    let invalid = |sentence: String| OAuthError::new(ErrorCode::InvalidClientMetadata, sentence);
+    let host = host_of(uri).ok_or_else(|| invalid("`sector_identifier_uri` is an https URL.".to_owned()))?;
+    let fetched = engine.outgoing.fetch(uri, Freshness::Renewed).await.map_err(|error| {
+        let cause = match error {
+            OutgoingError::Refused(cause) | OutgoingError::Failed(cause) => cause,
+        };
+        invalid("The document at `sector_identifier_uri` could not be fetched.".to_owned()).caused_by(cause)
+    })?;
+    let listed: Vec<String> = serde_json::from_str(&fetched).map_err(|error| {
+        let sentence = "The document at `sector_identifier_uri` is no JSON list of redirect URIs.";
+        invalid(sentence.to_owned()).caused_by(error.to_string())
+    })?;
+    match metadata.redirect_uris().iter().find(|uri| !listed.contains(uri)) {
+        Some(_) => {
+            let sentence =
+                "The document at `sector_identifier_uri` does not list every redirect URI; add them there.";
+            Err(invalid(sentence.to_owned()))
+        }
+        None => Ok(Some(Sector { uri: uri.to_owned(), host })),
+    }
+}
+
+fn host_of(uri: &str) -> Option<String> {
+    let uri = Uri::parse(uri).ok().filter(|uri| uri.scheme().as_str() == "https")?;
+    uri.authority().map(|authority| authority.host().to_ascii_lowercase())
+}

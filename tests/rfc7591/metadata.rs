@@ -1,0 +1,179 @@
+//! §2, §3.2.2: every member, when a client is registered and when it is updated (S-93).
+
+use obol_testkit::{ClientKey, REDIRECT_URI};
+use serde_json::{Value, json};
+
+use crate::both::Both;
+use crate::house::{open, shop, with};
+
+const METADATA: &str = "invalid_client_metadata";
+
+#[test]
+fn rfc7591_2_s_21_redirect_uris_are_checked() {
+    let both = Both::of(open());
+    for uri in [
+        "https://app.example/cb#fragment",
+        "https://user:password@app.example/cb",
+        "https://*.example/cb",
+        "https://app.example/*",
+        "https://app.example/a/../cb",
+        "https://app.example/%2e%2e/cb",
+        "https:///cb",
+        "/cb",
+        "app.example/cb",
+        "",
+        "http://app.example/cb",
+        "http://localhost/cb",
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "vbscript:x",
+        "myapp:/cb",
+        "file:///etc/passwd",
+        &format!("https://app.example/{}", "x".repeat(2_000)),
+    ] {
+        both.refuse(&with("redirect_uris", json!([uri])), "invalid_redirect_uri");
+        both.refuse(&with("redirect_uris", json!([REDIRECT_URI, uri])), "invalid_redirect_uri");
+    }
+    both.refuse(&with("redirect_uris", json!([])), "invalid_redirect_uri");
+    both.refuse(&json!({ "client_name": "x" }), "invalid_redirect_uri");
+    both.keep("redirect_uris", json!([REDIRECT_URI, "http://127.0.0.1/cb", "com.example.app:/cb"]));
+}
+
+#[test]
+fn rfc7591_2_1_grant_types_and_response_types_are_served_ones_and_agree() {
+    let both = Both::of(open());
+    for grants in [
+        json!(["implicit"]),
+        json!(["password"]),
+        json!(["authorization_code", "password"]),
+        json!(["client_credentials"]),
+        json!(["authorization_code", "client_credentials"]),
+        json!(["urn:ietf:params:oauth:grant-type:device_code"]),
+        json!(["refresh_token"]),
+        json!([""]),
+        json!([]),
+    ] {
+        both.refuse(&with("grant_types", grants), METADATA);
+    }
+    let types =
+        [json!(["token"]), json!(["code", "token"]), json!(["code id_token"]), json!(["none"]), json!([])];
+    for types in types {
+        both.refuse(&with("response_types", types), METADATA);
+    }
+    both.keep("grant_types", json!(["authorization_code", "refresh_token"]));
+    both.keep("response_types", json!(["code"]));
+}
+
+#[test]
+fn rfc7591_2_token_endpoint_auth_method_is_a_served_one() {
+    let both = Both::of(open());
+    for method in ["tls_client_auth", "CLIENT_SECRET_BASIC", "", "x"] {
+        both.refuse(&with("token_endpoint_auth_method", method), METADATA);
+    }
+    for method in ["client_secret_basic", "client_secret_post"] {
+        both.keep("token_endpoint_auth_method", method);
+    }
+}
+
+#[test]
+fn rfc7591_2_jwks_are_public_keys_that_verify_here_and_stand_here_or_elsewhere() {
+    let both = Both::of(open());
+    let key = ClientKey::new("ES256");
+    let of = |jwks: Value, uri: Value| {
+        let mut metadata = with("token_endpoint_auth_method", "private_key_jwt");
+        (metadata["jwks"], metadata["jwks_uri"]) = (jwks, uri);
+        metadata
+    };
+    let uri = json!("https://app.example/keys.json");
+    for told in both.take(&of(key.jwks(), Value::Null)) {
+        assert_eq!((&told["jwks"], told.get("jwks_uri")), (&key.jwks(), None));
+    }
+    for told in both.take(&of(Value::Null, uri.clone())) {
+        assert_eq!((told.get("jwks"), &told["jwks_uri"]), (None, &uri));
+    }
+    let mut private = key.jwks();
+    private["keys"][0]["d"] = "AA".into();
+    for (jwks, uri) in [
+        (Value::Null, Value::Null),
+        (key.jwks(), uri.clone()),
+        (private, Value::Null),
+        (json!({ "keys": [] }), Value::Null),
+        (json!([]), Value::Null),
+        (json!("x"), Value::Null),
+        (Value::Null, json!("http://app.example/keys.json")),
+        (Value::Null, json!("x")),
+    ] {
+        both.refuse(&of(jwks, uri), METADATA);
+    }
+}
+
+#[test]
+fn rfc7591_2_client_name_is_short_and_on_one_line() {
+    let both = Both::of(open());
+    for name in ["x".repeat(201), "a\nb".to_owned(), "\u{7}".to_owned()] {
+        both.refuse(&with("client_name", name), METADATA);
+    }
+    both.keep("client_name", "Schöne Dinge <b>\"&");
+    for told in both.take(&json!({ "redirect_uris": [REDIRECT_URI] })) {
+        assert_eq!(told["client_name"], told["client_id"]);
+    }
+}
+
+#[test]
+fn rfc7591_2_scope_holds_only_what_the_operator_allows_registered_clients() {
+    let both = Both::of(crate::house::open_with(|server| {
+        server.option("--registration-scopes", "openid").option("--registration-scopes", "shop:read")
+    }));
+    for scope in ["email", "openid email", "admin", "read", "a\"b", "shop:read\topenid"] {
+        both.refuse(&with("scope", scope), METADATA);
+    }
+    both.keep("scope", "openid");
+    both.keep("scope", "shop:read");
+    for metadata in [shop(), with("scope", "")] {
+        for told in both.take(&metadata) {
+            assert_eq!(told["scope"], "openid shop:read");
+        }
+    }
+}
+
+#[test]
+fn rfc7591_2_members_have_their_types() {
+    let both = Both::of(open());
+    for (name, value) in [
+        ("redirect_uris", json!("https://app.example/cb")),
+        ("redirect_uris", json!([7])),
+        ("grant_types", json!("authorization_code")),
+        ("response_types", json!({})),
+        ("client_name", json!(["x"])),
+        ("scope", json!(["openid"])),
+        ("token_endpoint_auth_method", json!(1)),
+        ("default_max_age", json!("10")),
+        ("require_pushed_authorization_requests", json!("true")),
+    ] {
+        both.refuse(&with(name, value), METADATA);
+    }
+    for name in ["client_name", "scope", "grant_types", "response_types", "token_endpoint_auth_method"] {
+        let [registered, updated] = both.take(&with(name, Value::Null));
+        assert!(registered[name] == updated[name] || name == "client_name", "null is no value: {name}");
+    }
+}
+
+#[test]
+fn rfc9126_6_a_client_may_bind_itself_to_pushed_requests() {
+    let both = Both::of(open());
+    both.keep("require_pushed_authorization_requests", true);
+    let mut metadata = with("require_pushed_authorization_requests", true);
+    metadata["token_endpoint_auth_method"] = "client_secret_post".into();
+    let client = both.server.registered(&metadata).client;
+    let request = obol_testkit::AuthorizationRequest::of(&client);
+    assert_eq!(both.server.person().follows(&request).returns().error(), "invalid_request");
+    let pushed = both.server.pushed(&client, &request);
+    assert!(!both.server.person().goes_through(&pushed).code().is_empty());
+}
+
+#[test]
+fn rfc7591_2_3_software_statements_are_not_approved() {
+    let both = Both::of(open());
+    both.refuse(&with("software_statement", "eyJhbGciOiJub25lIn0.e30."), "unapproved_software_statement");
+    both.refuse(&with("software_statement", json!({})), "unapproved_software_statement");
+}
