@@ -8,12 +8,12 @@ use std::fmt;
 use aws_lc_rs::hmac::{self, HMAC_SHA256};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use obol_token::{Algorithm, Timestamp};
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
-use serde_json::{Map, Value};
+use obol_token::Algorithm;
+use serde_json::Value;
 
 use crate::PlainSecret;
 use crate::foreign_keys::ForeignKeys;
+use crate::jwt_claims::{JwtClaims, UniqueMembers};
 
 /// A JWT that somebody else has made, read and not verified.
 pub struct ForeignJwt<'a> {
@@ -85,9 +85,9 @@ impl<'a> ForeignJwt<'a> {
         let decoded = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| ForeignJwtError::NotCompact);
         let (header, payload, signature) = (decoded(header)?, decoded(payload)?, decoded(signature)?);
         let header = Header::read(&header)?;
-        let UniqueMembers(claims) = serde_json::from_slice(&payload).map_err(|_| ForeignJwtError::Payload)?;
+        let claims: UniqueMembers = serde_json::from_slice(&payload).map_err(|_| ForeignJwtError::Payload)?;
         let Header { algorithm, kid, typ } = header;
-        Ok(Self { message, signature, algorithm, kid, typ, claims: JwtClaims(claims) })
+        Ok(Self { message, signature, algorithm, kid, typ, claims: claims.into() })
     }
 
     /// How it says that it is signed.
@@ -173,85 +173,9 @@ impl Header {
     }
 }
 
-/// The claims of a JWT.
-#[derive(Clone, PartialEq)]
-pub struct JwtClaims(Map<String, Value>);
-
-/// A claim that is there, and not what it should be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a time is not a number of seconds")]
-pub struct NotATime;
-
-impl JwtClaims {
-    /// The claim of this name.
-    pub fn get(&self, name: &str) -> Option<&Value> {
-        self.0.get(name)
-    }
-
-    /// The claim of this name, if it is a text.
-    pub fn text(&self, name: &str) -> Option<&str> {
-        self.get(name)?.as_str()
-    }
-
-    /// The moment in the claim of this name (RFC 7519 §2, `NumericDate`); fractions of a second are cut.
-    ///
-    /// # Errors
-    /// [`NotATime`] when it is there and is no such number.
-    pub fn time(&self, name: &str) -> Result<Option<Timestamp>, NotATime> {
-        let Some(value) = self.get(name) else { return Ok(None) };
-        let secs = value.as_i64().or_else(|| whole_secs(value.as_f64()?));
-        secs.map(|secs| Some(Timestamp::from_secs(secs))).ok_or(NotATime)
-    }
-
-    /// All claims, by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value))
-    }
-}
-
-impl fmt::Debug for JwtClaims {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
-    }
-}
-
-/// Within what a JSON number holds exactly.
-#[allow(clippy::cast_possible_truncation, reason = "it was compared before")]
-fn whole_secs(secs: f64) -> Option<i64> {
-    (secs.abs() < 9_007_199_254_740_992.0).then_some(secs.floor() as i64)
-}
-
-/// A JSON object in which no name is there twice: of two, others may read the other one (RFC 8725 §2.4).
-struct UniqueMembers(Map<String, Value>);
-
-impl<'de> Deserialize<'de> for UniqueMembers {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(MembersVisitor)
-    }
-}
-
-struct MembersVisitor;
-
-impl<'de> Visitor<'de> for MembersVisitor {
-    type Value = UniqueMembers;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Map::new();
-        while let Some((name, value)) = map.next_entry::<String, Value>()? {
-            if members.insert(name, value).is_some() {
-                return Err(A::Error::custom("a member is there twice"));
-            }
-        }
-        Ok(UniqueMembers(members))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use obol_token::Timestamp;
     use serde_json::json;
 
     use super::*;
@@ -368,22 +292,6 @@ mod tests {
         assert!(is(r#","typ":"Application/A+JWT""#, &["a+jwt"]));
         for other in ["at+jwt", "text/a+jwt", "a+jwt ", "application/", "application/application/a+jwt"] {
             assert!(!is(&format!(r#","typ":"{other}""#), &["a+jwt", "JWT"]), "{other}");
-        }
-    }
-
-    #[test]
-    fn rfc7519_2_a_time_is_a_number_of_seconds() {
-        let claims = JwtClaims(
-            json!({ "t": 1, "f": 1.9, "n": -1.5, "h": 1e300, "s": "1", "b": true, "z": null })
-                .as_object()
-                .unwrap()
-                .clone(),
-        );
-        let at = |secs| Ok(Some(Timestamp::from_secs(secs)));
-        assert_eq!([claims.time("t"), claims.time("f"), claims.time("n")], [at(1), at(1), at(-2)]);
-        assert_eq!(claims.time("none"), Ok(None));
-        for name in ["h", "s", "b", "z"] {
-            assert_eq!(claims.time(name), Err(NotATime), "{name}");
         }
     }
 

@@ -6,6 +6,7 @@ mod guesses;
 mod hashes;
 mod jwk;
 mod jws;
+mod jwt_claims;
 mod master;
 mod password;
 mod random;
@@ -14,12 +15,13 @@ mod secret;
 mod signing;
 mod verified;
 
-pub use foreign_jwt::{ForeignJwt, ForeignJwtError, JwtAlgorithm, JwtClaims, NotATime, NotSigned};
+pub use foreign_jwt::{ForeignJwt, ForeignJwtError, JwtAlgorithm, NotSigned};
 pub use foreign_keys::{ForeignKeys, KeySetError};
 pub use guesses::{BlockedUntil, GuessPolicy, Guesses, Try};
 pub use hashes::{half_hash, s256};
 pub use jwk::{Jwk, Thumbprint};
 pub use jws::AccessTokenSigner;
+pub use jwt_claims::{JwtClaims, NotATime};
 pub use master::{ImportError, MasterKey, MasterKeyError, WrappedSigningKey, WrongMasterKey};
 pub use password::{
     PasswordHashError, PasswordLengthError, PlainPassword, check_password, decoy_hash, hash_password,

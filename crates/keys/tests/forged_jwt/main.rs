@@ -11,6 +11,7 @@ mod signatures;
 use std::collections::HashSet;
 use std::time::Instant;
 
+use obol_keys::ForeignJwt;
 use obol_token::{Algorithm, Refusal};
 use proptest::prelude::*;
 
@@ -105,6 +106,7 @@ proptest! {
         let house = house::shared();
         prop_assert!(house.verdict(&text).is_err());
         prop_assert_eq!(house.signing.open_compact("JWT", &text), None);
+        prop_assert!(ForeignJwt::read(&text).is_err());
     }
 
     #[test]

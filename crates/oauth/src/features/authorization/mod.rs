@@ -1,8 +1,9 @@
 //! The authorization endpoint (RFC 6749 §3.1, §4.1.1; OpenID Connect Core §3.1.2). Home of RFC 9207.
 //!
-//! 1. The client is known, and its request is found: as it is, signed (RFC 9101), or pushed (RFC 9126). The redirect URI is checked; if they are not good, a page says so and nobody is redirected.
-//! 2. The rest of the request is read: whatever is wrong goes back to the client from here on.
-//! 3. [`rules`] says what comes next: somebody signs in, is asked, or the client gets its answer, for a pushed request once.
+//! 1. The client is known, and its request is found: as it is, signed (RFC 9101), or pushed (RFC 9126).
+//! 2. The redirect URI is checked; if it is not good, a page says so and nobody is redirected.
+//! 3. The rest of the request is read: whatever is wrong goes back to the client from here on.
+//! 4. [`rules`] says what comes next: somebody signs in, is asked, or the client gets its answer, for a pushed request once.
 //!
 //! Nothing is kept between two of these: the pages hand the whole request in each time, or the reference to one that was pushed.
 
