@@ -7,6 +7,8 @@
 //! 4. What it says is looked at.
 //! 5. It is used, once: only now is anything written, so that nobody without a key makes rows.
 
+use std::sync::Arc;
+
 use obol_keys::{ForeignJwt, JwtAlgorithm, JwtClaims, NotSigned, assertion_hash, has_generated_form};
 use obol_store::{AssertionAudience, Client, ClientAuthMethod, UseOutcome};
 use obol_token::Timestamp;
@@ -66,14 +68,15 @@ impl ClientAuthentication {
         let claims = self.verified(call, &client, &jwt).await?;
         let audience = audience_of(call, &client);
         let used = check_claims(claims, client.id.as_str(), &audience, call.request.arrival.now)?;
-        self.use_once(call, client, &used).await
+        use_once(call, &client, &used).await?;
+        Ok(AuthenticatedClient(client))
     }
 
     /// What it says, if it is signed as the client is registered to.
     async fn verified<'j>(
         &self,
         call: &Call<'_>,
-        client: &AuthenticatedClient,
+        client: &Client,
         jwt: &'j ForeignJwt<'_>,
     ) -> Result<&'j JwtClaims, OAuthError> {
         match (client.settings.token_endpoint_auth_method, jwt.algorithm()) {
@@ -117,22 +120,6 @@ impl ClientAuthentication {
         }
         verified.map_err(|error: NotSigned| not_signed(error.to_string()))
     }
-
-    async fn use_once(
-        &self,
-        call: &Call<'_>,
-        client: AuthenticatedClient,
-        used: &Used<'_>,
-    ) -> Result<AuthenticatedClient, OAuthError> {
-        let hash = assertion_hash(client.id.as_str(), used.jti);
-        let leaves_at = used.expires_at.plus_secs(KNOWN_AFTER_EXPIRY_SECS);
-        match call.engine.store.use_assertion(hash, leaves_at, call.request.arrival.now).await? {
-            UseOutcome::First => Ok(client),
-            UseOutcome::Again => {
-                Err(unusable("it was used before; make a new one, with another `jti`, each time"))
-            }
-        }
-    }
 }
 
 /// The one assertion that a request presents (RFC 7521 §4.2).
@@ -154,15 +141,27 @@ fn presented<'a>(request: &'a Request<'_>) -> Result<&'a str, OAuthError> {
 }
 
 /// The client that the assertion names. It is nobody's yet, and is looked up only to find its keys.
-fn named_client(call: &Call<'_>, jwt: &ForeignJwt<'_>) -> Result<AuthenticatedClient, OAuthError> {
+fn named_client(call: &Call<'_>, jwt: &ForeignJwt<'_>) -> Result<Arc<Client>, OAuthError> {
     let subject = jwt.danger_unverified_text("sub").ok_or_else(|| unusable("`sub` must be the client_id"))?;
     if call.request.body.optional("client_id")?.is_some_and(|client_id| client_id != subject) {
         return Err(unusable("its `sub` is another client than the parameter `client_id`"));
     }
     let client = call.vouched.memory().client(subject).ok_or_else(|| not_signed("unknown client"))?;
     match client.enabled {
-        true => Ok(AuthenticatedClient(client)),
+        true => Ok(client),
         false => Err(not_signed("disabled client")),
+    }
+}
+
+/// Of any number of times that it is presented, at any node, one succeeds.
+async fn use_once(call: &Call<'_>, client: &Client, used: &Used<'_>) -> Result<(), OAuthError> {
+    let hash = assertion_hash(client.id.as_str(), used.jti);
+    let leaves_at = used.expires_at.plus_secs(KNOWN_AFTER_EXPIRY_SECS);
+    match call.engine.store.use_assertion(hash, leaves_at, call.request.arrival.now).await? {
+        UseOutcome::First => Ok(()),
+        UseOutcome::Again => {
+            Err(unusable("it was used before; make a new one, with another `jti`, each time"))
+        }
     }
 }
 
