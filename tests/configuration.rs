@@ -35,6 +35,19 @@ fn config_check_names_file_line_and_key_of_an_error() {
 }
 
 #[test]
+fn a_file_of_authorities_is_read_before_anything_is_served() {
+    let installation = obol!().installation();
+    let file = installation.write("authorities.pem", "no certificate");
+    for (path, reason) in [(&*file, "no usable certificate"), ("nowhere.pem", "cannot read")] {
+        for command in [&["config", "check"][..], &["serve"]] {
+            let refused = installation.run(&[command, &["--outgoing-ca", path]].concat()).exits(1);
+            assert!(refused.stderr.contains("outgoing_ca") && refused.stderr.contains(path), "{refused:?}");
+            assert!(refused.stderr.contains(reason), "{refused:?}");
+        }
+    }
+}
+
+#[test]
 fn a_missing_configuration_file_is_refused() {
     let installation = obol!().installation();
     let refused = installation.run(&["serve", "--config", "nowhere.toml"]);

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use http::response::Builder;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -97,15 +98,17 @@ impl Elsewhere {
 
     /// Answers there with this document, not to be kept longer than must be.
     pub fn publishes(&self, path: &str, document: &Value) {
-        let answer = Response::builder()
-            .header("content-type", "application/json")
-            .header("cache-control", "no-store")
-            .body(Full::new(document.to_string().into()));
-        self.answers_with(path, answer.expect("an answer"));
+        let answer = Response::builder().header("content-type", "application/json");
+        self.says(path, answer.header("cache-control", "no-store"), document.to_string());
     }
 
-    /// Answers there with this.
-    pub fn answers_with(&self, path: &str, answer: Response<Full<Bytes>>) {
+    /// Answers there with this, without a body.
+    pub fn answers_with(&self, path: &str, answer: Builder) {
+        self.says(path, answer, String::new());
+    }
+
+    fn says(&self, path: &str, answer: Builder, body: String) {
+        let answer = answer.body(Full::new(body.into())).expect("an answer");
         self.answers.lock().expect("no test has failed").insert(path.to_owned(), answer);
     }
 

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use obol_testkit::cluster::{Cluster, Node};
 use obol_testkit::{
-    ALICE, Answer, AuthorizationRequest, Browser, Client, INTROSPECT, PASSWORD, Person, REDIRECT_URI,
-    RFC_TOKEN, Tokens, USERINFO, VERIFIER, VERIFY, at_once, obol, wait_until,
+    ALICE, Answer, AuthorizationRequest, Browser, Client, Elsewhere, INTROSPECT, PASSWORD, Person,
+    REDIRECT_URI, RFC_TOKEN, Tokens, USERINFO, VERIFIER, VERIFY, at_once, obol, wait_until,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::alone::Alone;
 
@@ -95,6 +95,38 @@ fn what_ends_at_one_node_is_refused_by_every_node_at_once() {
                 assert_eq!(redeem(node, client, unused).status, 400, "{act} {}", client.id);
                 assert_eq!(refresh(node, client, tokens.refresh()).status, 400, "{act} {}", client.id);
             }
+        }
+    }
+}
+
+/// draft-ietf-oauth-client-id-metadata-document-02: nobody has registered it, so it is made at one node while the browser goes
+/// round, and has to be known at the others when the code comes to them.
+#[test]
+fn a_client_that_describes_itself_is_known_at_every_node() {
+    let _alone = Alone::on_this_machine();
+    let elsewhere = Elsewhere::start();
+    let cluster = obol!().cluster().option("--issuer", "https://id.example.test");
+    let cluster = cluster.option("--outgoing-allow", &elsewhere.host());
+    let cluster = cluster.option("--outgoing-ca", elsewhere.authority_file().to_str().expect("a path"));
+    let cluster = cluster.environment("OBOL_CLIENT_ID_METADATA_DOCUMENTS", "true").start();
+    cluster.command_with_input(&["user", "add", ALICE, "--password-stdin"], PASSWORD).exits(0);
+    let nodes = cluster.nodes();
+    for number in 0..6 {
+        let path = format!("/{number}.json");
+        let client = Client::bare(&elsewhere.url(&path));
+        let grants = ["authorization_code", "refresh_token"];
+        let document =
+            json!({ "client_id": client.id, "redirect_uris": [REDIRECT_URI], "grant_types": grants });
+        elsewhere.publishes(&path, &document);
+        let code = alice(&cluster).goes_through(&AuthorizationRequest::of(&client)).code().to_owned();
+        let tokens = Tokens::of(redeem(&nodes[number % 3], &client, &code));
+        for node in nodes {
+            assert_eq!(says(&cluster, node, &client, &tokens.access), [true; 3]);
+        }
+        let refreshed = refresh(&nodes[(number + 1) % 3], &client, tokens.refresh()).expect(200);
+        cluster.command(&["client", "disable", &client.id]).exits(0);
+        for node in nodes {
+            assert_eq!(says(&cluster, node, &client, &refreshed.text("access_token")), [false; 3]);
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use obol_accounts::{PasswordCheck, PoolSize, SessionDesk, SessionLimits};
 use obol_oauth::administration::{KeySchedule, add_first_keys};
-use obol_oauth::{Engine, Issuer, RegistrationMode};
+use obol_oauth::{DescribedClients, Engine, Issuer, RegistrationMode};
 use obol_outgoing::GuardedDoor;
 use obol_replica::{Clock, Replica, SystemClock};
 use obol_store::{Audit, AuditEvent, AuditRecord, ClientSettings, Store, Users};
@@ -29,6 +29,9 @@ use crate::storage;
 
 /// From SIGTERM until accepted requests are cut: the rest of 10 s is for what must still be written.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(7);
+
+/// People make them by allowing them, so that there must be an end; each node has all of them in its memory.
+const MOST_DESCRIBED_CLIENTS: usize = 1_000;
 
 /// A server that has loaded its memory and bound its address, but does not answer yet.
 pub(crate) struct Server {
@@ -163,6 +166,11 @@ fn engine(
         key_set_max_age_secs: settings.jwks_max_age_secs,
         protected_resources: settings.protected_resources.clone(),
         registration: settings.registration.clone(),
+        described_clients: settings.client_id_metadata_documents.then(|| DescribedClients {
+            hosts: settings.client_id_metadata_hosts.clone(),
+            scopes: settings.client_id_metadata_scopes.clone(),
+            most: MOST_DESCRIBED_CLIENTS,
+        }),
     };
     let (audit, outgoing) = (Arc::clone(audit), Arc::new(outgoing));
     Ok(Engine::new(Arc::clone(replica), Arc::clone(store), audit, outgoing, settings))

@@ -166,6 +166,8 @@ pub struct ConsentAsked {
     pub client_name: String,
     /// Its `client_id`.
     pub client_id: String,
+    /// The host of its `client_id`, where nobody has registered it, and all that is known is who holds that host.
+    pub known_by: Option<String>,
     /// Who is asked.
     pub username: String,
     /// What it would be granted.

@@ -20,6 +20,7 @@ use obol_token::{Position, Scopes, Scratch, SubjectId};
 use crate::client_authentication::{
     AuthenticatedClient, ClientAuthentication, bears_assertion, claimed_client,
 };
+use crate::features::client_id_metadata::Turns;
 use crate::features::pushed_authorization::push_limit;
 use crate::features::registration::registration_limit;
 use crate::features::{
@@ -27,9 +28,9 @@ use crate::features::{
 };
 use crate::source_limit::SourceLimit;
 use crate::{
-    Answer, Arrival, Authorization, Authorized, Authorizing, Challenge, ErrorCode, Issuer, OAuthError,
-    Outgoing, Params, ProtectedResource, RegistrationSettings, Request, RequestId, SignOutAsked, SignedIn,
-    Surface, Verification,
+    Answer, Arrival, Authorization, Authorized, Authorizing, Challenge, DescribedClients, ErrorCode, Issuer,
+    OAuthError, Outgoing, Params, ProtectedResource, RegistrationSettings, Request, RequestId, SignOutAsked,
+    SignedIn, Surface, Verification,
 };
 
 /// Settings of the protocol.
@@ -51,6 +52,8 @@ pub struct Settings {
     pub protected_resources: Vec<ProtectedResource>,
     /// Whether clients may register themselves, and with what.
     pub registration: RegistrationSettings,
+    /// Clients that bring a document of their own; `None`: there are only registered ones.
+    pub described_clients: Option<DescribedClients>,
 }
 
 /// The protocol engine of one node.
@@ -61,6 +64,7 @@ pub struct Engine {
     pub(crate) outgoing: Arc<dyn Outgoing>,
     pub(crate) pushes: SourceLimit,
     pub(crate) registrations: SourceLimit,
+    pub(crate) turns: Turns,
     audit: Arc<dyn Audit>,
     clients: ClientAuthentication,
 }
@@ -153,9 +157,9 @@ impl Engine {
         outgoing: Arc<dyn Outgoing>,
         settings: Settings,
     ) -> Self {
-        let (pushes, registrations) = (push_limit(), registration_limit());
+        let (pushes, registrations, turns) = (push_limit(), registration_limit(), Turns::default());
         let clients = ClientAuthentication::new();
-        Self { replica, store, settings, outgoing, pushes, registrations, audit, clients }
+        Self { replica, store, settings, outgoing, pushes, registrations, turns, audit, clients }
     }
 
     /// Answers a request, or says that a password must be checked first.

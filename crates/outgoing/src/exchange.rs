@@ -1,6 +1,7 @@
 //! One request and its answer over one connection (HTTP/1.1). Nothing of it stays: no cookie, no connection, no task.
 
 use std::error::Error as _;
+use std::io;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -162,12 +163,37 @@ async fn read(mut body: Incoming) -> Result<Vec<u8>, Trouble> {
 }
 
 fn trouble(error: &hyper::Error) -> Trouble {
-    let io = error.source().and_then(|source| source.downcast_ref::<std::io::Error>());
-    let too_much = io.and_then(|io| io.get_ref()).is_some_and(|inner| inner.is::<TooMuch>());
-    match error {
-        _ if too_much => Trouble::Large,
-        error if error.is_parse_too_large() => Trouble::LargeHead,
-        error if error.is_parse() => Trouble::NotHttp,
+    let io = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    match io {
+        Some(io) if io.get_ref().is_some_and(|inner| inner.is::<TooMuch>()) => Trouble::Large,
+        Some(io) if io.kind() == io::ErrorKind::InvalidData => Trouble::NotHttp,
+        _ if error.is_parse_too_large() => Trouble::LargeHead,
+        _ if error.is_parse() => Trouble::NotHttp,
         _ => Trouble::Cut,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc9111_5_2_2_1_the_shortest_age_that_is_named_counts() {
+        for (values, secs) in [
+            (&[][..], None),
+            (&["public"], None),
+            (&["max-age=60"], Some(60)),
+            (&["Public, Max-Age=\"120\", must-revalidate"], Some(120)),
+            (&["max-age=600, max-age=60"], Some(60)),
+            (&["max-age=600", "max-age=30"], Some(30)),
+            (&["max-age=600, no-cache"], Some(0)),
+            (&["no-store"], Some(0)),
+            (&["max-age=-1"], Some(0)),
+            (&["max-age=99999999999999999999999"], Some(0)),
+            (&["s-maxage=5"], None),
+        ] {
+            let values = values.iter().map(|value| (CACHE_CONTROL, value.parse().unwrap()));
+            assert_eq!(max_age(&values.collect()), secs.map(Duration::from_secs), "{secs:?}");
+        }
     }
 }

@@ -28,8 +28,8 @@ pub(crate) fn judge(ip: IpAddr, trusted: bool) -> Result<(), Trouble> {
         return if trusted { Ok(()) } else { Err(Trouble::Private(Unfit(is))) };
     }
     let never = NEVER.iter().find(|(net, _)| net.contains(&ip)).map(|&(_, is)| is);
-    let outside = || (ip.is_ipv6() && !GLOBAL_V6.contains(&ip)).then_some("a reserved address");
-    match never.or_else(outside) {
+    let inside = ip.is_ipv4() || PUBLIC_V6.contains(&ip);
+    match never.or((!inside).then_some("an address that is not of the public internet")) {
         Some(is) => Err(Trouble::Never(Unfit(is))),
         None => Ok(()),
     }
@@ -38,9 +38,6 @@ pub(crate) fn judge(ip: IpAddr, trusted: bool) -> Result<(), Trouble> {
 /// What is asked in the end: an IPv6 address may carry an IPv4 address to which it leads.
 fn embedded(ip: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = ip else { return ip };
-    if v6 == Ipv6Addr::LOCALHOST || v6 == Ipv6Addr::UNSPECIFIED {
-        return ip;
-    }
     match CARRIERS.iter().find(|(net, _)| net.contains(&v6)) {
         Some((_, shift)) => Ipv4Addr::from_bits((v6.to_bits() >> shift) as u32).into(),
         None => ip,
@@ -49,7 +46,6 @@ fn embedded(ip: IpAddr) -> IpAddr {
 
 /// Networks whose addresses carry an IPv4 address, and how many bits stand to its right.
 const CARRIERS: &[(Ipv6Net, u32)] = &[
-    (v6([0, 0, 0, 0, 0, 0, 0, 0], 96), 0), // IPv4-compatible, RFC 4291 §2.5.5.1
     (v6([0, 0, 0, 0, 0, 0xffff, 0, 0], 96), 0), // IPv4-mapped, RFC 4291 §2.5.5.2
     (v6([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 96), 0), // NAT64, RFC 6052
     (v6([0x2002, 0, 0, 0, 0, 0, 0, 0], 16), 80), // 6to4, RFC 3056
@@ -78,19 +74,14 @@ const NEVER: &[(IpNet, &str)] = &[
     (v4([198, 51, 100, 0], 24), "an address for documentation"),
     (v4([203, 0, 113, 0], 24), "an address for documentation"),
     (v4([224, 0, 0, 0], 4), "a multicast address"),
-    (v4([255, 255, 255, 255], 32), "the broadcast address"),
     (v4([240, 0, 0, 0], 4), "a reserved address"),
-    (IpNet::V6(v6([0, 0, 0, 0, 0, 0, 0, 0], 128)), "the unspecified address"),
-    (IpNet::V6(v6([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10)), "a link-local address"),
-    (IpNet::V6(v6([0xff00, 0, 0, 0, 0, 0, 0, 0], 8)), "a multicast address"),
-    (IpNet::V6(v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 32)), "a Teredo address"),
     (IpNet::V6(v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 23)), "a reserved address"),
     (IpNet::V6(v6([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32)), "an address for documentation"),
     (IpNet::V6(v6([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20)), "an address for documentation"),
 ];
 
-/// All of IPv6 that is given out to the public (RFC 4291 §2.4).
-const GLOBAL_V6: IpNet = IpNet::V6(v6([0x2000, 0, 0, 0, 0, 0, 0, 0], 3));
+/// Of IPv6 nothing else is given out to the public (RFC 4291 §2.4): link-local, multicast and the rest are outside.
+const PUBLIC_V6: IpNet = IpNet::V6(v6([0x2000, 0, 0, 0, 0, 0, 0, 0], 3));
 
 const fn v4([a, b, c, d]: [u8; 4], prefix: u8) -> IpNet {
     IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix))

@@ -185,3 +185,6 @@ impl Page {
         self.flight.clone().filter(|flight| flight.has_changed().is_ok()).map(Flight)
     }
 }
+
+#[cfg(test)]
+mod tests;

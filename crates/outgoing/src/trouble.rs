@@ -42,7 +42,7 @@ pub(crate) enum Trouble {
     Untrusted,
     #[error("its certificate is not valid")]
     BadCertificate,
-    #[error("it does not speak HTTP/1.1")]
+    #[error("its answer is not good HTTP/1.1")]
     NotHttp,
     #[error("the head of its answer is too large")]
     LargeHead,

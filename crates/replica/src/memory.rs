@@ -203,6 +203,11 @@ impl Memory {
         self.clients.load().get(id).cloned()
     }
 
+    /// How many clients are of this kind, disabled ones included.
+    pub fn count_clients(&self, kind: impl Fn(&Client) -> bool) -> usize {
+        self.clients.load().values().filter(|client| kind(client)).count()
+    }
+
     /// The one decision whether a token stands: [`obol_token::verify`] with this memory.
     ///
     /// # Errors

@@ -55,6 +55,10 @@ pub struct ClientSettings {
     /// The longest that its access tokens have lived, where that was shortened, in seconds; 0 for those that do not expire.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub longest_access_token_ttl: Option<u32>,
+    /// Whether it is not registered, but known by the document at its `client_id`, and is what that says
+    /// (draft-ietf-oauth-client-id-metadata-document).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub from_metadata_document: bool,
     /// After so many seconds from its beginning a family ends, however often it was refreshed; `None` for no such end.
     pub family_lifetime_secs: Option<NonZeroU32>,
     /// What belongs to a client that has registered itself (RFC 7591).
@@ -91,6 +95,7 @@ impl Default for ClientSettings {
             post_logout_redirect_uris: Vec::new(),
             resources: Vec::new(),
             longest_access_token_ttl: None,
+            from_metadata_document: false,
             family_lifetime_secs: None,
             registration: None,
         }

@@ -228,6 +228,45 @@ pub(crate) const SETTINGS: &[Setting] = &[
         get: |settings| list_value(settings.protected_resources.iter().map(ToString::to_string).collect()),
     },
     Setting {
+        key: "client_id_metadata_documents",
+        value_name: "BOOL",
+        about: "Whether applications that nobody has registered may ask people for access: their client_id is the https URL of \
+                a document that describes them, which the server fetches. People are asked each time, and shown the host. \
+                MCP clients come like this.",
+        example: "",
+        shape: Shape::Flag,
+        reach: Reach::Server,
+        set: |settings, texts| parse::flag(texts).map(|on| settings.client_id_metadata_documents = on),
+        get: |settings| Some(Value::from(settings.client_id_metadata_documents)),
+    },
+    Setting {
+        key: "client_id_metadata_hosts",
+        value_name: "HOST",
+        about: "The hosts whose documents count then, with the port if the client_id names one. May be named several times. \
+                Not set: any host.",
+        example: "[\"apps.example.org\"]",
+        shape: Shape::List,
+        reach: Reach::Server,
+        set: |settings, texts| parse::hosts(texts).map(|hosts| settings.client_id_metadata_hosts = hosts),
+        get: |settings| list_value(settings.client_id_metadata_hosts.clone()),
+    },
+    Setting {
+        key: "client_id_metadata_scopes",
+        value_name: "SCOPE",
+        about: "The scopes for which such applications may ask. May be named several times. For the APIs of \
+                protected_resources add theirs.",
+        example: "",
+        shape: Shape::List,
+        reach: Reach::Server,
+        set: |settings, texts| {
+            parse::scopes_of_strangers(texts).map(|scopes| settings.client_id_metadata_scopes = scopes)
+        },
+        get: |settings| {
+            let scopes = settings.client_id_metadata_scopes.iter();
+            list_value(scopes.map(|scope| scope.as_str().to_owned()).collect())
+        },
+    },
+    Setting {
         key: "outgoing_allow",
         value_name: "HOST",
         about: "Hosts on private networks, with their ports if not 443, that the server may ask for what clients publish and \
@@ -364,7 +403,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         shape: Shape::List,
         reach: Reach::Server,
         set: |settings, texts| {
-            parse::registration_scopes(texts).map(|scopes| settings.registration.scopes = scopes)
+            parse::scopes_of_strangers(texts).map(|scopes| settings.registration.scopes = scopes)
         },
         get: |settings| {
             list_value(settings.registration.scopes.iter().map(|scope| scope.as_str().to_owned()).collect())

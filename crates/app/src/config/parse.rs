@@ -94,15 +94,15 @@ pub(super) fn resources(texts: &[String]) -> Result<Vec<ProtectedResource>, Stri
     texts.iter().map(resource).collect()
 }
 
-/// Scopes, for clients that register themselves.
-pub(super) fn registration_scopes(texts: &[String]) -> Result<Scopes, String> {
+/// Scopes, for clients that no operator has added.
+pub(super) fn scopes_of_strangers(texts: &[String]) -> Result<Scopes, String> {
     let text = texts.join(" ");
     let scopes: Scopes = text.parse().map_err(|error| format!("{text:?}: {error}"))?;
     let reserved = scopes.iter().any(|scope| scope.as_str() == RegistrationSettings::SCOPE);
     match reserved {
         false => Ok(scopes),
         true => Err(format!(
-            "{} is for those who register clients, and no registered client may have it",
+            "{} is for those who register clients, and no client that comes by itself may have it",
             RegistrationSettings::SCOPE
         )),
     }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use obol_accounts::SessionLimits;
 use obol_oauth::{Issuer, ProtectedResource, RegistrationSettings};
+use obol_token::Scopes;
 
 use super::database_url::DatabaseUrl;
 
@@ -41,6 +42,12 @@ pub(crate) struct Settings {
     pub(crate) forward_auth_hosts: Vec<String>,
     /// The resources whose metadata is told.
     pub(crate) protected_resources: Vec<ProtectedResource>,
+    /// Whether clients may come with a document of their own in place of a registration.
+    pub(crate) client_id_metadata_documents: bool,
+    /// The hosts of these documents; empty for any.
+    pub(crate) client_id_metadata_hosts: Vec<String>,
+    /// The scopes that such clients may ask for.
+    pub(crate) client_id_metadata_scopes: Scopes,
     /// Hosts that may be asked although they are on a private network.
     pub(crate) outgoing_allow: Vec<String>,
     /// Authorities that other servers' certificates may be from, besides those of the machine, PEM.
@@ -106,6 +113,9 @@ impl Default for Settings {
             behind_proxy: Vec::new(),
             forward_auth_hosts: Vec::new(),
             protected_resources: Vec::new(),
+            client_id_metadata_documents: false,
+            client_id_metadata_hosts: Vec::new(),
+            client_id_metadata_scopes: "openid profile email offline_access".parse().unwrap_or_default(),
             outgoing_allow: Vec::new(),
             outgoing_ca: None,
             max_connections: 16_384,

@@ -12,6 +12,11 @@ use crate::features::authorization::{RedirectUriError, check_redirect_uri, desti
 use crate::features::grant_types;
 use crate::features::userinfo::scope_names;
 
+/// How long the access tokens of a client live where nothing else is said, in seconds.
+pub const USUAL_ACCESS_TOKEN_TTL_SECS: u32 = 3_600;
+/// How long its refresh tokens live unless they are used, in seconds.
+pub const USUAL_REFRESH_TOKEN_TTL_SECS: u32 = 86_400;
+
 /// A client as an operator describes it.
 #[derive(Debug)]
 pub struct ClientSpec {
@@ -296,7 +301,10 @@ pub async fn change_client(
 }
 
 /// The client that a description is of.
-fn client_of(
+///
+/// # Errors
+/// [`ClientSpecError`]
+pub(crate) fn client_of(
     mut spec: ClientSpec,
     kind: ClientKind,
     created_at: Timestamp,

@@ -5,11 +5,12 @@ mod key_schedule;
 mod keys;
 mod revocation;
 
-pub(crate) use clients::register_client;
 pub use clients::{
     AddedClient, ChangeError, ChosenSecret, ClientSpec, ClientSpecError, KeptSecret, RotateError,
-    SecretKeepError, add_client, change_client, rotate_secret,
+    SecretKeepError, USUAL_ACCESS_TOKEN_TTL_SECS, USUAL_REFRESH_TOKEN_TTL_SECS, add_client, change_client,
+    rotate_secret,
 };
+pub(crate) use clients::{client_of, register_client};
 pub use key_schedule::{KeySchedule, Step, StepError, Taken, steps_due, take_step};
 pub use keys::{
     ImportKeyError, KeyState, ListedKey, RetireKeyError, RotateKeyError, WaitingKey, add_first_keys,

@@ -3,6 +3,7 @@
 pub(crate) mod authorization;
 mod authorization_code;
 mod client_credentials;
+pub(crate) mod client_id_metadata;
 mod discovery;
 pub(crate) mod end_session;
 pub(crate) mod forward_auth;
@@ -34,7 +35,7 @@ use crate::engine::Call;
 use crate::{Answer, Engine, OAuthError, Outcome, Request, Surface};
 
 /// Everything that the server can do. Routes, grants and the discovery document are derived from it.
-pub static FEATURES: [Feature; 21] = [
+pub static FEATURES: [Feature; 22] = [
     authorization::FEATURE,
     request_object::FEATURE,
     pushed_authorization::FEATURE,
@@ -56,6 +57,7 @@ pub static FEATURES: [Feature; 21] = [
     discovery::FEATURE,
     protected_resource::FEATURE,
     registration::FEATURE,
+    client_id_metadata::FEATURE,
 ];
 
 /// One specification, as far as it is served.

@@ -13,8 +13,8 @@ use std::time::Duration;
 use obol_keys::MasterKey;
 use obol_oauth::administration::{ChosenSecret, ClientSpec, add_client};
 use obol_oauth::{
-    Answer, Authorization, Endpoint, Engine, FEATURES, NoWayOut, OAuthError, Outcome, Outgoing, Params,
-    PasswordNeeded, Person, Request, RequestId, Settings, TokenAnswer,
+    Answer, Authorization, DescribedClients, Endpoint, Engine, FEATURES, NoWayOut, OAuthError, Outcome,
+    Outgoing, Params, PasswordNeeded, Person, Request, RequestId, Settings, TokenAnswer,
 };
 use obol_replica::{Boottime, Clock, LeaseOptions, Replica, SystemClock};
 use obol_store::{Audit, AuditEvent, AuditRecord, PasswordHash, Profile, Store, User};
@@ -81,6 +81,15 @@ impl Rooms {
 
     /// The same with a way out.
     pub(crate) async fn open_to(options: LeaseOptions, outgoing: Arc<dyn Outgoing>) -> Self {
+        Self::open_among(options, outgoing, None).await
+    }
+
+    /// The same, and with clients that bring their documents from there.
+    pub(crate) async fn open_among(
+        options: LeaseOptions,
+        outgoing: Arc<dyn Outgoing>,
+        described_clients: Option<DescribedClients>,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(folder.path()).unwrap());
         let master = MasterKey::load_or_create(&folder.path().join("master.key")).unwrap();
@@ -98,6 +107,7 @@ impl Rooms {
             key_set_max_age_secs: 3_600,
             protected_resources: Vec::new(),
             registration: obol_oauth::RegistrationSettings::default(),
+            described_clients,
         };
         let of_engine = Arc::clone(&replica);
         let engine = Engine::new(of_engine, Arc::clone(&store), audit.clone(), outgoing, settings);

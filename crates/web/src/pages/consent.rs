@@ -20,6 +20,7 @@ use crate::server::Answer;
 #[derive(Debug, Serialize)]
 pub(super) struct ConsentPage {
     client_name: String,
+    known_by: Option<String>,
     username: String,
     scopes: Vec<ShownScope>,
     resources: Vec<String>,
@@ -49,6 +50,7 @@ impl Shown for ConsentPage {
     fn samples() -> Vec<Self> {
         let sample = |scopes: &[(&str, bool)], lasts: Option<&str>, resources: &[&str], name: &str| Self {
             client_name: name.to_owned(),
+            known_by: lasts.map(|_| name.to_owned()),
             username: name.to_owned(),
             scopes: scopes.iter().map(|&(name, known)| ShownScope { name: name.to_owned(), known }).collect(),
             resources: resources.iter().map(|&resource| resource.to_owned()).collect(),
@@ -86,6 +88,7 @@ impl Visit<'_> {
             .telling(&asked.scopes);
         let shown = ConsentPage {
             client_name: asked.client_name,
+            known_by: asked.known_by,
             username: asked.username,
             scopes: asked.scopes.into_iter().map(|name| ShownScope::of(&self.catalog, name)).collect(),
             resources: asked.resources,

@@ -101,6 +101,7 @@ impl House {
             key_set_max_age_secs: 3_600,
             protected_resources: Vec::new(),
             registration: obol_oauth::RegistrationSettings::default(),
+            described_clients: None,
         };
         let (unheard, outgoing) = (Arc::new(Unheard), Arc::new(NoWayOut));
         let engine = Arc::new(Engine::new(replica, store.clone(), unheard, outgoing, settings));

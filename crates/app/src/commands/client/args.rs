@@ -2,7 +2,9 @@
 
 use clap::ValueEnum;
 use obol_keys::PlainSecret;
-use obol_oauth::administration::{ChosenSecret, ClientSpec};
+use obol_oauth::administration::{
+    ChosenSecret, ClientSpec, USUAL_ACCESS_TOKEN_TTL_SECS, USUAL_REFRESH_TOKEN_TTL_SECS,
+};
 use obol_store::{AccessTokenFormat, ClientAuthMethod, ClientSettings};
 use obol_token::{Algorithm, ClientId, Lifetime, Scope, Scopes};
 
@@ -41,10 +43,10 @@ pub(crate) struct AddArgs {
     #[arg(long = "redirect-uri", value_name = "U")]
     redirect_uris: Vec<String>,
     /// Seconds for which an access token is good; 0: it never expires.
-    #[arg(long, value_name = "SECS", default_value_t = 3_600)]
+    #[arg(long, value_name = "SECS", default_value_t = USUAL_ACCESS_TOKEN_TTL_SECS)]
     access_token_ttl: u32,
     /// Seconds for which a refresh token is good unless it is used; at least 1.
-    #[arg(long, value_name = "SECS", default_value_t = 86_400)]
+    #[arg(long, value_name = "SECS", default_value_t = USUAL_REFRESH_TOKEN_TTL_SECS)]
     refresh_token_ttl: u32,
     #[command(flatten)]
     secret: SecretArgs,

@@ -14,8 +14,13 @@ mod redirect_uri;
 mod request;
 mod rules;
 
+use std::sync::Arc;
+
 use obol_keys::AuthorizationCode;
-use obol_store::{AddCodeOutcome, AuditEvent, AuditRecord, Client, ClientKind, Consent, NewCode};
+use obol_replica::Memory;
+use obol_store::{
+    AddCodeOutcome, AuditEvent, AuditRecord, Client, ClientKind, ClientSettings, Consent, NewCode,
+};
 use obol_token::{Position, Scopes};
 use serde_json::{Map, Value, json};
 
@@ -23,13 +28,14 @@ pub(crate) use self::claims_request::ClaimsRequest;
 pub(crate) use self::details::{CodeDetails, Granted};
 pub(crate) use self::pkce::fits;
 pub use self::redirect_uri::RedirectUriError;
-pub(crate) use self::redirect_uri::{check_redirect_uri, destination_of};
+pub(crate) use self::redirect_uri::{check_redirect_uri, destination_of, is_dot_segment};
 pub(crate) use self::request::{is_resource, parse_resource};
 
 use self::redirect_uri::is_claimed;
 use self::request::{AuthorizationRequest, Return};
 use self::rules::{Next, Situation, decide_next};
 use super::{Endpoint, Feature, Method, PageKind, Steps};
+use crate::features::client_id_metadata::{admit, find_described, host_of};
 use crate::features::id_token;
 use crate::features::pushed_authorization::Pushed;
 use crate::features::request_object::{self, Arriving};
@@ -69,14 +75,16 @@ pub(super) const FORTI_PATH: &str = "/api/v1/oauth/authorize";
 /// # Errors
 /// What must be shown on a page: the client or its redirect URI is not good, or this node cannot vouch.
 pub(crate) async fn authorize(engine: &Engine, asked: &Authorizing<'_>) -> Result<Authorized, OAuthError> {
+    let client_id = asked.params.required("client_id")?;
+    let (described, _turn) = find_described(engine, client_id, asked.arrival.now).await?.unzip();
     let vouched = engine.replica.vouch()?;
     // Read before anything is looked up: whatever is denied from then on refuses what is given here.
     let position = vouched.position();
-    let client_id = asked.params.required("client_id")?;
-    let client = vouched.memory().client(client_id).filter(|client| client.enabled).ok_or_else(|| {
-        let sentence = "The application that sent you here is not known; tell those who run it.";
-        OAuthError::new(ErrorCode::InvalidClient, sentence).caused_by("unknown or disabled client")
-    })?;
+    let client =
+        described.map(Arc::new).or_else(|| registered(vouched.memory(), client_id)).ok_or_else(|| {
+            let sentence = "The application that sent you here is not known; tell those who run it.";
+            OAuthError::new(ErrorCode::InvalidClient, sentence).caused_by("unknown or disabled client")
+        })?;
     let pushed = Pushed::find(engine, asked, &client).await?;
     let held = match &pushed {
         Some(pushed) => Some(pushed.params()?),
@@ -89,7 +97,7 @@ pub(crate) async fn authorize(engine: &Engine, asked: &Authorizing<'_>) -> Resul
     let way_back = Return::parse(engine, &client, params, asked.surface)?;
     let going = Going { engine, asked, params, pushed: pushed.is_some(), client: &client, position };
     let decided = match going.decide(&way_back).await {
-        Ok(Decided::Show(page)) => return Ok(page),
+        Ok(Decided::Show(page)) => return Ok(*page),
         Ok(Decided::Give(giving)) => Ok(giving),
         Err(error) => Err(error),
     };
@@ -144,6 +152,12 @@ pub(crate) fn check(
     AuthorizationRequest::parse(engine, client, params, surface).map(drop)
 }
 
+/// The client of this id, unless it is disabled, or counts only with the document that describes it.
+fn registered(memory: &Memory, client_id: &str) -> Option<Arc<Client>> {
+    let known = memory.client(client_id)?;
+    (known.enabled && !known.settings.from_metadata_document).then_some(known)
+}
+
 /// A request whose client and redirect URI are good.
 struct Going<'a> {
     engine: &'a Engine,
@@ -157,7 +171,7 @@ struct Going<'a> {
 
 /// What is done with a request that is good.
 enum Decided<'a> {
-    Show(Authorized),
+    Show(Box<Authorized>),
     Give(Box<Giving<'a>>),
 }
 
@@ -192,7 +206,7 @@ impl<'a> Going<'a> {
                 Authorized::SignIn(self.sign_in_asked(&request, None, way_back))
             }
         };
-        Ok(Decided::Show(page))
+        Ok(Decided::Show(Box::new(page)))
     }
 
     /// RFC 9126 §5, §6.
@@ -252,10 +266,13 @@ impl<'a> Going<'a> {
     /// scheme, so there people are asked each time (RFC 8252 §8.6). A consent says nothing of resources, so where a client may
     /// ask for several, people are shown each time which it is.
     ///
+    /// Nor does it say who a client was that describes itself, which may have changed.
+    ///
     /// Deviation: S-35 wants each public client asked for each time. At an https address only who holds the domain gets the code.
     fn may_remember(&self, way_back: &Return) -> bool {
-        let one_audience = self.client.settings.resources.is_empty();
-        one_audience && (self.client.kind != ClientKind::Public || is_claimed(&way_back.redirect_uri))
+        let ClientSettings { resources, from_metadata_document, .. } = &self.client.settings;
+        let constant = resources.is_empty() && !from_metadata_document;
+        constant && (self.client.kind != ClientKind::Public || is_claimed(&way_back.redirect_uri))
     }
 
     async fn give(
@@ -264,6 +281,9 @@ impl<'a> Going<'a> {
         way_back: &Return,
     ) -> Result<Authorized, OAuthError> {
         let now = self.asked.arrival.now;
+        if let Some(event) = admit(self.engine, self.client).await? {
+            self.audit(event, Ok(()));
+        }
         // A code needs the row. What it says was allowed is what somebody was asked for.
         let allowed = if self.must_ask() { request.told.clone() } else { Scopes::default() };
         if consent.as_ref().is_none_or(|consent| !allowed.is_subset(&consent.scopes)) {
@@ -325,6 +345,7 @@ impl<'a> Going<'a> {
         ConsentAsked {
             client_name: self.client.name.clone(),
             client_id: self.client.id.as_str().to_owned(),
+            known_by: self.client.settings.from_metadata_document.then(|| host_of(self.client.id.as_str())),
             username: person.username.clone(),
             scopes: request.told.iter().map(|scope| scope.as_str().to_owned()).collect(),
             resources: request.resource.iter().cloned().collect(),

@@ -71,7 +71,8 @@ pub(crate) fn check_redirect_uri(text: &str) -> Result<(), RedirectUriError> {
     }
 }
 
-fn is_dot_segment(segment: &str) -> bool {
+/// Whether a segment of a path leads to another path.
+pub(crate) fn is_dot_segment(segment: &str) -> bool {
     matches!(segment.to_ascii_lowercase().as_str(), "." | ".." | "%2e" | "%2e%2e" | ".%2e" | "%2e.")
 }
 

@@ -24,7 +24,10 @@ use self::gate::Managed;
 use self::information::Shown;
 use self::metadata::Metadata;
 use super::{Endpoint, Feature, Method, Steps};
-use crate::administration::{ChosenSecret, ClientSpec, ClientSpecError, change_client, register_client};
+use crate::administration::{
+    ChosenSecret, ClientSpec, ClientSpecError, USUAL_ACCESS_TOKEN_TTL_SECS, USUAL_REFRESH_TOKEN_TTL_SECS,
+    change_client, register_client,
+};
 use crate::{Answer, Arrival, Engine, ErrorCode, OAuthError, Surface};
 
 /// RFC 7591, RFC 7592.
@@ -42,10 +45,6 @@ pub(super) const FEATURE: Feature = Feature {
 };
 
 const PATH: &str = "/oauth2/register";
-
-/// Tokens of a registered client live as long as those of one that an operator adds without saying so, in seconds.
-const ACCESS_TOKEN_SECS: u32 = 3_600;
-const REFRESH_TOKEN_SECS: u32 = 86_400;
 
 /// Who may register clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,8 +185,8 @@ impl Engine {
             default_scopes: Scopes::default(),
             optional_scopes: Scopes::default(),
             redirect_uris: Vec::new(),
-            access_token_lifetime: Lifetime::from_setting_secs(ACCESS_TOKEN_SECS),
-            refresh_token_lifetime: Lifetime::from_setting_secs(REFRESH_TOKEN_SECS),
+            access_token_lifetime: Lifetime::from_setting_secs(USUAL_ACCESS_TOKEN_TTL_SECS),
+            refresh_token_lifetime: Lifetime::from_setting_secs(USUAL_REFRESH_TOKEN_TTL_SECS),
             may_introspect: false,
             single_family: false,
             settings: ClientSettings {

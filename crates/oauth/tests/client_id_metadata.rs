@@ -1,0 +1,269 @@
+//! Clients that bring a document of their own, where a test holds the document: what becomes of a change, of a number of
+//! them, and of many who ask.
+
+mod rooms;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use obol_oauth::administration::{ClientSpec, change_client};
+use obol_oauth::{
+    AuthorizationAnswer, Authorized, Decision, DescribedClients, ErrorCode, Freshness, OAuthError, Outgoing,
+    OutgoingError,
+};
+use obol_replica::LeaseOptions;
+use obol_store::{AuditEvent, Client};
+use rooms::Rooms;
+use rooms::browser::{Browser, CALLBACK, CHALLENGE};
+use serde_json::json;
+use tokio::sync::Notify;
+
+const URL: &str = "https://app.example/client.json";
+
+/// Documents by address, as they are kept and as they are now.
+#[derive(Default)]
+struct Documents {
+    kept: Mutex<HashMap<String, String>>,
+    current: Mutex<HashMap<String, String>>,
+    asked: Mutex<Vec<(String, Freshness)>>,
+    /// Nobody is answered while this is there.
+    slow: Mutex<Option<Arc<Notify>>>,
+}
+
+impl Documents {
+    /// Publishes a document, which is the one that is kept.
+    fn publish(&self, url: &str, callback: &str) {
+        let document = json!({ "client_id": url, "redirect_uris": [callback] }).to_string();
+        self.kept.lock().unwrap().insert(url.to_owned(), document.clone());
+        self.current.lock().unwrap().insert(url.to_owned(), document);
+    }
+
+    fn asked(&self) -> Vec<Freshness> {
+        self.asked.lock().unwrap().iter().map(|(_, freshness)| *freshness).collect()
+    }
+}
+
+#[async_trait]
+impl Outgoing for Documents {
+    async fn fetch(&self, url: &str, freshness: Freshness) -> Result<Arc<str>, OutgoingError> {
+        self.asked.lock().unwrap().push((url.to_owned(), freshness));
+        let slow = self.slow.lock().unwrap().clone();
+        if let Some(slow) = slow {
+            slow.notified().await;
+        }
+        let found = match freshness {
+            Freshness::Kept => self.kept.lock().unwrap().get(url).cloned(),
+            Freshness::Renewed => self.current.lock().unwrap().get(url).cloned(),
+        };
+        found.map(Into::into).ok_or_else(|| OutgoingError::Failed("10.0.0.1: it answered 418.".to_owned()))
+    }
+
+    async fn post_form(&self, _url: &str, _form: String) -> Result<(), OutgoingError> {
+        Err(OutgoingError::Refused("not here".to_owned()))
+    }
+}
+
+/// Rooms that let at most so many clients in, and the documents.
+async fn rooms(most: usize) -> (Rooms, Arc<Documents>) {
+    let documents = Arc::new(Documents::default());
+    let described = DescribedClients { hosts: Vec::new(), scopes: "openid".parse().unwrap(), most };
+    let lease = LeaseOptions { lease: Duration::from_secs(7_200), ..LeaseOptions::default() };
+    let rooms = Rooms::open_among(lease, documents.clone(), Some(described)).await;
+    (rooms, documents)
+}
+
+fn query(url: &str, callback: &str) -> String {
+    format!(
+        "client_id={url}&response_type=code&scope=openid&redirect_uri={callback}&code_challenge={CHALLENGE}\
+         &code_challenge_method=S256"
+    )
+}
+
+async fn allows(browser: &Browser<'_>, url: &str, callback: &str) -> AuthorizationAnswer {
+    browser.answer(&query(url, callback), Some(Decision::Allow)).await
+}
+
+fn param<'a>(answer: &'a AuthorizationAnswer, name: &str) -> Option<&'a str> {
+    answer.params.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+}
+
+async fn stored(rooms: &Rooms, url: &str) -> Option<Client> {
+    rooms.store.find_client(&url.parse().unwrap()).await.unwrap()
+}
+
+fn code_of(refused: Result<Authorized, OAuthError>) -> ErrorCode {
+    refused.unwrap_err().code()
+}
+
+#[tokio::test]
+async fn a_client_is_stored_when_it_is_allowed_and_written_again_only_when_it_has_changed() {
+    let (rooms, documents) = rooms(10).await;
+    let browser = Browser::signed_in(&rooms).await;
+    documents.publish(URL, CALLBACK);
+    let asked = browser.ask(&query(URL, CALLBACK), None).await.unwrap();
+    let Authorized::Consent(asked) = asked else { panic!("{asked:?}") };
+    assert_eq!((asked.known_by.as_deref(), asked.client_name.as_str()), (Some("app.example"), "app.example"));
+    assert_eq!(stored(&rooms, URL).await, None);
+
+    for _ in 0..2 {
+        assert!(param(&allows(&browser, URL, CALLBACK).await, "code").is_some());
+    }
+    let of_clients = || {
+        let events = rooms.audit.events().into_iter();
+        events
+            .filter(|event| matches!(event, AuditEvent::ClientAdded | AuditEvent::ClientChanged))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of_clients(), [AuditEvent::ClientAdded]);
+    let before = stored(&rooms, URL).await.unwrap();
+
+    // A change counts with the next authorization, and is stored with the next that is allowed.
+    let other = "https://app.example.com/other";
+    documents.publish(URL, other);
+    assert_eq!(code_of(browser.ask(&query(URL, CALLBACK), None).await), ErrorCode::InvalidRequest);
+    assert_eq!(stored(&rooms, URL).await, Some(before.clone()));
+    rooms.clock.set_secs_after_start(60);
+    assert!(param(&allows(&browser, URL, other).await, "code").is_some());
+    assert_eq!(of_clients(), [AuditEvent::ClientAdded, AuditEvent::ClientChanged]);
+    assert_eq!(stored(&rooms, URL).await, Some(Client { redirect_uris: vec![other.to_owned()], ..before }));
+}
+
+#[tokio::test]
+async fn cimd_5_2_a_document_that_is_not_good_is_not_kept() {
+    let (rooms, documents) = rooms(10).await;
+    let browser = Browser::signed_in(&rooms).await;
+    documents.publish(URL, CALLBACK);
+    documents.kept.lock().unwrap().insert(URL.to_owned(), "{}".to_owned());
+    let asked = browser.ask(&query(URL, CALLBACK), None).await.unwrap();
+    assert!(matches!(asked, Authorized::Consent(_)), "{asked:?}");
+    assert_eq!(documents.asked(), [Freshness::Kept, Freshness::Renewed]);
+
+    documents.current.lock().unwrap().insert(URL.to_owned(), "{}".to_owned());
+    let refused = browser.ask(&query(URL, CALLBACK), None).await.unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::InvalidClient);
+    assert!(refused.sentence().contains("redirect_uris"), "{}", refused.sentence());
+}
+
+#[tokio::test]
+async fn what_stands_in_our_network_is_told_to_nobody() {
+    let (rooms, _documents) = rooms(10).await;
+    let browser = Browser::signed_in(&rooms).await;
+    let refused = browser.ask(&query(URL, CALLBACK), None).await.unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::InvalidClient);
+    assert!(!refused.sentence().contains("418") && !refused.sentence().contains("10.0.0.1"));
+    assert!(refused.reason().contains("10.0.0.1: it answered 418"), "{}", refused.reason());
+}
+
+#[tokio::test]
+async fn without_the_setting_such_a_client_of_before_is_not_let_in() {
+    let rooms = Rooms::open().await;
+    let browser = Browser::signed_in(&rooms).await;
+    let mut spec = rooms.spec(URL, &["authorization_code"], None);
+    spec.redirect_uris = vec![CALLBACK.to_owned()];
+    spec.settings.from_metadata_document = true;
+    rooms.add(spec).await;
+    let refused = browser.ask(&query(URL, CALLBACK), Some(Decision::Allow)).await;
+    assert_eq!(code_of(refused), ErrorCode::InvalidClient);
+}
+
+#[tokio::test]
+async fn there_are_only_so_many_such_clients() {
+    let (rooms, documents) = rooms(2).await;
+    let browser = Browser::signed_in(&rooms).await;
+    let urls: Vec<_> = (0..3).map(|number| format!("https://app.example/{number}")).collect();
+    for url in &urls {
+        documents.publish(url, CALLBACK);
+    }
+    for url in &urls[..2] {
+        assert!(param(&allows(&browser, url, CALLBACK).await, "code").is_some());
+    }
+    let refused = allows(&browser, &urls[2], CALLBACK).await;
+    assert_eq!(param(&refused, "error"), Some("unauthorized_client"));
+    assert_eq!(stored(&rooms, &urls[2]).await, None);
+    // Those that are there go on.
+    assert!(param(&allows(&browser, &urls[0], CALLBACK).await, "code").is_some());
+    let consents = rooms.store.list_consents(rooms::ALICE).await.unwrap();
+    assert_eq!(consents.len(), 2);
+}
+
+/// Also where the operator registers the URL while the document is on its way.
+#[tokio::test]
+async fn a_document_never_changes_a_registered_client() {
+    let (rooms, documents) = rooms(10).await;
+    let browser = Browser::signed_in(&rooms).await;
+    documents.publish(URL, CALLBACK);
+    let slow = Arc::new(Notify::new());
+    *documents.slow.lock().unwrap() = Some(slow.clone());
+    let query = query(URL, CALLBACK);
+    let asking = browser.answer(&query, Some(Decision::Allow));
+    let registering = async {
+        while documents.asked().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let mut spec = rooms.spec(URL, &["authorization_code"], None);
+        spec.redirect_uris = vec!["https://registered.example/cb".to_owned()];
+        rooms.add(spec).await;
+        slow.notify_waiters();
+    };
+    let (answer, ()) = tokio::join!(asking, registering);
+    assert_eq!(param(&answer, "error"), Some("unauthorized_client"));
+    let client = stored(&rooms, URL).await.unwrap();
+    assert_eq!(client.redirect_uris, ["https://registered.example/cb"]);
+    assert_eq!(rooms.store.list_consents(rooms::ALICE).await.unwrap(), []);
+}
+
+/// What no document says is the operator's.
+#[tokio::test]
+async fn what_an_operator_has_set_stays() {
+    let (rooms, documents) = rooms(10).await;
+    let browser = Browser::signed_in(&rooms).await;
+    documents.publish(URL, CALLBACK);
+    allows(&browser, URL, CALLBACK).await;
+    let lifetime = obol_token::Lifetime::from_setting_secs(60);
+    let change = |spec: &mut ClientSpec| {
+        spec.access_token_lifetime = lifetime;
+        spec.redirect_uris = vec!["https://operator.example/cb".to_owned()];
+    };
+    let changed = change_client(&*rooms.store, &URL.parse().unwrap(), change).await.unwrap();
+    let _ = rooms.replica.confirm(changed).await.unwrap();
+    allows(&browser, URL, CALLBACK).await;
+    let client = stored(&rooms, URL).await.unwrap();
+    assert_eq!((client.access_token_lifetime, client.redirect_uris), (lifetime, vec![CALLBACK.to_owned()]));
+    assert_eq!(client.settings.longest_access_token_ttl, Some(3_600));
+}
+
+#[tokio::test]
+async fn strangers_are_waited_for_only_so_often_at_once() {
+    let (rooms, documents) = rooms(10).await;
+    let slow = Arc::new(Notify::new());
+    *documents.slow.lock().unwrap() = Some(slow.clone());
+    let (rooms, documents) = (Arc::new(rooms), documents);
+    let waiting: Vec<_> = (0..16)
+        .map(|number| {
+            let rooms = rooms.clone();
+            tokio::spawn(async move {
+                let browser = Browser::signed_in(&rooms).await;
+                let url = format!("https://app.example/{number}");
+                code_of(browser.ask(&query(&url, CALLBACK), None).await)
+            })
+        })
+        .collect();
+    while documents.asked().len() < 16 {
+        tokio::task::yield_now().await;
+    }
+    let browser = Browser::signed_in(&rooms).await;
+    let refused = browser.ask(&query(URL, CALLBACK), None).await.unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::Unavailable);
+    assert_eq!(documents.asked().len(), 16);
+    // Clients that are registered are not concerned, and the turns come back.
+    assert_eq!(code_of(browser.ask(&query("nobody", CALLBACK), None).await), ErrorCode::InvalidClient);
+    *documents.slow.lock().unwrap() = None;
+    slow.notify_waiters();
+    for one in waiting {
+        assert_eq!(one.await.unwrap(), ErrorCode::InvalidClient);
+    }
+    documents.publish(URL, CALLBACK);
+    assert!(matches!(browser.ask(&query(URL, CALLBACK), None).await.unwrap(), Authorized::Consent(_)));
+}
