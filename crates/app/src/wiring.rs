@@ -174,7 +174,7 @@ fn door(settings: &Settings, engine: Arc<Engine>, store: &Arc<dyn Store>) -> any
         .context("the system gives no thread for checking passwords")?;
     let passwords = Arc::new(passwords);
     let limits = SessionLimits { idle_mins: settings.session_idle_mins, hours: settings.session_hours };
-    let desk = SessionDesk::new(Arc::clone(store), limits);
+    let desk = SessionDesk::new(Arc::clone(store), limits, settings.session_end_revokes);
     let pages = Pages::open(Arc::clone(&engine), Arc::clone(&passwords), desk, &page_settings(settings))?;
     Ok(Door::new(engine, passwords, pages).open())
 }

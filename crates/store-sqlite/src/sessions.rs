@@ -1,7 +1,9 @@
 //! Sessions.
 
 use async_trait::async_trait;
-use obol_store::{Appended, BeginSessionOutcome, NewSession, Session, Sessions, StoreError};
+use obol_store::{
+    Appended, BeginSessionOutcome, NewSession, Session, SessionEndRevokes, Sessions, StoreError,
+};
 use obol_token::{SecretHash, SessionId, SubjectId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
@@ -102,9 +104,10 @@ impl Sessions for SqliteStore {
         &self,
         id: SessionId,
         subject: SubjectId,
+        revokes: SessionEndRevokes,
         now: Timestamp,
     ) -> Result<Option<Appended>, StoreError> {
-        self.writer.write(Some(now), move |db| end(db, id, subject, now)).await
+        self.writer.write(Some(now), move |db| end(db, id, subject, revokes, now)).await
     }
 }
 
@@ -151,12 +154,18 @@ fn renew(db: &Connection, new: &NewSession, renewed: SecretHash) -> Result<Optio
     db.prepare_cached(RENEW)?.query_row(values, |row| row.get(0).map(SessionId::from_bytes)).optional()
 }
 
-fn end(db: &Connection, id: SessionId, subject: SubjectId, now: Timestamp) -> Result<Option<Appended>> {
+fn end(
+    db: &Connection,
+    id: SessionId,
+    subject: SubjectId,
+    revokes: SessionEndRevokes,
+    now: Timestamp,
+) -> Result<Option<Appended>> {
     if db.prepare_cached(END)?.execute((id.as_bytes(), subject.as_bytes()))? == 0 {
         return Ok(None);
     }
     codes::end_of_session(db, id)?;
-    match families::end_of_session(db, id, now)? {
+    match families::end_of_session(db, id, revokes, now)? {
         Some(last) => Ok(Some(last)),
         None => at_head(db).map(Some),
     }

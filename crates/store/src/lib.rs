@@ -51,7 +51,7 @@ pub use keys::{
 pub use nodes::{NodeId, Nodes, Peer};
 pub use pushed_requests::{ConsumeOutcome, NewPushedRequest, PushOutcome, PushedRequest, PushedRequests};
 pub use registration::Registration;
-pub use sessions::{BeginSessionOutcome, NewSession, Session, Sessions};
+pub use sessions::{BeginSessionOutcome, NewSession, Session, SessionEndRevokes, Sessions};
 pub use users::{PasswordHash, Profile, User, Username, UsernameError, Users};
 
 /// Everything that one installation keeps.

@@ -9,7 +9,8 @@ use obol_store::{
     Durability, Families, Family, FirstKeyOutcome, Keys, NewCode, NewFamily, NewKey, NewPushedRequest,
     NewSession, NodeId, Nodes, Page, PasswordHash, Peer, Profile, PromoteOutcome, PushOutcome, PushedRequest,
     PushedRequests, ReadFrom, RedeemOutcome, Redemption, RegisterOutcome, RetireOutcome, RotateOutcome,
-    Rotation, Session, Sessions, StoreError, StoredSecret, UseOutcome, User, Username, Users, WrappedKey,
+    Rotation, Session, SessionEndRevokes, Sessions, StoreError, StoredSecret, UseOutcome, User, Username,
+    Users, WrappedKey,
 };
 use obol_token::{ClientId, FamilyId, KeyId, Position, SecretHash, SessionId, SubjectId, Timestamp};
 
@@ -297,6 +298,7 @@ impl Sessions for Link {
         &self,
         _: SessionId,
         _: SubjectId,
+        _: SessionEndRevokes,
         _: Timestamp,
     ) -> Result<Option<Appended>, StoreError> {
         unused()

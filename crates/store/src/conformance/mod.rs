@@ -177,6 +177,7 @@ macro_rules! conformance_suite {
                 a_session_is_ended_once_and_by_its_person_alone
                 ending_a_session_that_gave_nothing_appends_nothing
                 ending_a_session_ends_its_unused_codes_and_no_other
+                ending_what_is_online_leaves_the_families_with_offline_access
                 a_session_that_does_not_stand_can_still_be_ended
                 no_session_of_a_deleted_person_stays
                 of_50_parallel_ends_of_one_session_one_ends_it
