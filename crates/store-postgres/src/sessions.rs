@@ -11,7 +11,7 @@ use crate::change_log::at_head;
 use crate::columns::value;
 use crate::connection::{Connection, Values};
 use crate::error::Result;
-use crate::{PostgresStore, codes, columns, families};
+use crate::{PostgresStore, codes, columns, families, logout_notices};
 
 macro_rules! columns {
     () => {
@@ -113,7 +113,10 @@ impl Sessions for PostgresStore {
         revokes: SessionEndRevokes,
         now: Timestamp,
     ) -> Result<Option<Appended>, StoreError> {
-        self.writer.write(Some(now), move |db| Box::pin(end(db, id, subject, revokes, now))).await
+        let ended =
+            self.writer.write(Some(now), move |db| Box::pin(end(db, id, subject, revokes, now))).await?;
+        self.sessions_ended.notify_one();
+        Ok(ended)
     }
 }
 
@@ -173,6 +176,7 @@ async fn end(
     revokes: SessionEndRevokes,
     now: Timestamp,
 ) -> Result<Option<Appended>> {
+    logout_notices::note_of_session(db, id, subject, now).await?;
     if db.execute(END, &[&id.as_bytes().as_slice(), &subject.as_bytes().as_slice()]).await? == 0 {
         return Ok(None);
     }

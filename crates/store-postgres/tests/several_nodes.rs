@@ -198,7 +198,7 @@ async fn give_code(store: &PostgresStore, session: &NewSession) -> NewCode {
 
 fn redemption(number: u16, code: &NewCode) -> Redemption {
     let family = NewFamily { session: Some(code.session), ..family(number, code.position) };
-    Redemption { hash: code.hash, family, grace_secs: 2, now: NOW }
+    Redemption { hash: code.hash, family, told_of_end: None, grace_secs: 2, now: NOW }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -8,7 +8,7 @@ use obol_token::{SecretHash, SessionId, SubjectId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 use crate::change_log::at_head;
-use crate::{SqliteStore, codes, columns, families};
+use crate::{SqliteStore, codes, columns, families, logout_notices};
 
 macro_rules! columns {
     () => {
@@ -107,7 +107,9 @@ impl Sessions for SqliteStore {
         revokes: SessionEndRevokes,
         now: Timestamp,
     ) -> Result<Option<Appended>, StoreError> {
-        self.writer.write(Some(now), move |db| end(db, id, subject, revokes, now)).await
+        let ended = self.writer.write(Some(now), move |db| end(db, id, subject, revokes, now)).await?;
+        self.sessions_ended.notify_one();
+        Ok(ended)
     }
 }
 
@@ -161,6 +163,7 @@ fn end(
     revokes: SessionEndRevokes,
     now: Timestamp,
 ) -> Result<Option<Appended>> {
+    logout_notices::note_of_session(db, id, subject, now)?;
     if db.prepare_cached(END)?.execute((id.as_bytes(), subject.as_bytes()))? == 0 {
         return Ok(None);
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod authorization;
 mod authorization_code;
+pub(crate) mod backchannel_logout;
 mod client_credentials;
 mod discovery;
 pub(crate) mod end_session;
@@ -34,7 +35,7 @@ use crate::engine::Call;
 use crate::{Answer, Engine, OAuthError, Outcome, Request, Surface};
 
 /// Everything that the server can do. Routes, grants and the discovery document are derived from it.
-pub static FEATURES: [Feature; 21] = [
+pub static FEATURES: [Feature; 22] = [
     authorization::FEATURE,
     request_object::FEATURE,
     pushed_authorization::FEATURE,
@@ -51,6 +52,7 @@ pub static FEATURES: [Feature; 21] = [
     id_token::FEATURE,
     userinfo::FEATURE,
     end_session::FEATURE,
+    backchannel_logout::FEATURE,
     key_set::FEATURE,
     metadata::FEATURE,
     discovery::FEATURE,
