@@ -14,6 +14,8 @@ mod assertions;
 mod costs;
 #[path = "cluster/failovers.rs"]
 mod failovers;
+#[path = "cluster/logouts.rs"]
+mod logouts;
 #[path = "cluster/on_stale.rs"]
 mod on_stale;
 #[path = "cluster/people.rs"]

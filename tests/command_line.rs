@@ -22,12 +22,14 @@ fn assert_keys_stand_sorted(json: &str, keys: &[&str]) {
     assert!(places.is_sorted(), "{json}");
 }
 
-const CLIENT: [&str; 33] = [
+const CLIENT: [&str; 35] = [
     "access_token_format",
     "access_token_ttl",
     "application_type",
     "ask_consent",
     "assertion_audience",
+    "backchannel_logout_session_required",
+    "backchannel_logout_uri",
     "client_id",
     "created_at",
     "default_max_age_secs",

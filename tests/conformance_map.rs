@@ -51,7 +51,7 @@ fn modules() -> BTreeSet<String> {
 }
 
 #[test]
-fn every_module_stands_once_in_the_page_and_all_of_two_plans_are_rehearsed() {
+fn every_module_stands_once_in_the_page_and_all_but_one_are_rehearsed() {
     let modules = modules();
     assert_eq!(page().lines().filter(|line| line.starts_with("| `oidcc-")).count(), modules.len());
     let folder = fs::read_dir(root().join("tests/conformance_plans")).expect("the folder is there");
@@ -60,7 +60,7 @@ fn every_module_stands_once_in_the_page_and_all_of_two_plans_are_rehearsed() {
         .map(|name| name.replace('_', "-"))
         .collect();
     let of_config = BTreeSet::from(["oidcc-discovery-endpoint-verification".to_owned()]);
-    assert_eq!(rehearsed.len(), 35);
+    assert_eq!(rehearsed.len(), 48);
     assert_eq!(modules, &rehearsed | &of_config);
 }
 
@@ -72,7 +72,7 @@ fn every_module_says_which_result_to_expect() {
         let found = counted.iter_mut().find(|(result, _)| expected.starts_with(result));
         found.unwrap_or_else(|| panic!("{line}")).1 += 1;
     }
-    assert_eq!(counted, [("PASSED", 31), ("REVIEW", 4), ("SKIPPED", 1)]);
+    assert_eq!(counted, [("PASSED", 36), ("REVIEW", 12), ("SKIPPED", 1)]);
 }
 
 #[test]

@@ -1,10 +1,13 @@
-//! A rehearsal of the OpenID Foundation's plans Basic OP and Form Post OP: what each of their modules does and looks at, in our
-//! words, with the clients of `docs/conformance.md`. Both plans have the same modules; they differ in `response_mode`.
+//! A rehearsal of the OpenID Foundation's plans: what each of their modules does and looks at, in our words, with the clients of
+//! `docs/conformance.md`. Basic OP and Form Post OP have the same modules, and differ in `response_mode`; those about logout are in
+//! `logout.rs`.
 
 #[path = "conformance_plans/errors.rs"]
 mod errors;
 #[path = "conformance_plans/flows.rs"]
 mod flows;
+#[path = "conformance_plans/logout.rs"]
+mod logout;
 #[path = "conformance_plans/sessions.rs"]
 mod sessions;
 #[path = "conformance_plans/tokens.rs"]

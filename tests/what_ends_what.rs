@@ -26,8 +26,9 @@ const NO_TOKENS: Left = Left { code: false, refresh: false, access: false, ..ALL
 const NOBODY: Left = Left { session: false, other_session: false, ..NO_TOKENS };
 
 /// Each act, its row in the documentation, and what it leaves.
-const ROWS: [(Act, &str, Left); 12] = [
+const ROWS: [(Act, &str, Left); 13] = [
     (Act::SignOut, "signing out", Left { session: false, ..NO_TOKENS }),
+    (Act::SignOutOnline, "of what holds `offline_access`", Left { session: false, code: false, ..ALL }),
     (Act::EndAll, "ending everything on \"my sessions\"", NOBODY),
     (Act::Withdraw, "withdrawing the consent", Left { consent: false, ..NO_TOKENS }),
     (Act::SetPassword, "`user set-password`", NOBODY),
@@ -45,6 +46,8 @@ const ROWS: [(Act, &str, Left); 12] = [
 enum Act {
     Nothing,
     SignOut,
+    /// The same where the operator lets what holds `offline_access` go on, as these tokens do.
+    SignOutOnline,
     EndAll,
     Withdraw,
     SetPassword,
@@ -68,8 +71,12 @@ struct Scene {
 }
 
 impl Scene {
-    fn set() -> Self {
+    fn set(act: Act) -> Self {
         let server = obol!().server().alice();
+        let (server, scope) = match act {
+            Act::SignOutOnline => (server.option("--session-end-revokes", "online"), "openid offline_access"),
+            _ => (server, "openid"),
+        };
         let gateway = server.add_client(&ClientSpec::confidential("gateway").introspection());
         let clients: Vec<_> = CLIENTS
             .iter()
@@ -79,8 +86,10 @@ impl Scene {
             .collect();
         let server = server.start();
         let (mut here, mut elsewhere) = (server.person(), server.person());
-        let mut code =
-            |client: &Client| here.goes_through(&AuthorizationRequest::of(client)).code().to_owned();
+        let mut code = |client: &Client| {
+            let request = AuthorizationRequest::of(client).with("scope", scope);
+            here.goes_through(&request).code().to_owned()
+        };
         let tokens = clients.iter().map(|client| server.tokens_for(client, &code(client))).collect();
         let codes = clients.iter().map(&mut code).collect();
         let page = elsewhere.opens("/sessions").sign_in();
@@ -91,7 +100,7 @@ impl Scene {
     fn act(&mut self, act: Act) {
         match act {
             Act::Nothing => {}
-            Act::SignOut => self.submit("/sign-out", &[]),
+            Act::SignOut | Act::SignOutOnline => self.submit("/sign-out", &[]),
             Act::EndAll => self.submit("/sessions/end-all", &[]),
             Act::Withdraw => {
                 CLIENTS.iter().for_each(|id| self.submit("/sessions/withdraw", &[("client_id", id)]))
@@ -199,7 +208,7 @@ impl Scene {
 #[test]
 fn s_60_s_71_each_act_ends_what_it_should_and_nothing_else() {
     for (act, _, expected) in ROWS {
-        let mut scene = Scene::set();
+        let mut scene = Scene::set(act);
         scene.act(act);
         assert_eq!(scene.left(act), expected, "{act:?}");
     }
@@ -207,7 +216,7 @@ fn s_60_s_71_each_act_ends_what_it_should_and_nothing_else() {
 
 #[test]
 fn s_60_what_is_deleted_takes_all_of_its_own_along() {
-    let mut scene = Scene::set();
+    let mut scene = Scene::set(Act::Nothing);
     scene.server.run(&["client", "delete", CLIENTS[0]]).exits(0);
     let [deleted, other] = [&scene.clients[0], &scene.clients[1]];
     assert!(!scene.access_token_stands(deleted, &scene.tokens[0].access));

@@ -172,6 +172,19 @@ fn rfc9126_6_a_client_may_bind_itself_to_pushed_requests() {
 }
 
 #[test]
+fn bclo_2_2_a_client_may_ask_to_be_told_of_logouts_at_an_https_url_without_fragment() {
+    let both = Both::of(open());
+    both.keep("backchannel_logout_uri", "https://app.example:8443/told?at=once");
+    both.keep("backchannel_logout_session_required", true);
+    for uri in
+        ["http://app.example/told", "https://app.example/told#here", "/told", "com.example.app:/told", ""]
+    {
+        both.refuse(&with("backchannel_logout_uri", uri), METADATA);
+    }
+    both.refuse(&with("backchannel_logout_session_required", "yes"), METADATA);
+}
+
+#[test]
 fn rfc7591_2_3_software_statements_are_not_approved() {
     let both = Both::of(open());
     both.refuse(&with("software_statement", "eyJhbGciOiJub25lIn0.e30."), "unapproved_software_statement");

@@ -20,6 +20,8 @@ fn rfc7592_2_2_what_is_left_out_or_null_has_its_default_again() {
         "userinfo_signed_response_alg": "ES256",
         "default_max_age": 10,
         "post_logout_redirect_uris": ["https://app.example/bye"],
+        "backchannel_logout_uri": "https://app.example/told",
+        "backchannel_logout_session_required": true,
         "require_pushed_authorization_requests": true,
     });
     let plain = server.registered(&json!({ "redirect_uris": [REDIRECT_URI] })).told;

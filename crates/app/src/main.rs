@@ -11,6 +11,7 @@ mod installation;
 mod instant;
 mod key_keeper;
 mod logging;
+mod logout_teller;
 mod output;
 mod printable;
 mod running_server;

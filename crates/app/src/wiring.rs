@@ -23,6 +23,7 @@ use crate::audit_trail::AuditTrail;
 use crate::config::Settings;
 use crate::installation::{key_schedule, lease, outgoing_authorities, page_settings, rotation};
 use crate::key_keeper::keep_signing_keys;
+use crate::logout_teller::LogoutTeller;
 use crate::running_server::RunningServer;
 use crate::service_manager;
 use crate::storage;
@@ -33,10 +34,14 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(7);
 /// People make them by allowing them, so that there must be an end; each node has all of them in its memory.
 const MOST_DESCRIBED_CLIENTS: usize = 1_000;
 
+/// For so long a server that stops waits for clients that are being told of logouts.
+const LAST_NOTICES: Duration = Duration::from_secs(1);
+
 /// A server that has loaded its memory and bound its address, but does not answer yet.
 pub(crate) struct Server {
     listener: Listener,
     door: OpenDoor,
+    engine: Arc<Engine>,
     pub(crate) replica: Arc<Replica>,
     pub(crate) store: Arc<dyn Store>,
     audit: Arc<AuditTrail>,
@@ -84,12 +89,12 @@ impl Server {
         if settings.registration.mode != RegistrationMode::Off {
             make_keys_for_any_client(&replica, &store, &audit).await?;
         }
-        let engine = engine(settings, &url, &replica, &store, &audit)?;
-        let door = door(settings, Arc::new(engine), &store)?;
+        let engine = Arc::new(engine(settings, &url, &replica, &store, &audit)?);
+        let door = door(settings, Arc::clone(&engine), &store)?;
         let stop_delay = Duration::from_millis(settings.stop_delay_ms.into());
         let data = settings.data.clone();
         let key_schedule = key_schedule(settings);
-        Ok(Self { listener, door, replica, store, audit, tls, data, stop_delay, key_schedule, url })
+        Ok(Self { listener, door, engine, replica, store, audit, tls, data, stop_delay, key_schedule, url })
     }
 
     /// Records what was done before the server answers.
@@ -107,11 +112,13 @@ impl Server {
         tokio::spawn(reload_certificate(self.tls, signal(SignalKind::hangup())?, self.url.clone()));
         let (replica, store, audit) = (self.replica.clone(), self.store.clone(), self.audit.clone());
         tokio::spawn(keep_signing_keys(replica, store, audit, self.key_schedule));
+        let teller = LogoutTeller::start(self.engine);
         let running = RunningServer::note(&self.data)?;
         tracing::info!(url = self.url, position = self.replica.applied().number(), "listening");
         service_manager::say_ready(&self.url);
         tokio::spawn(service_manager::feed_watchdog());
         let end = self.listener.serve(self.door, shutdown).await;
+        teller.stop(LAST_NOTICES).await;
         if let Err(error) = self.replica.leave().await {
             tracing::warn!(%error, "could not say that this node has stopped; its lease ends by itself");
         }
@@ -182,7 +189,7 @@ fn door(settings: &Settings, engine: Arc<Engine>, store: &Arc<dyn Store>) -> any
         .context("the system gives no thread for checking passwords")?;
     let passwords = Arc::new(passwords);
     let limits = SessionLimits { idle_mins: settings.session_idle_mins, hours: settings.session_hours };
-    let desk = SessionDesk::new(Arc::clone(store), limits);
+    let desk = SessionDesk::new(Arc::clone(store), limits, settings.session_end_revokes);
     let pages = Pages::open(Arc::clone(&engine), Arc::clone(&passwords), desk, &page_settings(settings))?;
     Ok(Door::new(engine, passwords, pages).open())
 }

@@ -327,6 +327,11 @@ impl Engine {
         self.replica.status()
     }
 
+    /// Writes an audit record of what nobody has just asked for.
+    pub(crate) fn record(&self, record: AuditRecord) {
+        self.audit.record(record);
+    }
+
     /// Writes an audit record of this arrival.
     pub fn audit(&self, arrival: &Arrival, record: AuditRecord) {
         self.audit.record(AuditRecord {

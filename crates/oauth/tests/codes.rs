@@ -4,7 +4,7 @@ mod rooms;
 
 use obol_oauth::{Authorized, Decision, ErrorCode, Params};
 use obol_replica::Clock;
-use obol_store::AuditEvent;
+use obol_store::{AuditEvent, SessionEndRevokes};
 use obol_token::Timestamp;
 use rooms::browser::{Browser, CALLBACK, CHALLENGE, VERIFIER};
 use rooms::{ALICE, Rooms, START_SECS};
@@ -134,7 +134,10 @@ async fn s_71_a_code_dies_with_what_it_came_from() {
         let pair = alice.redeem(&other, VERIFIER).await.unwrap();
         let store = &rooms.store;
         let ended = match cause {
-            "session" => store.end_session(alice.person.session, ALICE, now).await.unwrap(),
+            "session" => store
+                .end_session(alice.person.session, ALICE, SessionEndRevokes::Everything, now)
+                .await
+                .unwrap(),
             "consent" => store.withdraw_consent(ALICE, &client, now).await.unwrap(),
             _ => None,
         };

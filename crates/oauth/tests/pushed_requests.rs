@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use obol_oauth::{Answer, Authorized, Decision, ErrorCode, OAuthError, Outcome, PushedAnswer};
 use obol_replica::Clock;
-use obol_store::{NewPushedRequest, PushOutcome};
+use obol_store::{NewPushedRequest, PushOutcome, SessionEndRevokes};
 use obol_token::SecretHash;
 use rooms::Rooms;
 use rooms::browser::{Browser, CALLBACK};
@@ -67,7 +67,11 @@ async fn where_the_session_ends_meanwhile_the_client_is_told_and_may_begin_again
     let alice = Browser::signed_in(&rooms).await;
     let query = pushed(&rooms).await;
     let (session, now) = (&alice.person, rooms.clock.wall());
-    rooms.store.end_session(session.session, session.subject, now).await.unwrap();
+    rooms
+        .store
+        .end_session(session.session, session.subject, SessionEndRevokes::Everything, now)
+        .await
+        .unwrap();
     let answer = alice.answer(&query, Some(Decision::Allow)).await;
     assert_eq!(answer.params[0], ("error", "login_required".to_owned()));
     let used = alice.ask(&query, Some(Decision::Allow)).await.unwrap_err();

@@ -10,7 +10,7 @@ use crate::columns::value;
 use crate::connection::{Connection, Values};
 use crate::error::Result;
 use crate::sessions::stands;
-use crate::{PostgresStore, columns, families};
+use crate::{PostgresStore, columns, families, logout_notices};
 
 const ADD: &str = concat!(
     "INSERT INTO codes (hash, client_id, subject, session, details, issued_at, expires_at, position, leaves_at) \
@@ -127,7 +127,12 @@ async fn redeem(db: &Connection, redemption: &Redemption) -> Result<RedeemOutcom
         return refuse(db, redemption).await;
     }
     match families::begin(db, family).await? {
-        BeginOutcome::Begun(replaced) => Ok(RedeemOutcome::First(replaced)),
+        BeginOutcome::Begun(replaced) => {
+            if let (Some(session), Some(details)) = (family.session, &redemption.told_of_end) {
+                logout_notices::remember(db, session, &family.client_id, details).await?;
+            }
+            Ok(RedeemOutcome::First(replaced))
+        }
         BeginOutcome::Gone => {
             db.execute(UNDO_REDEEM, &[&redemption.hash.as_bytes().as_slice()]).await?;
             Ok(RedeemOutcome::Gone)

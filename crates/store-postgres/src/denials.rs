@@ -8,7 +8,7 @@ use crate::change_log::{Thing, append, find};
 use crate::connection::{Connection, Values};
 use crate::error::Result;
 use crate::log_head::LogHead;
-use crate::{PostgresStore, columns, consents, families, pushed_requests, sweep};
+use crate::{PostgresStore, columns, consents, families, logout_notices, pushed_requests, sweep};
 
 const END_OF_SUBJECT: &str = "UPDATE families SET ended = $1 WHERE subject = $2 AND ended IS NULL";
 const END_OF_CLIENT: &str = "UPDATE families SET ended = $1 WHERE client_id = $2 AND ended IS NULL";
@@ -38,19 +38,25 @@ impl Denials for PostgresStore {
             },
             _ => deny.clone(),
         };
-        self.writer
+        let ends_sessions = deny.ends_sessions();
+        let denied = self
+            .writer
             .write(Some(now), move |db| {
                 Box::pin(async move {
                     match deny {
                         Deny::Token { id, expires_at } => deny_once(db, &Denied::Token(id), expires_at).await,
                         Deny::Family(id) => deny_family(db, id).await,
-                        Deny::Subject(id) => deny_subject(db, id).await,
+                        Deny::Subject(id) => deny_subject(db, id, now).await,
                         Deny::Client(id) => deny_client(db, &id).await,
-                        Deny::Everything => deny_everything(db).await,
+                        Deny::Everything => deny_everything(db, now).await,
                     }
                 })
             })
-            .await
+            .await?;
+        if ends_sessions {
+            self.sessions_ended.notify_one();
+        }
+        Ok(denied)
     }
 
     async fn end_family(&self, id: FamilyId, now: Timestamp) -> Result<Option<Appended>, StoreError> {
@@ -71,11 +77,12 @@ impl Denials for PostgresStore {
     }
 }
 
-/// Denies all tokens of a person and ends the families.
-pub(crate) async fn deny_subject(db: &Connection, id: SubjectId) -> Result<Appended> {
+/// Denies all tokens of a person and ends the families, and the sessions: their clients are to be told.
+pub(crate) async fn deny_subject(db: &Connection, id: SubjectId, now: Timestamp) -> Result<Appended> {
     let denial = append(db, &Thing::Denied(&Denied::Subject(id)), Expiry::Never).await?;
     let position = columns::from_position(denial.position());
     db.execute(END_OF_SUBJECT, &[&position, &id.as_bytes().as_slice()]).await?;
+    logout_notices::note_of_subject(db, id, now).await?;
     Ok(denial)
 }
 
@@ -90,13 +97,14 @@ pub(crate) async fn deny_client(db: &Connection, id: &ClientId) -> Result<Append
 
 /// Whatever had left the log is refused by position from here on, so how far that went does not matter any more. The
 /// positions leap, because a log that was replaced by a backup may have given some that this one knows nothing of.
-async fn deny_everything(db: &Connection) -> Result<Appended> {
+async fn deny_everything(db: &Connection, now: Timestamp) -> Result<Appended> {
     sweep::forget(db).await?;
     consents::withdraw_all(db).await?;
     pushed_requests::end_all(db).await?;
     LogHead::leap(db).await?;
     let denial = append(db, &Thing::Denied(&Denied::Everything), Expiry::Never).await?;
     db.execute(END_ALL, &[&columns::from_position(denial.position())]).await?;
+    logout_notices::note_all(db, now).await?;
     Ok(denial)
 }
 

@@ -1,7 +1,10 @@
 //! Families.
 
 use async_trait::async_trait;
-use obol_store::{Appended, BeginOutcome, Families, Family, NewFamily, RotateOutcome, Rotation, StoreError};
+use obol_store::{
+    Appended, BeginOutcome, Families, Family, NewFamily, RotateOutcome, Rotation, SessionEndRevokes,
+    StoreError,
+};
 use obol_token::{ClientId, Denied, Expiry, FamilyId, SecretHash, SessionId, SubjectId, Timestamp};
 use tokio_postgres::Row;
 
@@ -35,10 +38,12 @@ const END_OTHERS: &str = "UPDATE families SET ended = \
      AND (leaves_at > $4 OR leaves_at IS NULL)";
 const DENY_OF_SESSION: &str = "INSERT INTO change_log (position, kind, id, leaves_at) \
      SELECT $1 + ROW_NUMBER() OVER (ORDER BY id), 2, id, access_expires_at FROM families \
-     WHERE session = $2 AND ended IS NULL AND (leaves_at > $3 OR leaves_at IS NULL)";
+     WHERE session = $2 AND ended IS NULL AND (leaves_at > $3 OR leaves_at IS NULL) \
+     AND (REPLACE(' ' || scopes || ' ', ' offline_access ', '') = ' ' || scopes || ' ' OR $4)";
 const END_OF_SESSION: &str = "UPDATE families SET ended = \
      (SELECT position FROM change_log WHERE kind = 2 AND change_log.id = families.id) \
-     WHERE session = $1 AND ended IS NULL AND (leaves_at > $2 OR leaves_at IS NULL)";
+     WHERE session = $1 AND ended IS NULL AND (leaves_at > $2 OR leaves_at IS NULL) \
+     AND (REPLACE(' ' || scopes || ' ', ' offline_access ', '') = ' ' || scopes || ' ' OR $3)";
 const ADVANCE: &str = "UPDATE log_head SET position = position + $1 RETURNING position";
 const FIND: &str = concat!("SELECT ", columns!(), " FROM families WHERE lineage = $1");
 const FIND_BY_ID: &str = concat!("SELECT ", columns!(), " FROM families WHERE id = $1");
@@ -136,19 +141,21 @@ pub(crate) async fn end_of_consent(
     end_others(db, subject, client_id, &[], now).await
 }
 
-/// Ends the families that were authorized in this session, however many, in four statements.
+/// Ends the families that were authorized in this session, as far as `revokes` says, however many, in four statements.
 pub(crate) async fn end_of_session(
     db: &Connection,
     session: SessionId,
+    revokes: SessionEndRevokes,
     now: Timestamp,
 ) -> Result<Option<Appended>> {
+    let all = revokes == SessionEndRevokes::Everything;
     let (session, now) = (session.as_bytes().as_slice(), now.as_secs());
     let head = columns::from_position(LogHead::last_given(db).await?);
-    let denied = db.execute(DENY_OF_SESSION, &[&head, &session, &now]).await?;
+    let denied = db.execute(DENY_OF_SESSION, &[&head, &session, &now, &all]).await?;
     if denied == 0 {
         return Ok(None);
     }
-    db.execute(END_OF_SESSION, &[&session, &now]).await?;
+    db.execute(END_OF_SESSION, &[&session, &now, &all]).await?;
     advance(db, denied).await.map(Some)
 }
 

@@ -28,6 +28,7 @@ mod group_commit;
 mod keys;
 mod known_timeline;
 mod log_head;
+mod logout_notices;
 mod migrations;
 mod node_rows;
 mod nodes;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use crate::announcer::Announcer;
@@ -29,6 +30,8 @@ pub struct PostgresStore {
     pub(crate) head: Arc<LogHead>,
     pub(crate) node_rows: NodeRows,
     pub(crate) this_node: ThisNode,
+    /// Sessions may have ended through this store.
+    pub(crate) sessions_ended: Notify,
     _announcer: Announcer,
 }
 
@@ -182,6 +185,7 @@ impl PostgresStore {
             writer: Writer::start(connector.clone(), db, head.clone()),
             node_rows: NodeRows::new(connector.clone()),
             this_node: ThisNode::default(),
+            sessions_ended: Notify::new(),
             connector,
             head,
             _announcer: announcer,

@@ -1,7 +1,9 @@
 //! Sessions.
 
 use async_trait::async_trait;
-use obol_store::{Appended, BeginSessionOutcome, NewSession, Session, Sessions, StoreError};
+use obol_store::{
+    Appended, BeginSessionOutcome, NewSession, Session, SessionEndRevokes, Sessions, StoreError,
+};
 use obol_token::{SecretHash, SessionId, SubjectId, Timestamp};
 use tokio_postgres::Row;
 
@@ -9,7 +11,7 @@ use crate::change_log::at_head;
 use crate::columns::value;
 use crate::connection::{Connection, Values};
 use crate::error::Result;
-use crate::{PostgresStore, codes, columns, families};
+use crate::{PostgresStore, codes, columns, families, logout_notices};
 
 macro_rules! columns {
     () => {
@@ -108,9 +110,13 @@ impl Sessions for PostgresStore {
         &self,
         id: SessionId,
         subject: SubjectId,
+        revokes: SessionEndRevokes,
         now: Timestamp,
     ) -> Result<Option<Appended>, StoreError> {
-        self.writer.write(Some(now), move |db| Box::pin(end(db, id, subject, now))).await
+        let ended =
+            self.writer.write(Some(now), move |db| Box::pin(end(db, id, subject, revokes, now))).await?;
+        self.sessions_ended.notify_one();
+        Ok(ended)
     }
 }
 
@@ -163,12 +169,19 @@ async fn renew(db: &Connection, new: &NewSession, renewed: SecretHash) -> Result
     found.map(|row| columns::bytes(&row, 0).map(SessionId::from_bytes)).transpose()
 }
 
-async fn end(db: &Connection, id: SessionId, subject: SubjectId, now: Timestamp) -> Result<Option<Appended>> {
+async fn end(
+    db: &Connection,
+    id: SessionId,
+    subject: SubjectId,
+    revokes: SessionEndRevokes,
+    now: Timestamp,
+) -> Result<Option<Appended>> {
+    logout_notices::note_of_session(db, id, subject, now).await?;
     if db.execute(END, &[&id.as_bytes().as_slice(), &subject.as_bytes().as_slice()]).await? == 0 {
         return Ok(None);
     }
     codes::end_of_session(db, id).await?;
-    match families::end_of_session(db, id, now).await? {
+    match families::end_of_session(db, id, revokes, now).await? {
         Some(last) => Ok(Some(last)),
         None => at_head(db).await.map(Some),
     }

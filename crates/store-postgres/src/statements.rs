@@ -10,12 +10,12 @@ use crate::connection::Connection;
 use crate::connector::{Connector, Use};
 use crate::{
     PostgresOptions, PostgresStore, announcer, assertions, change_log, clients, codes, consents, denials,
-    denials_together, durability, families, keys, known_timeline, log_head, migrations, node_rows, nodes,
-    open, pushed_requests, sessions, sweep, users,
+    denials_together, durability, families, keys, known_timeline, log_head, logout_notices, migrations,
+    node_rows, nodes, open, pushed_requests, sessions, sweep, users,
 };
 
 /// The statements of each module, and its source.
-const MODULES: [(&[&str], &str); 20] = [
+const MODULES: [(&[&str], &str); 21] = [
     (announcer::STATEMENTS, include_str!("announcer.rs")),
     (assertions::STATEMENTS, include_str!("assertions.rs")),
     (change_log::STATEMENTS, include_str!("change_log.rs")),
@@ -28,6 +28,7 @@ const MODULES: [(&[&str], &str); 20] = [
     (families::STATEMENTS, include_str!("families.rs")),
     (known_timeline::STATEMENTS, include_str!("known_timeline.rs")),
     (log_head::STATEMENTS, include_str!("log_head.rs")),
+    (logout_notices::STATEMENTS, include_str!("logout_notices.rs")),
     (node_rows::STATEMENTS, include_str!("node_rows.rs")),
     (nodes::STATEMENTS, include_str!("nodes.rs")),
     (open::STATEMENTS, include_str!("open.rs")),
@@ -39,7 +40,7 @@ const MODULES: [(&[&str], &str); 20] = [
 ];
 
 /// Modules that both stores have, each with the names of the statements whose text differs.
-const SHARED: [(&str, &str, &[&str]); 12] = [
+const SHARED: [(&str, &str, &[&str]); 13] = [
     (include_str!("assertions.rs"), include_str!("../../store-sqlite/src/assertions.rs"), &[]),
     // One statement reads all that a page needs, in one round trip.
     (include_str!("change_log.rs"), include_str!("../../store-sqlite/src/change_log.rs"), &["READ_AFTER"]),
@@ -50,6 +51,12 @@ const SHARED: [(&str, &str, &[&str]); 12] = [
     (include_str!("families.rs"), include_str!("../../store-sqlite/src/families.rs"), &[]),
     (include_str!("keys.rs"), include_str!("../../store-sqlite/src/keys.rs"), &[]),
     (include_str!("pushed_requests.rs"), include_str!("../../store-sqlite/src/pushed_requests.rs"), &[]),
+    // `IN` would be planned as a join.
+    (
+        include_str!("logout_notices.rs"),
+        include_str!("../../store-sqlite/src/logout_notices.rs"),
+        &["NOTE_OF_SUBJECT", "FORGET_OF_SUBJECT", "TAKE"],
+    ),
     (include_str!("sessions.rs"), include_str!("../../store-sqlite/src/sessions.rs"), &[]),
     (include_str!("users.rs"), include_str!("../../store-sqlite/src/users.rs"), &[]),
     // The last position given may be ahead of the newest entry here, and `IN` would be planned as a join.
@@ -63,6 +70,7 @@ const SHARED: [(&str, &str, &[&str]); 12] = [
             "REMOVE_CODES",
             "REMOVE_PUSHED_REQUESTS",
             "REMOVE_ASSERTIONS",
+            "REMOVE_NOTICES",
         ],
     ),
 ];
@@ -136,9 +144,9 @@ fn parameters_are_first_used_in_ascending_order() {
     }
 }
 
-/// Statements about all clients, people, families, pushed requests or nodes, which read the table and say so in their name; and counts for
-/// people, who can wait.
-const WHOLE_TABLES: [&str; 10] = [
+/// Statements about all clients, people, families, sessions, notices, pushed requests or nodes, which read the table and say so in
+/// their name; and counts for people, who can wait.
+const WHOLE_TABLES: [&str; 13] = [
     "OR leaves_at IS NULL) AND id = $2",
     "OR leaves_at IS NULL) AND subject = $2",
     "OR leaves_at IS NULL) AND client_id = $2",
@@ -146,12 +154,15 @@ const WHOLE_TABLES: [&str; 10] = [
     "UPDATE families SET ended = $1 WHERE ended IS NULL",
     "DELETE FROM consents",
     "DELETE FROM pushed_requests",
+    "DELETE FROM session_clients",
+    "FROM clients WHERE clients.id = session_clients.client_id)",
+    "FROM logout_notices GROUP BY client_id ORDER BY client_id",
     "FROM clients WHERE deleted_at IS NULL ORDER BY id",
     "FROM users WHERE deleted_at IS NULL ORDER BY username",
     "SELECT id, applied, lease_ms, renewals FROM nodes",
 ];
 
-/// Two thousand rows of each, of which no statement with values that are NULL needs one.
+/// Two thousand rows of each, of which no statement with values that are NULL needs one; the notices are for nine clients.
 const FILL: &str = "INSERT INTO clients SELECT 'c' || n, '', NULL, TRUE, '', '', '', '', 0, 0, FALSE, FALSE, 0, NULL \
      FROM generate_series(1, 2000) AS n; \
      INSERT INTO users SELECT decode(md5('u' || n), 'hex'), 'u' || n, NULL, '', TRUE, 0, NULL \
@@ -164,6 +175,9 @@ const FILL: &str = "INSERT INTO clients SELECT 'c' || n, '', NULL, TRUE, '', '',
      decode(md5('s' || n), 'hex'), '', 0, 9, 0, NULL, NULL, 9 FROM generate_series(1, 2000) AS n; \
      INSERT INTO consents SELECT decode(md5('u' || n), 'hex'), 'c' || n, '', 0 FROM generate_series(1, 2000) AS n; \
      INSERT INTO pushed_requests SELECT decode(md5('p' || n), 'hex'), 'c' || n, '', 9, 9 \
+     FROM generate_series(1, 2000) AS n; \
+     INSERT INTO session_clients SELECT decode(md5('s' || n), 'hex'), 'c' || n, '' FROM generate_series(1, 2000) AS n; \
+     INSERT INTO logout_notices SELECT 'c' || 1 + n % 9, decode(md5('s' || n), 'hex'), decode(md5('u' || n), 'hex'), '', 0, 0, 9, NULL, 9 \
      FROM generate_series(1, 2000) AS n; \
      INSERT INTO change_log SELECT n, 1 + n % 2, decode(md5('d' || n), 'hex'), 9 FROM generate_series(1, 2000) AS n; \
      UPDATE log_head SET position = 2000";

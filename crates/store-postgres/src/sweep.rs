@@ -20,6 +20,8 @@ const REMOVE_PUSHED_REQUESTS: &str = "DELETE FROM pushed_requests WHERE hash = \
      ANY(ARRAY(SELECT hash FROM pushed_requests WHERE leaves_at <= $1 ORDER BY leaves_at LIMIT $2))";
 const REMOVE_ASSERTIONS: &str = "DELETE FROM assertions WHERE hash = \
      ANY(ARRAY(SELECT hash FROM assertions WHERE leaves_at <= $1 ORDER BY leaves_at LIMIT $2))";
+const REMOVE_NOTICES: &str = "DELETE FROM logout_notices WHERE ctid = \
+     ANY(ARRAY(SELECT ctid FROM logout_notices WHERE leaves_at <= $1 ORDER BY leaves_at LIMIT $2))";
 const NOTE: &str = "UPDATE log_head SET swept_through = $1 WHERE swept_through < $1";
 const FORGET: &str = "UPDATE log_head SET swept_through = 0";
 const SWEPT_THROUGH: &str = "SELECT swept_through FROM log_head";
@@ -31,6 +33,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     REMOVE_CODES,
     REMOVE_PUSHED_REQUESTS,
     REMOVE_ASSERTIONS,
+    REMOVE_NOTICES,
     NOTE,
     FORGET,
     SWEPT_THROUGH,
@@ -42,7 +45,7 @@ pub(crate) async fn remove_expired(db: &Connection, now: Timestamp, limit: usize
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let now = now.as_secs();
     let values: Values<'_> = &[&now, &limit];
-    let (entries, families, sessions, codes, pushed_requests, assertions) = tokio::join!(
+    let (entries, families, sessions, codes, pushed_requests, assertions, notices) = tokio::join!(
         biased;
         db.execute(REMOVE_ENTRIES, values),
         db.execute(REMOVE_FAMILIES, values),
@@ -50,11 +53,13 @@ pub(crate) async fn remove_expired(db: &Connection, now: Timestamp, limit: usize
         db.execute(REMOVE_CODES, values),
         db.execute(REMOVE_PUSHED_REQUESTS, values),
         db.execute(REMOVE_ASSERTIONS, values),
+        db.execute(REMOVE_NOTICES, values),
     );
     sessions?;
     codes?;
     pushed_requests?;
     assertions?;
+    notices?;
     if entries? + families? > 0 {
         db.execute(NOTE, &[&now]).await?;
     }

@@ -64,17 +64,20 @@ impl Users for PostgresStore {
         now: Timestamp,
     ) -> Result<ChangeOutcome, StoreError> {
         let name = username.clone();
-        self.writer
+        let changed = self
+            .writer
             .write(Some(now), move |db| {
                 Box::pin(async move {
                     match changed(db, SET_ENABLED, &[&enabled, &name.as_str()]).await? {
                         None => Ok(ChangeOutcome::Unknown),
                         Some(_) if enabled => at_head(db).await.map(ChangeOutcome::Changed),
-                        Some(id) => denials::deny_subject(db, id).await.map(ChangeOutcome::Changed),
+                        Some(id) => denials::deny_subject(db, id, now).await.map(ChangeOutcome::Changed),
                     }
                 })
             })
-            .await
+            .await?;
+        self.sessions_ended.notify_one();
+        Ok(changed)
     }
 
     async fn set_user_profile(
@@ -104,29 +107,35 @@ impl Users for PostgresStore {
         now: Timestamp,
     ) -> Result<ChangeOutcome, StoreError> {
         let (name, password) = (username.clone(), password.clone());
-        self.writer
+        let changed = self
+            .writer
             .write(Some(now), move |db| {
                 Box::pin(async move {
                     let values: Values<'_> = &[&password.as_phc(), &name.as_str()];
-                    denied(db, changed(db, SET_PASSWORD, values).await?).await
+                    denied(db, changed(db, SET_PASSWORD, values).await?, now).await
                 })
             })
-            .await
+            .await?;
+        self.sessions_ended.notify_one();
+        Ok(changed)
     }
 
     async fn delete_user(&self, username: &Username, now: Timestamp) -> Result<ChangeOutcome, StoreError> {
         let name = username.clone();
-        self.writer
+        let changed = self
+            .writer
             .write(Some(now), move |db| {
                 Box::pin(async move {
                     let values: Values<'_> = &[&now.as_secs(), &name.as_str()];
                     match changed(db, DELETE, values).await? {
                         None => Ok(ChangeOutcome::Unknown),
-                        Some(id) => deleted(db, id).await,
+                        Some(id) => deleted(db, id, now).await,
                     }
                 })
             })
-            .await
+            .await?;
+        self.sessions_ended.notify_one();
+        Ok(changed)
     }
 }
 
@@ -158,19 +167,20 @@ async fn changed(db: &Connection, statement: &'static str, values: Values<'_>) -
     found.map(|row| columns::bytes(&row, 0).map(SubjectId::from_bytes)).transpose()
 }
 
-async fn denied(db: &Connection, found: Option<SubjectId>) -> Result<ChangeOutcome> {
+async fn denied(db: &Connection, found: Option<SubjectId>, now: Timestamp) -> Result<ChangeOutcome> {
     match found {
         None => Ok(ChangeOutcome::Unknown),
-        Some(id) => denials::deny_subject(db, id).await.map(ChangeOutcome::Changed),
+        Some(id) => denials::deny_subject(db, id, now).await.map(ChangeOutcome::Changed),
     }
 }
 
 /// Denies what a person was given, and forgets what is of no use any more.
-async fn deleted(db: &Connection, id: SubjectId) -> Result<ChangeOutcome> {
+async fn deleted(db: &Connection, id: SubjectId, now: Timestamp) -> Result<ChangeOutcome> {
+    let denial = denials::deny_subject(db, id, now).await?;
     sessions::end_of_subject(db, id).await?;
     codes::end_of_subject(db, id).await?;
     consents::withdraw_of_subject(db, id).await?;
-    denials::deny_subject(db, id).await.map(ChangeOutcome::Changed)
+    Ok(ChangeOutcome::Changed(denial))
 }
 
 fn user(row: &Row) -> Result<User> {

@@ -8,7 +8,8 @@ use std::time::Duration;
 use obol_store::{
     AddCodeOutcome, AddOutcome, BeginOutcome, BeginSessionOutcome, ChangeLog, ChangeOutcome, Client,
     ClientKind, ClientSettings, Clients, Codes, Consent, Consents, Denials, Deny, Families, GrantType,
-    NewCode, NewFamily, NewSession, PasswordHash, Profile, RedeemOutcome, Redemption, Sessions, User, Users,
+    NewCode, NewFamily, NewSession, PasswordHash, Profile, RedeemOutcome, Redemption, SessionEndRevokes,
+    Sessions, User, Users,
 };
 use obol_store_postgres::{PostgresOptions, PostgresStore};
 use obol_testkit::Postgres;
@@ -197,7 +198,7 @@ async fn give_code(store: &PostgresStore, session: &NewSession) -> NewCode {
 
 fn redemption(number: u16, code: &NewCode) -> Redemption {
     let family = NewFamily { session: Some(code.session), ..family(number, code.position) };
-    Redemption { hash: code.hash, family, grace_secs: 2, now: NOW }
+    Redemption { hash: code.hash, family, told_of_end: None, grace_secs: 2, now: NOW }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -228,7 +229,10 @@ async fn no_code_redeemed_on_one_node_outlives_the_end_of_its_session_on_another
         let session = session(round);
         let code = give_code(&here, &session).await;
         let redemption = redemption(round.into(), &code);
-        let (end, redeem) = (here.end_session(session.id, ALICE, NOW), there.redeem_code(&redemption));
+        let (end, redeem) = (
+            here.end_session(session.id, ALICE, SessionEndRevokes::Everything, NOW),
+            there.redeem_code(&redemption),
+        );
         let (ended, redeemed) = in_turn(round.into(), end, redeem).await;
         assert!(ended.unwrap().is_some());
         match redeemed.unwrap() {

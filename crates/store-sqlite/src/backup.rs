@@ -283,7 +283,7 @@ mod tests {
             details: String::new(),
             position,
         };
-        (session, Redemption { hash: code.hash, family, grace_secs: 0, now: NOW })
+        (session, Redemption { hash: code.hash, family, told_of_end: None, grace_secs: 0, now: NOW })
     }
 
     #[tokio::test]

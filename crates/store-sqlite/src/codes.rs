@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 use crate::change_log::at_head;
 use crate::sessions::stands;
-use crate::{SqliteStore, columns, families};
+use crate::{SqliteStore, columns, families, logout_notices};
 
 const ADD: &str = concat!(
     "INSERT INTO codes (hash, client_id, subject, session, details, issued_at, expires_at, position, leaves_at) \
@@ -119,7 +119,12 @@ fn redeem(db: &Connection, redemption: &Redemption) -> Result<RedeemOutcome> {
         return refuse(db, redemption);
     }
     match families::begin(db, family)? {
-        BeginOutcome::Begun(replaced) => Ok(RedeemOutcome::First(replaced)),
+        BeginOutcome::Begun(replaced) => {
+            if let (Some(session), Some(details)) = (family.session, &redemption.told_of_end) {
+                logout_notices::remember(db, session, &family.client_id, details)?;
+            }
+            Ok(RedeemOutcome::First(replaced))
+        }
         BeginOutcome::Gone => {
             db.prepare_cached(UNDO_REDEEM)?.execute([redemption.hash.as_bytes()])?;
             Ok(RedeemOutcome::Gone)

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Params, Result};
 
 use crate::change_log::{Thing, append, find};
 use crate::log_head::LogHead;
-use crate::{SqliteStore, columns, consents, families, pushed_requests, sweep};
+use crate::{SqliteStore, columns, consents, families, logout_notices, pushed_requests, sweep};
 
 const END_OF_SUBJECT: &str = "UPDATE families SET ended = $1 WHERE subject = $2 AND ended IS NULL";
 const END_OF_CLIENT: &str = "UPDATE families SET ended = $1 WHERE client_id = $2 AND ended IS NULL";
@@ -28,16 +28,22 @@ pub(crate) const STATEMENTS: &[&str] =
 #[async_trait]
 impl Denials for SqliteStore {
     async fn deny(&self, deny: &Deny, now: Timestamp) -> Result<Appended, StoreError> {
+        let ends_sessions = deny.ends_sessions();
         let deny = deny.clone();
-        self.writer
+        let denied = self
+            .writer
             .write(Some(now), move |db| match deny {
                 Deny::Token { id, expires_at } => deny_once(db, &Denied::Token(id), expires_at),
                 Deny::Family(id) => deny_family(db, id),
-                Deny::Subject(id) => deny_subject(db, id),
+                Deny::Subject(id) => deny_subject(db, id, now),
                 Deny::Client(id) => deny_client(db, &id),
-                Deny::Everything => deny_everything(db),
+                Deny::Everything => deny_everything(db, now),
             })
-            .await
+            .await?;
+        if ends_sessions {
+            self.sessions_ended.notify_one();
+        }
+        Ok(denied)
     }
 
     async fn end_family(&self, id: FamilyId, now: Timestamp) -> Result<Option<Appended>, StoreError> {
@@ -58,11 +64,12 @@ impl Denials for SqliteStore {
     }
 }
 
-/// Denies all tokens of a person and ends the families.
-pub(crate) fn deny_subject(db: &Connection, id: SubjectId) -> Result<Appended> {
+/// Denies all tokens of a person and ends the families, and the sessions: their clients are to be told.
+pub(crate) fn deny_subject(db: &Connection, id: SubjectId, now: Timestamp) -> Result<Appended> {
     let denial = append(db, &Thing::Denied(&Denied::Subject(id)), Expiry::Never)?;
     let position = columns::from_position(denial.position());
     db.prepare_cached(END_OF_SUBJECT)?.execute((position, id.as_bytes()))?;
+    logout_notices::note_of_subject(db, id, now)?;
     Ok(denial)
 }
 
@@ -77,13 +84,14 @@ pub(crate) fn deny_client(db: &Connection, id: &ClientId) -> Result<Appended> {
 
 /// Whatever had left the log is refused by position from here on, so how far that went does not matter any more. The
 /// positions leap, because a log that was replaced by a backup may have given some that this one knows nothing of.
-fn deny_everything(db: &Connection) -> Result<Appended> {
+fn deny_everything(db: &Connection, now: Timestamp) -> Result<Appended> {
     sweep::forget(db)?;
     consents::withdraw_all(db)?;
     pushed_requests::end_all(db)?;
     LogHead::leap(db)?;
     let denial = append(db, &Thing::Denied(&Denied::Everything), Expiry::Never)?;
     db.prepare_cached(END_ALL)?.execute([columns::from_position(denial.position())])?;
+    logout_notices::note_all(db, now)?;
     Ok(denial)
 }
 

@@ -1,7 +1,10 @@
 //! Families.
 
 use async_trait::async_trait;
-use obol_store::{Appended, BeginOutcome, Families, Family, NewFamily, RotateOutcome, Rotation, StoreError};
+use obol_store::{
+    Appended, BeginOutcome, Families, Family, NewFamily, RotateOutcome, Rotation, SessionEndRevokes,
+    StoreError,
+};
 use obol_token::{ClientId, Denied, Expiry, FamilyId, SecretHash, SessionId, SubjectId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
@@ -32,10 +35,12 @@ const END_OTHERS: &str = "UPDATE families SET ended = \
      AND (leaves_at > $4 OR leaves_at IS NULL)";
 const DENY_OF_SESSION: &str = "INSERT INTO change_log (position, kind, id, leaves_at) \
      SELECT $1 + ROW_NUMBER() OVER (ORDER BY id), 2, id, access_expires_at FROM families \
-     WHERE session = $2 AND ended IS NULL AND (leaves_at > $3 OR leaves_at IS NULL)";
+     WHERE session = $2 AND ended IS NULL AND (leaves_at > $3 OR leaves_at IS NULL) \
+     AND (REPLACE(' ' || scopes || ' ', ' offline_access ', '') = ' ' || scopes || ' ' OR $4)";
 const END_OF_SESSION: &str = "UPDATE families SET ended = \
      (SELECT position FROM change_log WHERE kind = 2 AND change_log.id = families.id) \
-     WHERE session = $1 AND ended IS NULL AND (leaves_at > $2 OR leaves_at IS NULL)";
+     WHERE session = $1 AND ended IS NULL AND (leaves_at > $2 OR leaves_at IS NULL) \
+     AND (REPLACE(' ' || scopes || ' ', ' offline_access ', '') = ' ' || scopes || ' ' OR $3)";
 const ADVANCE: &str = "UPDATE log_head SET position = position + $1 RETURNING position";
 const FIND: &str = concat!("SELECT ", columns!(), " FROM families WHERE lineage = $1");
 const FIND_BY_ID: &str = concat!("SELECT ", columns!(), " FROM families WHERE id = $1");
@@ -134,19 +139,21 @@ pub(crate) fn end_of_consent(
     end_others(db, subject, client_id, &[], now)
 }
 
-/// Ends the families that were authorized in this session, however many, in four statements.
+/// Ends the families that were authorized in this session, as far as `revokes` says, however many, in four statements.
 pub(crate) fn end_of_session(
     db: &Connection,
     session: SessionId,
+    revokes: SessionEndRevokes,
     now: Timestamp,
 ) -> Result<Option<Appended>> {
+    let all = revokes == SessionEndRevokes::Everything;
     let (session, now) = (session.as_bytes(), now.as_secs());
     let head = columns::from_position(LogHead::read(db)?);
-    let denied = db.prepare_cached(DENY_OF_SESSION)?.execute((head, session, now))?;
+    let denied = db.prepare_cached(DENY_OF_SESSION)?.execute((head, session, now, all))?;
     if denied == 0 {
         return Ok(None);
     }
-    db.prepare_cached(END_OF_SESSION)?.execute((session, now))?;
+    db.prepare_cached(END_OF_SESSION)?.execute((session, now, all))?;
     advance(db, denied).map(Some)
 }
 

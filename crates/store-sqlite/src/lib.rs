@@ -24,6 +24,7 @@ mod families;
 mod group_commit;
 mod keys;
 mod log_head;
+mod logout_notices;
 mod migrations;
 mod nodes;
 mod open;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rusqlite::{Connection, ErrorCode};
+use tokio::sync::Notify;
 
 use crate::connection::{enter_wal_mode, open_for_writing};
 use crate::log_head::LogHead;
@@ -31,6 +32,8 @@ pub struct SqliteStore {
     pub(crate) head: Arc<LogHead>,
     pub(crate) server_lock: ServerLock,
     pub(crate) this_server: ThisServer,
+    /// Sessions may have ended through this store.
+    pub(crate) sessions_ended: Notify,
 }
 
 /// Why a store could not be opened. Each sentence says what to change.
@@ -128,6 +131,7 @@ impl SqliteStore {
                 head,
                 server_lock: ServerLock::new(folder),
                 this_server: ThisServer::default(),
+                sessions_ended: Notify::new(),
             })
         };
         let store = start().map_err(|error| match error {

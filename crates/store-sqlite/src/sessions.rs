@@ -1,12 +1,14 @@
 //! Sessions.
 
 use async_trait::async_trait;
-use obol_store::{Appended, BeginSessionOutcome, NewSession, Session, Sessions, StoreError};
+use obol_store::{
+    Appended, BeginSessionOutcome, NewSession, Session, SessionEndRevokes, Sessions, StoreError,
+};
 use obol_token::{SecretHash, SessionId, SubjectId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 use crate::change_log::at_head;
-use crate::{SqliteStore, codes, columns, families};
+use crate::{SqliteStore, codes, columns, families, logout_notices};
 
 macro_rules! columns {
     () => {
@@ -102,9 +104,12 @@ impl Sessions for SqliteStore {
         &self,
         id: SessionId,
         subject: SubjectId,
+        revokes: SessionEndRevokes,
         now: Timestamp,
     ) -> Result<Option<Appended>, StoreError> {
-        self.writer.write(Some(now), move |db| end(db, id, subject, now)).await
+        let ended = self.writer.write(Some(now), move |db| end(db, id, subject, revokes, now)).await?;
+        self.sessions_ended.notify_one();
+        Ok(ended)
     }
 }
 
@@ -151,12 +156,19 @@ fn renew(db: &Connection, new: &NewSession, renewed: SecretHash) -> Result<Optio
     db.prepare_cached(RENEW)?.query_row(values, |row| row.get(0).map(SessionId::from_bytes)).optional()
 }
 
-fn end(db: &Connection, id: SessionId, subject: SubjectId, now: Timestamp) -> Result<Option<Appended>> {
+fn end(
+    db: &Connection,
+    id: SessionId,
+    subject: SubjectId,
+    revokes: SessionEndRevokes,
+    now: Timestamp,
+) -> Result<Option<Appended>> {
+    logout_notices::note_of_session(db, id, subject, now)?;
     if db.prepare_cached(END)?.execute((id.as_bytes(), subject.as_bytes()))? == 0 {
         return Ok(None);
     }
     codes::end_of_session(db, id)?;
-    match families::end_of_session(db, id, now)? {
+    match families::end_of_session(db, id, revokes, now)? {
         Some(last) => Ok(Some(last)),
         None => at_head(db).map(Some),
     }

@@ -5,12 +5,12 @@ use rusqlite::types::Null;
 use rusqlite::{Connection, params_from_iter};
 
 use crate::{
-    assertions, change_log, clients, codes, consents, denials, families, keys, log_head, migrations, nodes,
-    pushed_requests, sessions, sweep, users,
+    assertions, change_log, clients, codes, consents, denials, families, keys, log_head, logout_notices,
+    migrations, nodes, pushed_requests, sessions, sweep, users,
 };
 
 /// The statements of each module, and its source.
-const MODULES: [(&[&str], &str); 14] = [
+const MODULES: [(&[&str], &str); 15] = [
     (assertions::STATEMENTS, include_str!("assertions.rs")),
     (change_log::STATEMENTS, include_str!("change_log.rs")),
     (clients::STATEMENTS, include_str!("clients.rs")),
@@ -19,6 +19,7 @@ const MODULES: [(&[&str], &str); 14] = [
     (denials::STATEMENTS, include_str!("denials.rs")),
     (families::STATEMENTS, include_str!("families.rs")),
     (log_head::STATEMENTS, include_str!("log_head.rs")),
+    (logout_notices::STATEMENTS, include_str!("logout_notices.rs")),
     (nodes::STATEMENTS, include_str!("nodes.rs")),
     (keys::STATEMENTS, include_str!("keys.rs")),
     (pushed_requests::STATEMENTS, include_str!("pushed_requests.rs")),
@@ -27,14 +28,17 @@ const MODULES: [(&[&str], &str); 14] = [
     (users::STATEMENTS, include_str!("users.rs")),
 ];
 
-/// Statements about all clients, all people, all families or all pushed requests: they read the table, and say so in their name.
-const WHOLE_TABLES: [&str; 6] = [
+/// Statements about all clients, people, families, sessions, notices or pushed requests: they read the table, and say so in their name.
+const WHOLE_TABLES: [&str; 9] = [
     "SELECT COUNT(*) FROM families WHERE ended IS NULL AND (leaves_at > $1 OR leaves_at IS NULL)",
     "UPDATE families SET ended = $1 WHERE ended IS NULL",
     "FROM clients WHERE deleted_at IS NULL ORDER BY id",
     "FROM users WHERE deleted_at IS NULL ORDER BY username",
     "DELETE FROM consents",
     "DELETE FROM pushed_requests",
+    "DELETE FROM session_clients",
+    "FROM clients WHERE clients.id = session_clients.client_id)",
+    "FROM logout_notices GROUP BY client_id ORDER BY client_id",
 ];
 
 fn statements() -> impl Iterator<Item = &'static str> {
@@ -106,6 +110,8 @@ fn no_statement_reads_a_whole_table_where_it_need_not() {
                 "codes",
                 "consents",
                 "pushed_requests",
+                "session_clients",
+                "logout_notices",
             ];
             assert!(
                 !big.iter().any(|table| step.starts_with(&format!("SCAN {table}"))),

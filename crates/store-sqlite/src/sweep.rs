@@ -19,6 +19,8 @@ const REMOVE_PUSHED_REQUESTS: &str = "DELETE FROM pushed_requests WHERE hash IN 
      (SELECT hash FROM pushed_requests WHERE leaves_at <= $1 ORDER BY leaves_at LIMIT $2)";
 const REMOVE_ASSERTIONS: &str = "DELETE FROM assertions WHERE hash IN \
      (SELECT hash FROM assertions WHERE leaves_at <= $1 ORDER BY leaves_at LIMIT $2)";
+const REMOVE_NOTICES: &str = "DELETE FROM logout_notices WHERE (client_id, session) IN \
+     (SELECT client_id, session FROM logout_notices WHERE leaves_at <= $1 ORDER BY leaves_at LIMIT $2)";
 const NOTE: &str = "UPDATE log_head SET swept_through = $1 WHERE swept_through < $1";
 const FORGET: &str = "UPDATE log_head SET swept_through = 0";
 const SWEPT_THROUGH: &str = "SELECT swept_through FROM log_head";
@@ -30,6 +32,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     REMOVE_CODES,
     REMOVE_PUSHED_REQUESTS,
     REMOVE_ASSERTIONS,
+    REMOVE_NOTICES,
     NOTE,
     FORGET,
     SWEPT_THROUGH,
@@ -46,7 +49,9 @@ pub(crate) fn remove_expired(db: &Connection, now: Timestamp, limit: usize) -> R
     if removed > 0 {
         db.prepare_cached(NOTE)?.execute([now.as_secs()])?;
     }
-    for statement in [REMOVE_SESSIONS, REMOVE_CODES, REMOVE_PUSHED_REQUESTS, REMOVE_ASSERTIONS] {
+    for statement in
+        [REMOVE_SESSIONS, REMOVE_CODES, REMOVE_PUSHED_REQUESTS, REMOVE_ASSERTIONS, REMOVE_NOTICES]
+    {
         db.prepare_cached(statement)?.execute((now.as_secs(), limit))?;
     }
     Ok(())

@@ -66,13 +66,16 @@ impl Users for SqliteStore {
         now: Timestamp,
     ) -> Result<ChangeOutcome, StoreError> {
         let name = username.clone();
-        self.writer
+        let changed = self
+            .writer
             .write(Some(now), move |db| match changed(db, SET_ENABLED, (enabled, name.as_str()))? {
                 None => Ok(ChangeOutcome::Unknown),
                 Some(_) if enabled => at_head(db).map(ChangeOutcome::Changed),
-                Some(id) => denials::deny_subject(db, id).map(ChangeOutcome::Changed),
+                Some(id) => denials::deny_subject(db, id, now).map(ChangeOutcome::Changed),
             })
-            .await
+            .await?;
+        self.sessions_ended.notify_one();
+        Ok(changed)
     }
 
     async fn set_user_profile(
@@ -98,21 +101,27 @@ impl Users for SqliteStore {
         now: Timestamp,
     ) -> Result<ChangeOutcome, StoreError> {
         let (name, password) = (username.clone(), password.clone());
-        self.writer
+        let changed = self
+            .writer
             .write(Some(now), move |db| {
-                denied(db, changed(db, SET_PASSWORD, (password.as_phc(), name.as_str()))?)
+                denied(db, changed(db, SET_PASSWORD, (password.as_phc(), name.as_str()))?, now)
             })
-            .await
+            .await?;
+        self.sessions_ended.notify_one();
+        Ok(changed)
     }
 
     async fn delete_user(&self, username: &Username, now: Timestamp) -> Result<ChangeOutcome, StoreError> {
         let name = username.clone();
-        self.writer
+        let changed = self
+            .writer
             .write(Some(now), move |db| match changed(db, DELETE, (now.as_secs(), name.as_str()))? {
                 None => Ok(ChangeOutcome::Unknown),
-                Some(id) => deleted(db, id),
+                Some(id) => deleted(db, id, now),
             })
-            .await
+            .await?;
+        self.sessions_ended.notify_one();
+        Ok(changed)
     }
 }
 
@@ -138,19 +147,20 @@ fn changed(db: &Connection, statement: &str, values: impl Params) -> Result<Opti
     db.prepare_cached(statement)?.query_row(values, |row| row.get(0).map(SubjectId::from_bytes)).optional()
 }
 
-fn denied(db: &Connection, found: Option<SubjectId>) -> Result<ChangeOutcome> {
+fn denied(db: &Connection, found: Option<SubjectId>, now: Timestamp) -> Result<ChangeOutcome> {
     match found {
         None => Ok(ChangeOutcome::Unknown),
-        Some(id) => denials::deny_subject(db, id).map(ChangeOutcome::Changed),
+        Some(id) => denials::deny_subject(db, id, now).map(ChangeOutcome::Changed),
     }
 }
 
 /// Denies what a person was given, and forgets what is of no use any more.
-fn deleted(db: &Connection, id: SubjectId) -> Result<ChangeOutcome> {
+fn deleted(db: &Connection, id: SubjectId, now: Timestamp) -> Result<ChangeOutcome> {
+    let denial = denials::deny_subject(db, id, now)?;
     sessions::end_of_subject(db, id)?;
     codes::end_of_subject(db, id)?;
     consents::withdraw_of_subject(db, id)?;
-    denials::deny_subject(db, id).map(ChangeOutcome::Changed)
+    Ok(ChangeOutcome::Changed(denial))
 }
 
 fn user(row: &Row<'_>) -> Result<User> {

@@ -27,6 +27,8 @@ pub enum AuditEvent {
     SessionsEnded,
     /// Somebody did not sign in with a browser.
     SignInRefused,
+    /// A client could not be told that a session has ended, and is tried no more.
+    LogoutNotTold,
     /// Tokens were issued.
     TokenIssued,
     /// A replaced refresh token got its stored answer again.
@@ -91,6 +93,7 @@ impl AuditEvent {
             Self::SessionEnded => "session.ended",
             Self::SessionsEnded => "session.all_ended",
             Self::SignInRefused => "sign_in.refused",
+            Self::LogoutNotTold => "logout.not_told",
             Self::TokenIssued => "token.issued",
             Self::TokenRepeated => "token.repeated",
             Self::TokenRefused => "token.refused",

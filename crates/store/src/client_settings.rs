@@ -50,6 +50,11 @@ pub struct ClientSettings {
     pub default_max_age_secs: Option<u32>,
     /// `post_logout_redirect_uris`: where a browser may be sent after signing out (OpenID Connect RP-Initiated Logout §3.1).
     pub post_logout_redirect_uris: Vec<String>,
+    /// `backchannel_logout_uri`: where it is told that a session has ended (OpenID Connect Back-Channel Logout §2.2); `None` if
+    /// it is not.
+    pub backchannel_logout_uri: Option<String>,
+    /// `backchannel_logout_session_required`. It is told which session in any case.
+    pub backchannel_logout_session_required: bool,
     /// The resources for which it may ask tokens (RFC 8707); absolute URIs without fragment.
     pub resources: Vec<String>,
     /// The longest that its access tokens have lived, where that was shortened, in seconds; 0 for those that do not expire.
@@ -93,6 +98,8 @@ impl Default for ClientSettings {
             sector_identifier: None,
             default_max_age_secs: None,
             post_logout_redirect_uris: Vec::new(),
+            backchannel_logout_uri: None,
+            backchannel_logout_session_required: false,
             resources: Vec::new(),
             longest_access_token_ttl: None,
             from_metadata_document: false,

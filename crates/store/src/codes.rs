@@ -64,6 +64,8 @@ pub struct Redemption {
     pub hash: SecretHash,
     /// The family that it begins, with the code's client, person, session and position.
     pub family: NewFamily,
+    /// What the client's notice says beside when the session ends, in a form of the protocol's own; `None` if it is not to be told.
+    pub told_of_end: Option<String>,
     /// How long after the first use another one is taken for the same request sent twice, in seconds.
     pub grace_secs: u32,
     /// When the request arrived.

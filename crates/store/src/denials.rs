@@ -27,6 +27,16 @@ pub enum Deny {
     Everything,
 }
 
+impl Deny {
+    /// Whether it ends sessions of people as well.
+    pub const fn ends_sessions(&self) -> bool {
+        match self {
+            Self::Subject(_) | Self::Everything => true,
+            Self::Token { .. } | Self::Family(_) | Self::Client(_) => false,
+        }
+    }
+}
+
 /// Denying tokens.
 #[async_trait]
 pub trait Denials: Send + Sync {

@@ -23,6 +23,7 @@ mod durability;
 mod error;
 mod families;
 mod keys;
+mod logout_notices;
 mod nodes;
 mod pushed_requests;
 mod registration;
@@ -48,10 +49,11 @@ pub use keys::{
     AddKeyOutcome, FirstKeyOutcome, Keys, MOST_KEYS, NewKey, PromoteOutcome, Promoted, RetireOutcome,
     WrappedKey,
 };
+pub use logout_notices::{LogoutNotice, LogoutNotices, NOTICE_LIFETIME_SECS, WaitingNotices};
 pub use nodes::{NodeId, Nodes, Peer};
 pub use pushed_requests::{ConsumeOutcome, NewPushedRequest, PushOutcome, PushedRequest, PushedRequests};
 pub use registration::Registration;
-pub use sessions::{BeginSessionOutcome, NewSession, Session, Sessions};
+pub use sessions::{BeginSessionOutcome, NewSession, Session, SessionEndRevokes, Sessions};
 pub use users::{PasswordHash, Profile, User, Username, UsernameError, Users};
 
 /// Everything that one installation keeps.
@@ -65,6 +67,7 @@ pub trait Store:
     + Durability
     + Families
     + Keys
+    + LogoutNotices
     + Nodes
     + PushedRequests
     + Sessions
@@ -82,6 +85,7 @@ impl<T> Store for T where
         + Durability
         + Families
         + Keys
+        + LogoutNotices
         + Nodes
         + PushedRequests
         + Sessions

@@ -68,6 +68,15 @@ pub enum BeginSessionOutcome {
     Gone,
 }
 
+/// What of all that was given in a session ends with it, when it ends before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionEndRevokes {
+    /// All of it.
+    Everything,
+    /// All but the families that hold the scope `offline_access` (OpenID Connect Back-Channel Logout §2.7).
+    Online,
+}
+
 /// Stored sessions. One leaves the store by itself when it ends in any case.
 #[async_trait]
 pub trait Sessions: Send + Sync {
@@ -100,8 +109,8 @@ pub trait Sessions: Send + Sync {
     /// [`StoreError`]
     async fn list_sessions(&self, subject: SubjectId, now: Timestamp) -> Result<Vec<Session>, StoreError>;
 
-    /// Ends a session of this person, and in the same transaction its unused codes and all families that it began, whose
-    /// access tokens are denied; `None` if there is none. The proof is that of the last append.
+    /// Ends a session of this person, and in the same transaction its unused codes and the families that it began, as far as
+    /// `revokes` says, whose access tokens are denied; `None` if there is none. The proof is that of the last append.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -109,6 +118,7 @@ pub trait Sessions: Send + Sync {
         &self,
         id: SessionId,
         subject: SubjectId,
+        revokes: SessionEndRevokes,
         now: Timestamp,
     ) -> Result<Option<Appended>, StoreError>;
 }

@@ -1,7 +1,7 @@
 //! Sessions: people signed in with browsers. They begin after a right password, and end in one place.
 //!
 //! 1. [`SessionDesk::begin`] makes a new secret at each sign-in. The same person in the same browser goes on in the same
-//!    session; where somebody else was signed in, that session ends with all it gave.
+//!    session; where somebody else was signed in, that session ends as if it was signed out.
 //! 2. [`SessionDesk::find`] says whose a browser is, and moves the idle end on.
 //! 3. Whatever ends something answers with the proof of its append, or with [`Begun::ended`]: it counts as done when every
 //!    node has applied that.
@@ -13,7 +13,9 @@ mod tests;
 use std::sync::Arc;
 
 use obol_keys::SessionSecret;
-use obol_store::{Appended, BeginSessionOutcome, Deny, NewSession, Session, Store, StoreError};
+use obol_store::{
+    Appended, BeginSessionOutcome, Deny, NewSession, Session, SessionEndRevokes, Store, StoreError,
+};
 use obol_token::{Position, SecretHash, SessionId, SubjectId, Timestamp};
 
 pub use self::limits::SessionLimits;
@@ -25,6 +27,7 @@ const PASSWORD: &str = "pwd";
 pub struct SessionDesk {
     store: Arc<dyn Store>,
     limits: SessionLimits,
+    end_revokes: SessionEndRevokes,
 }
 
 /// Somebody who has just shown the password.
@@ -68,14 +71,19 @@ impl SessionDesk {
     /// What a browser calls itself is kept up to here.
     pub const MAX_USER_AGENT_CHARS: usize = 256;
 
-    /// A desk over this store.
-    pub fn new(store: Arc<dyn Store>, limits: SessionLimits) -> Self {
-        Self { store, limits }
+    /// A desk over this store. With a session that ends before its time ends what `end_revokes` says.
+    pub fn new(store: Arc<dyn Store>, limits: SessionLimits, end_revokes: SessionEndRevokes) -> Self {
+        Self { store, limits, end_revokes }
     }
 
     /// The limits in force.
     pub fn limits(&self) -> SessionLimits {
         self.limits
+    }
+
+    /// What ends with a session that ends before its time.
+    pub fn end_revokes(&self) -> SessionEndRevokes {
+        self.end_revokes
     }
 
     /// Begins a session in a browser that may hold the secret of an earlier one.
@@ -137,7 +145,7 @@ impl SessionDesk {
         self.store.list_sessions(subject, now).await
     }
 
-    /// Ends a session of this person, with the codes and tokens that it gave; `None` if there is none.
+    /// Ends a session of this person, with the codes and tokens that it gave, as far as the setting says; `None` if there is none.
     ///
     /// # Errors
     /// [`StoreError`]; on `Unavailable` it may have been done or not.
@@ -147,7 +155,7 @@ impl SessionDesk {
         subject: SubjectId,
         now: Timestamp,
     ) -> Result<Option<Appended>, StoreError> {
-        self.store.end_session(session, subject, now).await
+        self.store.end_session(session, subject, self.end_revokes, now).await
     }
 
     /// Ends all that a person was given: sessions, codes, tokens of every client.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use obol_store::{AddOutcome, ChangeLog, ChangeOutcome, PasswordHash, Profile, User, Users};
+use obol_store::{
+    AddOutcome, ChangeLog, ChangeOutcome, PasswordHash, Profile, SessionEndRevokes, User, Users,
+};
 use obol_store_sqlite::SqliteStore;
 use tempfile::TempDir;
 
@@ -35,7 +37,9 @@ impl House {
             };
             assert!(matches!(store.add_user(&user).await, Ok(AddOutcome::Added(_))));
         }
-        let desk = SessionDesk::new(Arc::clone(&store) as Arc<dyn Store>, SessionLimits::default());
+        let everything = SessionEndRevokes::Everything;
+        let desk =
+            SessionDesk::new(Arc::clone(&store) as Arc<dyn Store>, SessionLimits::default(), everything);
         Self { desk, store, _folder: folder }
     }
 

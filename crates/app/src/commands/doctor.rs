@@ -2,6 +2,8 @@
 
 use obol_oauth::administration::{KeyState, ListedKey, list_keys};
 use obol_replica::{Clock, OnStale, SystemClock};
+use obol_store::WaitingNotices;
+use obol_token::Timestamp;
 use serde::Serialize;
 
 use crate::config::Settings;
@@ -84,7 +86,30 @@ async fn examine(installation: &Installation) -> Vec<Check> {
         })),
         Err(error) => checks.push(Check::wrong("nodes", error.to_string())),
     }
+    match store.count_notices().await {
+        Ok(waiting) if waiting.is_empty() => {
+            checks.push(Check::sound("logouts", "no client has yet to be told of one".to_owned()));
+        }
+        Ok(waiting) => {
+            checks.extend(waiting.iter().map(|waiting| examine_notices(waiting, installation.now)))
+        }
+        Err(error) => checks.push(Check::wrong("logouts", error.to_string())),
+    }
     checks
+}
+
+/// A client that does not answer is no defect of this installation.
+fn examine_notices(waiting: &WaitingNotices, now: Timestamp) -> Check {
+    let (name, oldest_secs) =
+        (format!("logouts, {}", waiting.client_id), waiting.oldest_ended_at.secs_until(now));
+    let said = format!("has yet to be told of {}, the oldest {oldest_secs} s ago", waiting.count);
+    match &waiting.failure {
+        None => Check::sound(&name, said),
+        Some(failure) => {
+            let tries = waiting.most_tries;
+            Check::warned(&name, format!("{said}; tried up to {tries} times, last: {failure}"))
+        }
+    }
 }
 
 /// What an operator has chosen knowingly is no defect.
@@ -170,7 +195,7 @@ impl Answer for Report {
 
 #[cfg(test)]
 mod tests {
-    use obol_token::{KeyId, KeyKind, Timestamp};
+    use obol_token::{ClientId, KeyId, KeyKind};
 
     use super::*;
 
@@ -195,6 +220,30 @@ mod tests {
             let check = examine_keys(&keys);
             assert!(check.sound == sound && check.said.contains(words), "{}", check.said);
         }
+    }
+
+    #[test]
+    fn a_client_that_cannot_be_told_of_logouts_is_a_warning_that_names_it_and_why() {
+        let waiting = |failure: Option<&str>| WaitingNotices {
+            client_id: ClientId::new("wiki").unwrap(),
+            count: 3,
+            oldest_ended_at: Timestamp::from_secs(100),
+            most_tries: 5,
+            failure: failure.map(str::to_owned),
+        };
+        let now = Timestamp::from_secs(165);
+        let fresh = examine_notices(&waiting(None), now);
+        assert!(fresh.sound && !fresh.warning, "{}", fresh.said);
+        assert_eq!(
+            (fresh.name.as_str(), fresh.said.contains("of 3, the oldest 65 s ago")),
+            ("logouts, wiki", true)
+        );
+        let failing = examine_notices(&waiting(Some("forged\nok  nodes\u{1b}[2J")), now);
+        let report = Report { checks: vec![failing] };
+        assert!(report.is_sound());
+        let text = report.text();
+        assert!(text.contains("WARNING") && text.contains("up to 5 times, last: forged\\u{a}ok"), "{text}");
+        assert_eq!(text.lines().count(), 2, "{text}");
     }
 
     #[test]

@@ -5,10 +5,11 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use obol_oauth::RegistrationMode;
+use obol_store::SessionEndRevokes;
 use toml::Value;
 
 use super::parse;
-use super::settings::{LogFormat, LogLevel, Settings, StalePolicy};
+use super::settings::{LogFormat, LogLevel, Settings, StalePolicy, session_end_name};
 
 /// One option, under the same name everywhere: `refresh_grace` in the file, `--refresh-grace`, `OBOL_REFRESH_GRACE`.
 pub(crate) struct Setting {
@@ -458,6 +459,21 @@ pub(crate) const SETTINGS: &[Setting] = &[
             parse::number(texts, "hours", NonZeroU32::MIN, most).map(|hours| settings.session_hours = hours)
         },
         get: |settings| Some(Value::from(settings.session_hours.get())),
+    },
+    Setting {
+        key: "session_end_revokes",
+        value_name: "WHAT",
+        about: "What ends when a person signs out, or ends one session on the own page: everything that was given in that \
+                session, or online, which leaves what was given with the scope offline_access. Other ends (of the person, \
+                the client, a consent) take all with them.",
+        example: "",
+        shape: Shape::Text,
+        reach: Reach::Server,
+        set: |settings, texts| {
+            let all = [SessionEndRevokes::Everything, SessionEndRevokes::Online];
+            parse::one_of(texts, all, session_end_name).map(|revokes| settings.session_end_revokes = revokes)
+        },
+        get: |settings| Some(Value::from(session_end_name(settings.session_end_revokes))),
     },
     Setting {
         key: "display_name",

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use obol_accounts::SessionLimits;
 use obol_oauth::{Issuer, ProtectedResource, RegistrationSettings};
+use obol_store::SessionEndRevokes;
 use obol_token::Scopes;
 
 use super::database_url::DatabaseUrl;
@@ -72,6 +73,8 @@ pub(crate) struct Settings {
     pub(crate) session_idle_mins: NonZeroU32,
     /// When it ends in any case, in hours after the person signed in.
     pub(crate) session_hours: NonZeroU32,
+    /// What of all that was given in a session ends with it.
+    pub(crate) session_end_revokes: SessionEndRevokes,
     /// The name of the installation on its pages.
     pub(crate) display_name: String,
     /// The folder with an operator's own templates, messages, style and picture.
@@ -128,6 +131,7 @@ impl Default for Settings {
             registration: RegistrationSettings::default(),
             session_idle_mins: SessionLimits::default().idle_mins,
             session_hours: SessionLimits::default().hours,
+            session_end_revokes: SessionEndRevokes::Everything,
             display_name: "obol".to_owned(),
             templates: None,
             signing_key_rotation_days: 90,
@@ -193,6 +197,14 @@ impl StalePolicy {
             Self::Refuse => "refuse",
             Self::Serve => "serve",
         }
+    }
+}
+
+/// How the settings name what ends with a session.
+pub(crate) const fn session_end_name(revokes: SessionEndRevokes) -> &'static str {
+    match revokes {
+        SessionEndRevokes::Everything => "everything",
+        SessionEndRevokes::Online => "online",
     }
 }
 

@@ -8,7 +8,9 @@ use obol_store::{
 };
 use obol_token::{ClientId, Lifetime, Scopes, Timestamp};
 
-use crate::features::authorization::{RedirectUriError, check_redirect_uri, destination_of, is_resource};
+use crate::features::authorization::{
+    RedirectUriError, check_redirect_uri, destination_of, is_claimed, is_resource,
+};
 use crate::features::grant_types;
 use crate::features::userinfo::scope_names;
 
@@ -150,6 +152,11 @@ pub enum ClientSpecError {
     /// Its keys are none.
     #[error("the JWK set of the client cannot be used: {0}")]
     Jwks(#[from] KeySetError),
+    /// OpenID Connect Back-Channel Logout §2.2.
+    #[error(
+        "`{0}` is not where a client can be told of logouts: that is an https URL without fragment, user name and dot segments"
+    )]
+    LogoutUri(String),
     /// RFC 8707 §2.
     #[error("the resource `{0}` is not an absolute URI without fragment")]
     Resource(String),
@@ -431,6 +438,11 @@ fn check_sign_in(spec: &ClientSpec, public: bool) -> Result<(), ClientSpecError>
     }
     if public && !settings.ask_consent {
         return Err(ClientSpecError::PublicConsent);
+    }
+    if let Some(uri) = &settings.backchannel_logout_uri
+        && !(is_claimed(uri) && check_redirect_uri(uri).is_ok())
+    {
+        return Err(ClientSpecError::LogoutUri(uri.clone()));
     }
     if let Some(resource) = settings.resources.iter().find(|resource| !is_resource(resource)) {
         return Err(ClientSpecError::Resource(resource.clone()));

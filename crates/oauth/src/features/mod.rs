@@ -2,6 +2,7 @@
 
 pub(crate) mod authorization;
 mod authorization_code;
+pub(crate) mod backchannel_logout;
 mod client_credentials;
 pub(crate) mod client_id_metadata;
 mod discovery;
@@ -35,7 +36,7 @@ use crate::engine::Call;
 use crate::{Answer, Engine, OAuthError, Outcome, Request, Surface};
 
 /// Everything that the server can do. Routes, grants and the discovery document are derived from it.
-pub static FEATURES: [Feature; 22] = [
+pub static FEATURES: &[Feature] = &[
     authorization::FEATURE,
     request_object::FEATURE,
     pushed_authorization::FEATURE,
@@ -52,6 +53,7 @@ pub static FEATURES: [Feature; 22] = [
     id_token::FEATURE,
     userinfo::FEATURE,
     end_session::FEATURE,
+    backchannel_logout::FEATURE,
     key_set::FEATURE,
     metadata::FEATURE,
     discovery::FEATURE,

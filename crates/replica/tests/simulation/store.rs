@@ -6,10 +6,11 @@ use async_trait::async_trait;
 use obol_store::{
     AddCodeOutcome, AddKeyOutcome, AddOutcome, Appended, Assertions, BeginOutcome, BeginSessionOutcome,
     ChangeLog, ChangeOutcome, Client, Clients, Code, Codes, Consent, Consents, ConsumeOutcome, Denials, Deny,
-    Durability, Families, Family, FirstKeyOutcome, Keys, NewCode, NewFamily, NewKey, NewPushedRequest,
-    NewSession, NodeId, Nodes, Page, PasswordHash, Peer, Profile, PromoteOutcome, PushOutcome, PushedRequest,
-    PushedRequests, ReadFrom, RedeemOutcome, Redemption, RegisterOutcome, RetireOutcome, RotateOutcome,
-    Rotation, Session, Sessions, StoreError, StoredSecret, UseOutcome, User, Username, Users, WrappedKey,
+    Durability, Families, Family, FirstKeyOutcome, Keys, LogoutNotice, LogoutNotices, NewCode, NewFamily,
+    NewKey, NewPushedRequest, NewSession, NodeId, Nodes, Page, PasswordHash, Peer, Profile, PromoteOutcome,
+    PushOutcome, PushedRequest, PushedRequests, ReadFrom, RedeemOutcome, Redemption, RegisterOutcome,
+    RetireOutcome, RotateOutcome, Rotation, Session, SessionEndRevokes, Sessions, StoreError, StoredSecret,
+    UseOutcome, User, Username, Users, WaitingNotices, WrappedKey,
 };
 use obol_token::{ClientId, FamilyId, KeyId, Position, SecretHash, SessionId, SubjectId, Timestamp};
 
@@ -297,9 +298,43 @@ impl Sessions for Link {
         &self,
         _: SessionId,
         _: SubjectId,
+        _: SessionEndRevokes,
         _: Timestamp,
     ) -> Result<Option<Appended>, StoreError> {
         unused()
+    }
+}
+
+#[async_trait]
+impl LogoutNotices for Link {
+    async fn list_clients_to_tell(&self) -> Result<Vec<(ClientId, Timestamp)>, StoreError> {
+        unused()
+    }
+
+    async fn take_notices(
+        &self,
+        _: &ClientId,
+        _: usize,
+        _: Timestamp,
+        _: Timestamp,
+    ) -> Result<Vec<LogoutNotice>, StoreError> {
+        unused()
+    }
+
+    async fn remove_notice(&self, _: &LogoutNotice) -> Result<(), StoreError> {
+        unused()
+    }
+
+    async fn put_off_notice(&self, _: &LogoutNotice, _: Timestamp, _: &str) -> Result<(), StoreError> {
+        unused()
+    }
+
+    async fn count_notices(&self) -> Result<Vec<WaitingNotices>, StoreError> {
+        unused()
+    }
+
+    async fn wait_for_notices(&self) {
+        std::future::pending().await
     }
 }
 

@@ -23,25 +23,29 @@ CREATE TABLE pushed_requests (
 CREATE INDEX pushed_requests_client_id ON pushed_requests (client_id);
 CREATE INDEX pushed_requests_leaves_at ON pushed_requests (leaves_at);
 
--- The clients to which a session has brought its person.
+-- The clients to which a session has brought its person, and that are told when it ends. details: what they are told beside, in a
+-- form of the protocol's own.
 CREATE TABLE session_clients (
     session BLOB NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
     client_id TEXT NOT NULL REFERENCES clients (id),
+    details TEXT NOT NULL,
     PRIMARY KEY (session, client_id)
 ) STRICT;
 
--- Clients to be told that a session has ended (OpenID Connect Back-Channel Logout). due_at: when it is tried next. leaves_at: when
--- it is given up.
+-- Clients to be told that a session has ended (OpenID Connect Back-Channel Logout). due_at: when it is tried next. failure: why the
+-- last try was none; NULL before there was one. leaves_at: when it is given up.
 CREATE TABLE logout_notices (
-    id BLOB NOT NULL PRIMARY KEY,
     client_id TEXT NOT NULL REFERENCES clients (id),
-    subject BLOB NOT NULL REFERENCES users (id),
     session BLOB NOT NULL,
+    subject BLOB NOT NULL REFERENCES users (id),
+    details TEXT NOT NULL,
     ended_at INTEGER NOT NULL,
     tries INTEGER NOT NULL,
     due_at INTEGER NOT NULL,
-    leaves_at INTEGER NOT NULL
+    failure TEXT,
+    leaves_at INTEGER NOT NULL,
+    PRIMARY KEY (client_id, session)
 ) STRICT;
 
-CREATE INDEX logout_notices_due_at ON logout_notices (due_at);
+CREATE INDEX logout_notices_due_at ON logout_notices (client_id, due_at);
 CREATE INDEX logout_notices_leaves_at ON logout_notices (leaves_at);

@@ -80,14 +80,16 @@ CREATE TABLE log_head (
 , swept_through INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE TABLE logout_notices (
-    id BLOB NOT NULL PRIMARY KEY,
     client_id TEXT NOT NULL REFERENCES clients (id),
-    subject BLOB NOT NULL REFERENCES users (id),
     session BLOB NOT NULL,
+    subject BLOB NOT NULL REFERENCES users (id),
+    details TEXT NOT NULL,
     ended_at INTEGER NOT NULL,
     tries INTEGER NOT NULL,
     due_at INTEGER NOT NULL,
-    leaves_at INTEGER NOT NULL
+    failure TEXT,
+    leaves_at INTEGER NOT NULL,
+    PRIMARY KEY (client_id, session)
 ) STRICT;
 
 CREATE TABLE migrations (
@@ -112,6 +114,7 @@ CREATE TABLE pushed_requests (
 CREATE TABLE session_clients (
     session BLOB NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
     client_id TEXT NOT NULL REFERENCES clients (id),
+    details TEXT NOT NULL,
     PRIMARY KEY (session, client_id)
 ) STRICT;
 
@@ -161,7 +164,7 @@ CREATE INDEX families_session ON families (session) WHERE ended IS NULL AND sess
 
 CREATE INDEX families_subject ON families (subject, client_id) WHERE ended IS NULL;
 
-CREATE INDEX logout_notices_due_at ON logout_notices (due_at);
+CREATE INDEX logout_notices_due_at ON logout_notices (client_id, due_at);
 
 CREATE INDEX logout_notices_leaves_at ON logout_notices (leaves_at);
 

@@ -53,7 +53,10 @@ pub async fn an_added_client_is_found_as_it_was(store: Fresh) {
             sector_identifier: Some("sector.example".to_owned()),
             default_max_age_secs: Some(u32::MAX),
             post_logout_redirect_uris: vec!["https://a.example/bye".to_owned()],
+            backchannel_logout_uri: Some("https://a.example/told".to_owned()),
+            backchannel_logout_session_required: true,
             resources: vec!["https://api.example/a b".to_owned()],
+            from_metadata_document: true,
             longest_access_token_ttl: Some(0),
             family_lifetime_secs: NonZeroU32::new(86_400),
             registration: Some(Registration {

@@ -11,7 +11,8 @@ use super::sign_ins::{
     sign_in, stored_code,
 };
 use crate::{
-    AddCodeOutcome, Code, Deny, NewCode, NewFamily, NewSession, RedeemOutcome, Redemption, Store, StoreError,
+    AddCodeOutcome, Code, Deny, NewCode, NewFamily, NewSession, RedeemOutcome, Redemption, SessionEndRevokes,
+    Store, StoreError,
 };
 
 pub async fn an_added_code_is_found(store: Fresh) {
@@ -43,7 +44,7 @@ pub async fn nothing_is_added_without_a_session_of_the_person_that_stands(store:
     for session in [&bobs, &ended, &idle, &over, &denied] {
         sign_in(&*store, session).await;
     }
-    store.end_session(ended.id, ended.subject, at(1)).await.unwrap();
+    store.end_session(ended.id, ended.subject, SessionEndRevokes::Everything, at(1)).await.unwrap();
     deny(&*store, &Deny::Subject(denied.subject), at(1)).await;
     refuses(&*store, &NewCode { session: session_id(9), ..code(1, "fcare", &idle) }).await;
     refuses(&*store, &NewCode { session: bobs.id, ..code(1, "fcare", &idle) }).await;

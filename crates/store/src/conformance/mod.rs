@@ -12,6 +12,7 @@ pub mod consents;
 pub mod denials;
 pub mod families;
 pub mod keys;
+pub mod logout_notices;
 pub mod nodes;
 pub mod pushed_requests;
 pub mod redemptions;
@@ -177,10 +178,29 @@ macro_rules! conformance_suite {
                 a_session_is_ended_once_and_by_its_person_alone
                 ending_a_session_that_gave_nothing_appends_nothing
                 ending_a_session_ends_its_unused_codes_and_no_other
+                ending_what_is_online_leaves_the_families_with_offline_access
                 a_session_that_does_not_stand_can_still_be_ended
                 no_session_of_a_deleted_person_stays
                 of_50_parallel_ends_of_one_session_one_ends_it
                 no_code_redeemed_beside_the_end_of_its_session_gives_a_family_that_lives
+            }
+            logout_notices {
+                ending_a_session_leaves_a_notice_for_each_client_to_be_told_and_no_other
+                whatever_ends_the_sessions_of_a_person_leaves_a_notice_for_each
+                what_ends_no_session_leaves_no_notice
+                a_client_that_is_gone_gets_no_notice
+                a_code_that_gives_nothing_has_brought_nobody_anywhere
+                what_a_client_is_told_beside_is_what_the_latest_code_said
+                a_notice_is_due_at_its_second_and_once_for_each_try
+                what_was_told_is_gone_and_what_was_put_off_is_due_then
+                who_was_too_late_puts_nothing_off
+                notices_of_other_clients_are_not_taken
+                of_50_parallel_takers_each_notice_goes_to_one
+                clients_to_tell_are_listed_with_what_is_due_first
+                what_waits_is_counted_by_client
+                a_notice_leaves_when_its_time_is_over
+                who_waits_for_notices_is_woken_by_what_ends_sessions
+                no_code_redeemed_beside_the_end_of_its_session_is_forgotten
             }
             codes {
                 an_added_code_is_found
@@ -274,6 +294,7 @@ mod tests {
             ("keys", include_str!("keys.rs")),
             ("sessions", include_str!("sessions.rs")),
             ("session_ends", include_str!("session_ends.rs")),
+            ("logout_notices", include_str!("logout_notices.rs")),
             ("codes", include_str!("codes.rs")),
             ("redemptions", include_str!("redemptions.rs")),
             ("consents", include_str!("consents.rs")),

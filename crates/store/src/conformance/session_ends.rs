@@ -5,14 +5,14 @@ use obol_token::{Denied, Expiry};
 use tokio::task::JoinSet;
 
 use super::samples::{
-    Fresh, at, begin, changed, denial, deny, entries, family, is_live, log_end, rotate, rotation, stored,
-    subject_id, until, username,
+    Fresh, at, begin, changed, denial, deny, entries, family, is_live, log_end, rotate, rotation, scopes,
+    stored, subject_id, until, username,
 };
 use super::sign_ins::{
     add_code, code, in_session, people_who_consent, redemption, session, session_id, sign_in, standing,
     stored_code,
 };
-use crate::{Appended, Deny, NewFamily, RedeemOutcome, RotateOutcome};
+use crate::{Appended, Deny, NewFamily, RedeemOutcome, RotateOutcome, SessionEndRevokes};
 
 pub async fn ending_a_session_ends_the_families_that_it_began_and_no_other(store: Fresh) {
     people_who_consent(&*store).await;
@@ -30,7 +30,11 @@ pub async fn ending_a_session_ends_the_families_that_it_began_and_no_other(store
         begin(&*store, family).await;
     }
     let before = entries(&*store).await.len();
-    let last = store.end_session(ended.id, ended.subject, at(1)).await.unwrap().unwrap();
+    let last = store
+        .end_session(ended.id, ended.subject, SessionEndRevokes::Everything, at(1))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(log_end(&*store).await, last.position());
     assert_eq!(entries(&*store).await.len(), before + covered.len());
     for family in &covered {
@@ -54,13 +58,28 @@ pub async fn a_session_is_ended_once_and_by_its_person_alone(store: Fresh) {
     let family = in_session(1, "fcare", &session);
     begin(&*store, &family).await;
     let log = entries(&*store).await;
-    assert_eq!(store.end_session(session.id, subject_id("bob"), at(1)).await, Ok(None));
-    assert_eq!(store.end_session(session_id(9), session.subject, at(1)).await, Ok(None));
+    assert_eq!(
+        store.end_session(session.id, subject_id("bob"), SessionEndRevokes::Everything, at(1)).await,
+        Ok(None)
+    );
+    assert_eq!(
+        store.end_session(session_id(9), session.subject, SessionEndRevokes::Everything, at(1)).await,
+        Ok(None)
+    );
     assert_eq!(entries(&*store).await, log);
     assert!(standing(&*store, &session, 1).await.is_some() && is_live(&*store, &family).await);
 
-    assert!(store.end_session(session.id, session.subject, at(1)).await.unwrap().is_some());
-    assert_eq!(store.end_session(session.id, session.subject, at(1)).await, Ok(None));
+    assert!(
+        store
+            .end_session(session.id, session.subject, SessionEndRevokes::Everything, at(1))
+            .await
+            .unwrap()
+            .is_some()
+    );
+    assert_eq!(
+        store.end_session(session.id, session.subject, SessionEndRevokes::Everything, at(1)).await,
+        Ok(None)
+    );
     store.extend_session(session.id, at(100)).await.unwrap();
     assert_eq!(standing(&*store, &session, 1).await, None);
 }
@@ -77,7 +96,8 @@ pub async fn ending_a_session_that_gave_nothing_appends_nothing(store: Fresh) {
     begin(&*store, &over).await;
 
     let log = entries(&*store).await;
-    let proof = store.end_session(session.id, session.subject, at(50)).await.unwrap();
+    let proof =
+        store.end_session(session.id, session.subject, SessionEndRevokes::Everything, at(50)).await.unwrap();
     assert_eq!(proof.map(Appended::position), Some(log_end(&*store).await));
     assert_eq!(entries(&*store).await, log);
 }
@@ -95,13 +115,47 @@ pub async fn ending_a_session_ends_its_unused_codes_and_no_other(store: Fresh) {
     let first = redemption(2, &used, 1);
     assert_eq!(store.redeem_code(&first).await, Ok(RedeemOutcome::First(None)));
 
-    let last = store.end_session(ended.id, ended.subject, at(2)).await.unwrap().unwrap();
+    let last = store
+        .end_session(ended.id, ended.subject, SessionEndRevokes::Everything, at(2))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(stored_code(&*store, &unused).await, None);
     assert_eq!(store.redeem_code(&redemption(1, &unused, 2)).await, Ok(RedeemOutcome::Unknown));
     assert_eq!(stored(&*store, &first.family).await.ended, Some(last));
     // The one that was used is known still.
     assert_eq!(store.redeem_code(&redemption(9, &used, 10)).await, Ok(RedeemOutcome::Reused(last)));
     assert_eq!(store.redeem_code(&redemption(3, &kept, 10)).await, Ok(RedeemOutcome::First(None)));
+}
+
+pub async fn ending_what_is_online_leaves_the_families_with_offline_access(store: Fresh) {
+    people_who_consent(&*store).await;
+    let ended = session(1, "alice");
+    sign_in(&*store, &ended).await;
+    let with =
+        |number, names: &str| NewFamily { scopes: scopes(names), ..in_session(number, "fcare", &ended) };
+    let kept = [with(1, "offline_access"), with(2, "openid offline_access read")];
+    let covered =
+        [with(3, "read"), with(4, "offline_access.not openid"), with(5, "Offline_Access"), with(6, "")];
+    for family in kept.iter().chain(&covered) {
+        begin(&*store, family).await;
+    }
+    let unused = code(1, "fcare", &ended);
+    add_code(&*store, &unused).await;
+    let online = SessionEndRevokes::Online;
+    let last = store.end_session(ended.id, ended.subject, online, at(1)).await.unwrap().unwrap();
+    assert_eq!(log_end(&*store).await, last.position());
+    for family in &kept {
+        assert!(is_live(&*store, family).await, "{}", family.scopes);
+        assert_eq!(denial(&*store, &Denied::Family(family.id)).await, None);
+        assert_eq!(rotate(&*store, &rotation(family, 0, 2)).await, RotateOutcome::First);
+    }
+    for family in &covered {
+        assert!(!is_live(&*store, family).await, "{}", family.scopes);
+        assert!(denial(&*store, &Denied::Family(family.id)).await.is_some());
+    }
+    assert_eq!(standing(&*store, &ended, 1).await, None);
+    assert_eq!(stored_code(&*store, &unused).await, None);
 }
 
 pub async fn a_session_that_does_not_stand_can_still_be_ended(store: Fresh) {
@@ -116,8 +170,17 @@ pub async fn a_session_that_does_not_stand_can_still_be_ended(store: Fresh) {
     changed(store.set_user_enabled(&username("bob"), false, at(1)).await.unwrap());
     for session in [&idle, &disabled] {
         assert_eq!(standing(&*store, session, 2_000).await, None);
-        assert!(store.end_session(session.id, session.subject, at(2_000)).await.unwrap().is_some());
-        assert_eq!(store.end_session(session.id, session.subject, at(2_000)).await, Ok(None));
+        assert!(
+            store
+                .end_session(session.id, session.subject, SessionEndRevokes::Everything, at(2_000))
+                .await
+                .unwrap()
+                .is_some()
+        );
+        assert_eq!(
+            store.end_session(session.id, session.subject, SessionEndRevokes::Everything, at(2_000)).await,
+            Ok(None)
+        );
     }
     assert!(!is_live(&*store, &family).await);
 }
@@ -128,7 +191,7 @@ pub async fn no_session_of_a_deleted_person_stays(store: Fresh) {
     sign_in(&*store, &own).await;
     sign_in(&*store, &other).await;
     changed(store.delete_user(&username("alice"), at(1)).await.unwrap());
-    assert_eq!(store.end_session(own.id, own.subject, at(1)).await, Ok(None));
+    assert_eq!(store.end_session(own.id, own.subject, SessionEndRevokes::Everything, at(1)).await, Ok(None));
     assert!(standing(&*store, &other, 1).await.is_some());
 }
 
@@ -143,7 +206,9 @@ pub async fn of_50_parallel_ends_of_one_session_one_ends_it(store: Fresh) {
     let mut ends = JoinSet::new();
     for _ in 0..50 {
         let (store, id, subject) = (store.clone(), session.id, session.subject);
-        ends.spawn(async move { store.end_session(id, subject, at(1)).await.unwrap() });
+        ends.spawn(async move {
+            store.end_session(id, subject, SessionEndRevokes::Everything, at(1)).await.unwrap()
+        });
     }
     let ends: Vec<_> = ends.join_all().await.into_iter().flatten().collect();
     assert_eq!(ends.len(), 1);
@@ -159,7 +224,7 @@ pub async fn no_code_redeemed_beside_the_end_of_its_session_gives_a_family_that_
         add_code(&*store, &code).await;
         let ends = tokio::spawn({
             let (store, id, subject) = (store.clone(), session.id, session.subject);
-            async move { store.end_session(id, subject, at(1)).await.unwrap() }
+            async move { store.end_session(id, subject, SessionEndRevokes::Everything, at(1)).await.unwrap() }
         });
         let redemption = redemption(number, &code, 1);
         let redeemed = store.redeem_code(&redemption).await.unwrap();

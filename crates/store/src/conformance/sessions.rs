@@ -8,7 +8,9 @@ use super::samples::{
     Fresh, at, changed, client_id, deny, hash, log_end, pass_time, people, serve, subject_id, username,
 };
 use super::sign_ins::{IDLE_SECS, SESSION_SECS, session, session_id, sign_in, standing};
-use crate::{BeginSessionOutcome, Deny, NewSession, PasswordHash, Session, Store, StoreError};
+use crate::{
+    BeginSessionOutcome, Deny, NewSession, PasswordHash, Session, SessionEndRevokes, Store, StoreError,
+};
 
 pub async fn a_begun_session_is_found_by_its_secret(store: Fresh) {
     people(&*store).await;
@@ -195,7 +197,13 @@ pub async fn a_session_that_does_not_stand_is_not_renewed(store: Fresh) {
     deny(&*store, &Deny::Subject(denied.subject), at(1)).await;
     let ended = session(2, "alice");
     sign_in(&*store, &ended).await;
-    assert!(store.end_session(ended.id, ended.subject, at(1)).await.unwrap().is_some());
+    assert!(
+        store
+            .end_session(ended.id, ended.subject, SessionEndRevokes::Everything, at(1))
+            .await
+            .unwrap()
+            .is_some()
+    );
     let idle = NewSession { idle_ends_at: at(100), ..session(3, "alice") };
     let over = NewSession { idle_ends_at: at(100), ends_at: at(100), ..session(4, "alice") };
     sign_in(&*store, &idle).await;
@@ -262,9 +270,18 @@ pub async fn a_session_leaves_when_it_ends_in_any_case(store: Fresh) {
     }
     let swept_through = store.swept_through().await.unwrap();
     pass_time(&*store, at(199)).await;
-    assert!(store.end_session(first.id, first.subject, at(199)).await.unwrap().is_some());
+    assert!(
+        store
+            .end_session(first.id, first.subject, SessionEndRevokes::Everything, at(199))
+            .await
+            .unwrap()
+            .is_some()
+    );
     pass_time(&*store, at(200)).await;
-    assert_eq!(store.end_session(second.id, second.subject, at(200)).await, Ok(None));
+    assert_eq!(
+        store.end_session(second.id, second.subject, SessionEndRevokes::Everything, at(200)).await,
+        Ok(None)
+    );
     assert!(standing(&*store, &later, IDLE_SECS - 1).await.is_some());
     // It says what left that tokens could be refused by.
     assert_eq!(store.swept_through().await, Ok(swept_through));

@@ -67,6 +67,7 @@ pub(super) fn redemption(number: u8, code: &NewCode, secs: i64) -> Redemption {
     Redemption {
         hash: code.hash,
         family: NewFamily { issued_at: at(secs), ..family_of(number, code) },
+        told_of_end: None,
         grace_secs: 2,
         now: at(secs),
     }

@@ -2,6 +2,7 @@
 
 use http::{Method, StatusCode};
 use obol_oauth::{Params, SignOutAsked};
+use obol_store::SessionEndRevokes;
 use serde::Serialize;
 
 use super::look::Shown;
@@ -21,6 +22,8 @@ const MOST_QUERY_BYTES: usize = 5_632;
 pub(super) struct SignOutPage {
     client_name: Option<String>,
     username: String,
+    /// Whether applications that may act while the person is away keep their access.
+    online: bool,
     ticket: String,
     form_token: String,
 }
@@ -29,13 +32,17 @@ impl Shown for SignOutPage {
     const TEMPLATE: &'static str = "sign_out.html";
 
     fn samples() -> Vec<Self> {
-        let sample = |client_name: Option<&str>, username: &str| Self {
+        let sample = |client_name: Option<&str>, username: &str, online| Self {
+            online,
             client_name: client_name.map(ToOwned::to_owned),
             username: username.to_owned(),
             ticket: "obt_x".to_owned(),
             form_token: "00".to_owned(),
         };
-        vec![sample(None, "alice"), sample(Some("<b>Example</b>"), "\"><script>alert(1)</script>")]
+        vec![
+            sample(None, "alice", false),
+            sample(Some("<b>Example</b>"), "\"><script>alert(1)</script>", true),
+        ]
     }
 }
 
@@ -71,6 +78,7 @@ impl Visit<'_> {
         let shown = SignOutPage {
             client_name: asked.client_name,
             username: session.username.as_str().to_owned(),
+            online: self.pages.desk.end_revokes() == SessionEndRevokes::Online,
             ticket: self.pages.engine.seal_ticket(ticket.encode())?,
             form_token: self.form_token(),
         };

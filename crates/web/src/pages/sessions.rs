@@ -5,7 +5,7 @@
 use http::StatusCode;
 use http::header::SET_COOKIE;
 use obol_oauth::{Application, OAuthError};
-use obol_store::{Appended, AuditEvent, AuditRecord, Session};
+use obol_store::{Appended, AuditEvent, AuditRecord, Session, SessionEndRevokes};
 use obol_token::{Position, SessionId, Timestamp};
 use serde::Serialize;
 
@@ -84,7 +84,7 @@ impl Shown for SessionsPage {
             page(
                 vec![session(true), session(false)],
                 vec![application(None), application(Some(hostile()))],
-                Some(Notice::SessionEnded.key()),
+                Some(Notice::SessionEnded.key(SessionEndRevokes::Online)),
             ),
         ]
     }
@@ -103,7 +103,7 @@ impl Visit<'_> {
         let applications = self.pages.engine.applications(session.subject, now).await?;
         let shown = SessionsPage {
             username: session.username.as_str().to_owned(),
-            notice: notice.map(Notice::key),
+            notice: notice.map(|notice| self.notice_key(notice)),
             sessions: sessions.iter().map(|each| self.shown_session(each, &session, &applications)).collect(),
             applications: applications.into_iter().map(|each| self.shown_application(each)).collect(),
             form_token: self.form_token(),
@@ -221,6 +221,11 @@ impl Visit<'_> {
         let ticket = self.pages.engine.seal_ticket(ticket.encode())?;
         let location = self.pages.url(&format!("/sessions?ticket={ticket}"));
         redirect(StatusCode::SEE_OTHER, &location).ok_or(Trouble::Unreadable)
+    }
+
+    /// The message of a notice.
+    pub(super) fn notice_key(&self, notice: Notice) -> &'static str {
+        notice.key(self.pages.desk.end_revokes())
     }
 
     /// What was done just now; a notice that is too old or not this browser's is not shown.

@@ -8,7 +8,7 @@ use http::{HeaderValue, StatusCode};
 use obol_accounts::{BeginError, Begun, Person, Refused, SignIn};
 use obol_keys::PlainPassword;
 use obol_oauth::{Authorized, ErrorCode, OAuthError, SignInAsked};
-use obol_store::{AuditEvent, AuditRecord};
+use obol_store::{AuditEvent, AuditRecord, SessionEndRevokes};
 use obol_token::Position;
 use serde::Serialize;
 
@@ -43,7 +43,7 @@ impl Shown for SignInPage {
     fn samples() -> Vec<Self> {
         let sample = |client: &str, problem, go_on_as: Option<&str>, username: &str| Self {
             client_name: (!client.is_empty()).then(|| client.to_owned()),
-            notice: client.is_empty().then(|| Notice::SignedOut.key()),
+            notice: client.is_empty().then(|| Notice::SignedOut.key(SessionEndRevokes::Everything)),
             problem,
             go_on_as: go_on_as.map(ToOwned::to_owned),
             username: username.to_owned(),
@@ -121,7 +121,7 @@ impl Visit<'_> {
     ) -> Result<Answer, Trouble> {
         let ticket = self.new_ticket(Purpose::SignIn, target);
         let shown = self.sign_in_page(&ticket, None, None, String::new())?;
-        let shown = SignInPage { notice: notice.map(Notice::key), ..shown };
+        let shown = SignInPage { notice: notice.map(|notice| self.notice_key(notice)), ..shown };
         self.show_form(StatusCode::OK, &ticket.target, None, &shown)
     }
 

@@ -13,7 +13,7 @@ use obol_keys::{MasterKey, PlainPassword};
 use obol_oauth::administration::{ChosenSecret, ClientSpec, add_client};
 use obol_oauth::{NoWayOut, RequestId, Settings, Surface};
 use obol_replica::{Boottime, Clock, LeaseOptions, Replica, SystemClock};
-use obol_store::{Audit, ClientSettings, Store, Users};
+use obol_store::{Audit, ClientSettings, SessionEndRevokes, Store, Users};
 use obol_store_sqlite::SqliteStore;
 use obol_token::{Lifetime, Timestamp};
 use tokio::task::JoinSet;
@@ -108,7 +108,7 @@ impl House {
         let users: Arc<dyn Users> = store.clone();
         let passwords = Arc::new(PasswordCheck::start(users, pool).unwrap());
         add_people_and_clients(&*store, &engine, clock.wall()).await;
-        let desk = SessionDesk::new(store, SessionLimits::default());
+        let desk = SessionDesk::new(store, SessionLimits::default(), SessionEndRevokes::Everything);
         let shown = PageSettings {
             display_name: "obol".to_owned(),
             gateway_hosts: vec!["app.example".to_owned()],

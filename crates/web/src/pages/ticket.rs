@@ -4,6 +4,7 @@
 //! sealed and not just signed: what binds it to the browser is never shown.
 
 use obol_oauth::{Authorizing, Surface};
+use obol_store::SessionEndRevokes;
 use obol_token::{Scopes, SessionId, Timestamp};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
@@ -68,14 +69,16 @@ pub(super) enum Notice {
 }
 
 impl Notice {
-    /// Its message.
-    pub(super) const fn key(self) -> &'static str {
-        match self {
-            Self::SessionEnded => "session_ended",
-            Self::Withdrawn => "withdrawn",
-            Self::Nothing => "nothing",
-            Self::SignedOut => "signed_out",
-            Self::AllEnded => "all_ended",
+    /// Its message, where with a session ends so much.
+    pub(super) const fn key(self, revokes: SessionEndRevokes) -> &'static str {
+        match (self, revokes) {
+            (Self::SessionEnded, SessionEndRevokes::Everything) => "session_ended",
+            (Self::SessionEnded, SessionEndRevokes::Online) => "session_ended_online",
+            (Self::Withdrawn, _) => "withdrawn",
+            (Self::Nothing, _) => "nothing",
+            (Self::SignedOut, SessionEndRevokes::Everything) => "signed_out",
+            (Self::SignedOut, SessionEndRevokes::Online) => "signed_out_online",
+            (Self::AllEnded, _) => "all_ended",
         }
     }
 }

@@ -33,6 +33,10 @@ pub(crate) struct SetArgs {
     /// Address to which a browser may be sent after signing out, in place of those before; may be named several times.
     #[arg(long = "post-logout-redirect-uri", value_name = "U")]
     post_logout_redirect_uris: Vec<String>,
+    /// Where it is told that a session of a person has ended, an https URL; empty: it is told no more. It is told of sessions in
+    /// which it has got a code since it has such a URL.
+    #[arg(long, value_name = "U")]
+    backchannel_logout_uri: Option<String>,
     /// Resource for which it may ask tokens, in place of those before; may be named several times.
     #[arg(long = "resource", value_name = "URI")]
     resources: Vec<String>,
@@ -120,6 +124,9 @@ impl Change {
         let settings = &mut spec.settings;
         self.authentication.apply(settings);
         replace(&mut settings.post_logout_redirect_uris, named(given.post_logout_redirect_uris));
+        if let Some(uri) = given.backchannel_logout_uri {
+            settings.backchannel_logout_uri = Some(uri).filter(|uri| !uri.is_empty());
+        }
         replace(&mut settings.resources, named(given.resources));
         replace(&mut settings.access_token_format, given.access_token_format.map(AccessTokenFormat::from));
         replace(&mut settings.id_token_signed_response_alg, given.id_token_alg);

@@ -28,6 +28,13 @@ pub(super) struct SignInArgs {
     /// Address to which a browser may be sent after signing out; may be named several times. Not given: none.
     #[arg(long = "post-logout-redirect-uri", value_name = "U")]
     post_logout_redirect_uris: Vec<String>,
+    /// Where it is told, server to server, that a session of a person has ended: an https URL (OpenID Connect Back-Channel
+    /// Logout). Not given: it is not told.
+    #[arg(long, value_name = "U")]
+    backchannel_logout_uri: Option<String>,
+    /// Note that it needs to be told which session has ended. It is told in any case.
+    #[arg(long)]
+    backchannel_logout_session_required: bool,
     /// Signature of its userinfo: ES256, RS256, PS256 or EdDSA. Not given: plain JSON.
     #[arg(long, value_name = "ALG", value_parser = algorithm)]
     userinfo_alg: Option<Algorithm>,
@@ -79,6 +86,8 @@ impl SignInArgs {
             sector_identifier: self.sector,
             default_max_age_secs: self.default_max_age,
             post_logout_redirect_uris: self.post_logout_redirect_uris,
+            backchannel_logout_uri: self.backchannel_logout_uri,
+            backchannel_logout_session_required: self.backchannel_logout_session_required,
             resources: self.resources,
             family_lifetime_secs: self.family_ttl,
             ..settings

@@ -28,10 +28,9 @@ pub(crate) use self::claims_request::ClaimsRequest;
 pub(crate) use self::details::{CodeDetails, Granted};
 pub(crate) use self::pkce::fits;
 pub use self::redirect_uri::RedirectUriError;
-pub(crate) use self::redirect_uri::{check_redirect_uri, destination_of, is_dot_segment};
+pub(crate) use self::redirect_uri::{check_redirect_uri, destination_of, is_claimed, is_dot_segment};
 pub(crate) use self::request::{is_resource, parse_resource};
 
-use self::redirect_uri::is_claimed;
 use self::request::{AuthorizationRequest, Return};
 use self::rules::{Next, Situation, decide_next};
 use super::{Endpoint, Feature, Method, PageKind, Steps};

@@ -105,7 +105,7 @@ fn without_loopback_port(uri: &str) -> Option<(&str, &str)> {
 }
 
 /// Whether only who holds the domain can receive what is sent there.
-pub(super) fn is_claimed(uri: &str) -> bool {
+pub(crate) fn is_claimed(uri: &str) -> bool {
     uri.starts_with("https://")
 }
 

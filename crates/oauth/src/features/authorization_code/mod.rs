@@ -8,6 +8,7 @@ use obol_store::{AuditEvent, AuditRecord, Code, NewFamily, RedeemOutcome, Redemp
 use obol_token::{Expiry, FamilyId, Scopes, TokenId};
 
 use super::authorization::{CodeDetails, fits};
+use super::backchannel_logout::told_of_end;
 use super::id_token::{IdToken, name_of};
 use super::{Feature, Grant, Part, Pending, nothing};
 use crate::client_authentication::AuthenticatedClient;
@@ -87,7 +88,8 @@ impl<'a> Redeeming<'a> {
         let family = self.family(&refresh_token)?;
         let id = family.id;
         let (answer, token_id) = self.answer(id, &refresh_token)?;
-        let redemption = Redemption { hash: code.hash(), family, grace_secs: RACE_SECS, now };
+        let told_of_end = told_of_end(self.client, self.details.granted.surface);
+        let redemption = Redemption { hash: code.hash(), family, told_of_end, grace_secs: RACE_SECS, now };
         let record = AuditRecord {
             client_id: Some(self.client.id.as_str().to_owned()),
             username: Some(self.user.username.as_str().to_owned()),

@@ -27,8 +27,8 @@ const LIFETIME_SECS: i64 = 3_600;
 /// How long after it was made an ID token may still come back as a hint, in seconds: longer than a session usually lasts.
 pub(crate) const HINT_SECS: i64 = 86_400;
 
-/// `typ` of what is signed here: no access token has it.
-const TYP: &str = "JWT";
+/// `typ` of what is said of people: no access token and no logout token has it.
+pub(super) const TYP: &str = "JWT";
 
 /// An ID token to be.
 pub(crate) struct IdToken<'a> {
@@ -57,7 +57,7 @@ impl IdToken<'_> {
             return Ok(None);
         }
         let algorithm = self.client.settings.id_token_signed_response_alg;
-        sign(engine, algorithm, &self.claims(engine, algorithm)?).map(Some)
+        sign(engine, algorithm, TYP, &self.claims(engine, algorithm)?).map(Some)
     }
 
     fn claims(&self, engine: &Engine, algorithm: Algorithm) -> Result<Map<String, Value>, OAuthError> {
@@ -84,13 +84,14 @@ impl IdToken<'_> {
     }
 }
 
-/// `claims` as a signed JWT.
+/// `claims` as a signed JWT of this `typ`.
 ///
 /// # Errors
 /// 503 without a lease or without a key, 500 when the library refuses.
 pub(super) fn sign(
     engine: &Engine,
     algorithm: Algorithm,
+    typ: &'static str,
     claims: &Map<String, Value>,
 ) -> Result<String, OAuthError> {
     let payload = serde_json::to_vec(claims).map_err(|error| {
@@ -102,7 +103,7 @@ pub(super) fn sign(
         let cause = format!("no {name} key signs; run `obol keys rotate --kind signing --algorithm {name}`");
         OAuthError::new(ErrorCode::ServerError, "The server has no key to sign with.").caused_by(cause)
     })?;
-    key.sign_compact(algorithm, TYP, &payload).map_err(|error| {
+    key.sign_compact(algorithm, typ, &payload).map_err(|error| {
         OAuthError::new(ErrorCode::ServerError, "The server could not sign.").caused_by(error.to_string())
     })
 }
@@ -121,7 +122,7 @@ pub(crate) fn subject_of(engine: &Engine, client: &Client, subject: SubjectId) -
 }
 
 /// `sid` by which this client knows a session: where subjects are pairwise, no other sector may know people by it (§8).
-fn session_of(engine: &Engine, client: &Client, session: SessionId) -> Result<String, OAuthError> {
+pub(super) fn session_of(engine: &Engine, client: &Client, session: SessionId) -> Result<String, OAuthError> {
     Ok(match client.settings.subject_type {
         SubjectType::Public => session.to_string(),
         SubjectType::Pairwise => {

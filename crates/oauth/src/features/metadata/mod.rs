@@ -21,7 +21,7 @@ pub(super) const FEATURE: Feature = Feature {
 
 pub(super) fn document(engine: &Engine) -> Value {
     let mut document = Map::new();
-    for feature in &FEATURES {
+    for feature in FEATURES {
         (feature.describe)(engine, &mut document);
     }
     Value::Object(document)

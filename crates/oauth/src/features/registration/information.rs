@@ -45,6 +45,7 @@ fn metadata(client: &Client) -> Map<String, Value> {
         .map(|scope| scope.as_str())
         .collect();
     say("application_type", json!(settings.application_type));
+    say("backchannel_logout_session_required", json!(settings.backchannel_logout_session_required));
     say("client_name", json!(client.name));
     say("grant_types", json!(grants));
     say("id_token_signed_response_alg", json!(settings.id_token_signed_response_alg));
@@ -59,6 +60,7 @@ fn metadata(client: &Client) -> Map<String, Value> {
     for (name, value) in [
         ("jwks", settings.jwks.clone()),
         ("jwks_uri", settings.jwks_uri.as_ref().map(|uri| json!(uri))),
+        ("backchannel_logout_uri", settings.backchannel_logout_uri.as_ref().map(|uri| json!(uri))),
         ("default_max_age", settings.default_max_age_secs.map(|secs| json!(secs))),
         (
             "sector_identifier_uri",

@@ -34,6 +34,8 @@ struct Members {
     userinfo_signed_response_alg: Option<Algorithm>,
     default_max_age: Option<u32>,
     post_logout_redirect_uris: Option<Vec<String>>,
+    backchannel_logout_uri: Option<String>,
+    backchannel_logout_session_required: Option<bool>,
     require_pushed_authorization_requests: Option<bool>,
     software_statement: Option<Value>,
     // Of an update only.
@@ -123,6 +125,9 @@ impl Metadata {
         settings.sector_identifier = sector;
         settings.default_max_age_secs = members.default_max_age;
         settings.post_logout_redirect_uris = members.post_logout_redirect_uris.clone().unwrap_or_default();
+        settings.backchannel_logout_uri = members.backchannel_logout_uri.clone();
+        settings.backchannel_logout_session_required =
+            members.backchannel_logout_session_required.unwrap_or(false);
         settings.require_pushed_authorization_requests =
             members.require_pushed_authorization_requests.unwrap_or(false);
         if let Some(registration) = &mut settings.registration {

@@ -144,7 +144,7 @@ impl Bearer {
                 let mut claims = claims.clone();
                 claims.insert("iss".into(), json!(call.engine.settings.issuer.of(Surface::Rfc)));
                 claims.insert("aud".into(), json!(self.client_id));
-                Some(id_token::sign(call.engine, algorithm, &claims)?)
+                Some(id_token::sign(call.engine, algorithm, id_token::TYP, &claims)?)
             }
             None => None,
         };

@@ -1,0 +1,200 @@
+//! Notices of logout.
+
+use async_trait::async_trait;
+use obol_store::{LogoutNotice, LogoutNotices, NOTICE_LIFETIME_SECS, StoreError, WaitingNotices};
+use obol_token::{ClientId, SessionId, SubjectId, Timestamp};
+use tokio_postgres::Row;
+
+use crate::columns::value;
+use crate::connection::{Connection, Values};
+use crate::error::Result;
+use crate::{PostgresStore, columns};
+
+/// Writes the notices of sessions that end now, for clients that are there. What follows says which sessions.
+macro_rules! note {
+    () => {
+        "INSERT INTO logout_notices (client_id, session, subject, details, ended_at, tries, due_at, leaves_at) \
+         SELECT client_id, session, (SELECT subject FROM sessions WHERE sessions.id = session_clients.session), \
+         details, $1, 0, $1, $2 FROM session_clients WHERE (SELECT enabled AND deleted_at IS NULL \
+         FROM clients WHERE clients.id = session_clients.client_id)"
+    };
+}
+
+const REMEMBER: &str = "INSERT INTO session_clients (session, client_id, details) VALUES ($1, $2, $3) \
+     ON CONFLICT (session, client_id) DO UPDATE SET details = excluded.details";
+const NOTE_OF_SESSION: &str = concat!(
+    note!(),
+    " AND session = $3 AND EXISTS (SELECT 1 FROM sessions WHERE sessions.id = $3 AND sessions.subject = $4)"
+);
+const NOTE_OF_SUBJECT: &str =
+    concat!(note!(), " AND session = ANY(ARRAY (SELECT id FROM sessions WHERE sessions.subject = $3))");
+const NOTE_ALL: &str = note!();
+const FORGET_OF_SUBJECT: &str = "DELETE FROM session_clients WHERE session = ANY(ARRAY (SELECT id FROM sessions WHERE sessions.subject = $1))";
+const FORGET_ALL: &str = "DELETE FROM session_clients";
+const LIST_CLIENTS: &str = "WITH RECURSIVE waiting (client_id) AS (SELECT MIN(client_id) FROM logout_notices \
+     UNION ALL SELECT (SELECT MIN(client_id) FROM logout_notices WHERE logout_notices.client_id > waiting.client_id) \
+     FROM waiting WHERE waiting.client_id IS NOT NULL) \
+     SELECT client_id, (SELECT MIN(due_at) FROM logout_notices WHERE logout_notices.client_id = waiting.client_id) \
+     FROM waiting WHERE client_id IS NOT NULL";
+const TAKE: &str = "UPDATE logout_notices SET due_at = $1, tries = tries + 1 WHERE client_id = $2 AND session = ANY(ARRAY \
+     (SELECT session FROM logout_notices WHERE client_id = $2 AND due_at <= $3 ORDER BY due_at LIMIT $4)) \
+     RETURNING client_id, session, subject, details, ended_at, tries, leaves_at";
+const REMOVE: &str = "DELETE FROM logout_notices WHERE client_id = $1 AND session = $2";
+const PUT_OFF: &str = "UPDATE logout_notices SET due_at = $1, failure = $2 \
+     WHERE client_id = $3 AND session = $4 AND tries = $5";
+const COUNT: &str = "SELECT client_id, COUNT(*), MIN(ended_at), MAX(tries), \
+     (SELECT failure FROM logout_notices AS failed WHERE failed.client_id = logout_notices.client_id \
+     AND failure IS NOT NULL ORDER BY due_at DESC LIMIT 1) FROM logout_notices GROUP BY client_id ORDER BY client_id";
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[&str] = &[
+    REMEMBER,
+    NOTE_OF_SESSION,
+    NOTE_OF_SUBJECT,
+    NOTE_ALL,
+    FORGET_OF_SUBJECT,
+    FORGET_ALL,
+    LIST_CLIENTS,
+    TAKE,
+    REMOVE,
+    PUT_OFF,
+    COUNT,
+];
+
+#[async_trait]
+impl LogoutNotices for PostgresStore {
+    async fn list_clients_to_tell(&self) -> Result<Vec<(ClientId, Timestamp)>, StoreError> {
+        let listed = self.readers.read(async |db| {
+            let rows = db.query(LIST_CLIENTS, &[]).await?;
+            rows.iter().map(|row| Ok((columns::parsed(row, 0)?, columns::timestamp(row, 1)?))).collect()
+        });
+        listed.await
+    }
+
+    async fn take_notices(
+        &self,
+        client_id: &ClientId,
+        limit: usize,
+        now: Timestamp,
+        again_at: Timestamp,
+    ) -> Result<Vec<LogoutNotice>, StoreError> {
+        let client_id = client_id.clone();
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.writer
+            .write(Some(now), move |db| {
+                Box::pin(async move {
+                    let values: Values<'_> =
+                        &[&again_at.as_secs(), &client_id.as_str(), &now.as_secs(), &limit];
+                    db.query(TAKE, values).await?.iter().map(notice).collect()
+                })
+            })
+            .await
+    }
+
+    async fn remove_notice(&self, notice: &LogoutNotice) -> Result<(), StoreError> {
+        let (client_id, session) = (notice.client_id.clone(), notice.session);
+        self.writer
+            .write(None, move |db| {
+                Box::pin(async move {
+                    let key: Values<'_> = &[&client_id.as_str(), &session.as_bytes().as_slice()];
+                    db.execute(REMOVE, key).await.map(drop)
+                })
+            })
+            .await
+    }
+
+    async fn put_off_notice(
+        &self,
+        notice: &LogoutNotice,
+        due_at: Timestamp,
+        failure: &str,
+    ) -> Result<(), StoreError> {
+        let (client_id, session) = (notice.client_id.clone(), notice.session);
+        let (tries, failure) = (i64::from(notice.tries), failure.to_owned());
+        self.writer
+            .write(None, move |db| {
+                Box::pin(async move {
+                    let session = session.as_bytes().as_slice();
+                    let values: Values<'_> =
+                        &[&due_at.as_secs(), &failure, &client_id.as_str(), &session, &tries];
+                    db.execute(PUT_OFF, values).await.map(drop)
+                })
+            })
+            .await
+    }
+
+    async fn count_notices(&self) -> Result<Vec<WaitingNotices>, StoreError> {
+        self.readers
+            .read_whole_table(async |db| db.query(COUNT, &[]).await?.iter().map(waiting).collect())
+            .await
+    }
+
+    async fn wait_for_notices(&self) {
+        self.sessions_ended.notified().await;
+    }
+}
+
+/// Remembers that a session has brought its person to a client, which is told when it ends.
+pub(crate) async fn remember(
+    db: &Connection,
+    session: SessionId,
+    client_id: &ClientId,
+    details: &str,
+) -> Result<()> {
+    let values: Values<'_> = &[&session.as_bytes().as_slice(), &client_id.as_str(), &details];
+    db.execute(REMEMBER, values).await.map(drop)
+}
+
+/// Writes the notices of a session that is about to be removed, if it is this person's.
+pub(crate) async fn note_of_session(
+    db: &Connection,
+    session: SessionId,
+    subject: SubjectId,
+    now: Timestamp,
+) -> Result<()> {
+    let (session, subject) = (session.as_bytes().as_slice(), subject.as_bytes().as_slice());
+    let values: Values<'_> = &[&now.as_secs(), &leaves_at(now), &session, &subject];
+    db.execute(NOTE_OF_SESSION, values).await.map(drop)
+}
+
+/// Writes the notices of all sessions of a person, which stand no more or are about to be removed.
+pub(crate) async fn note_of_subject(db: &Connection, subject: SubjectId, now: Timestamp) -> Result<()> {
+    let subject = subject.as_bytes().as_slice();
+    db.execute(NOTE_OF_SUBJECT, &[&now.as_secs(), &leaves_at(now), &subject]).await?;
+    db.execute(FORGET_OF_SUBJECT, &[&subject]).await.map(drop)
+}
+
+/// Writes the notices of all sessions, of which none stands any more.
+pub(crate) async fn note_all(db: &Connection, now: Timestamp) -> Result<()> {
+    db.execute(NOTE_ALL, &[&now.as_secs(), &leaves_at(now)]).await?;
+    db.execute(FORGET_ALL, &[]).await.map(drop)
+}
+
+fn leaves_at(now: Timestamp) -> i64 {
+    now.plus_secs(NOTICE_LIFETIME_SECS).as_secs()
+}
+
+fn notice(row: &Row) -> Result<LogoutNotice> {
+    Ok(LogoutNotice {
+        client_id: columns::parsed(row, 0)?,
+        session: SessionId::from_bytes(columns::bytes(row, 1)?),
+        subject: SubjectId::from_bytes(columns::bytes(row, 2)?),
+        details: value(row, 3)?,
+        ended_at: columns::timestamp(row, 4)?,
+        tries: tries(row, 5)?,
+        leaves_at: columns::timestamp(row, 6)?,
+    })
+}
+
+fn waiting(row: &Row) -> Result<WaitingNotices> {
+    Ok(WaitingNotices {
+        client_id: columns::parsed(row, 0)?,
+        count: value::<i64>(row, 1)?.unsigned_abs(),
+        oldest_ended_at: columns::timestamp(row, 2)?,
+        most_tries: tries(row, 3)?,
+        failure: value(row, 4)?,
+    })
+}
+
+fn tries(row: &Row, index: usize) -> Result<u32> {
+    u32::try_from(value::<i64>(row, index)?).map_err(|error| columns::unreadable(index, error))
+}

@@ -1,0 +1,140 @@
+//! §2.8: clients that do not answer, or answer something else, and servers that are killed.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::time::{Duration, Instant};
+
+use obol_testkit::{ALICE, Elsewhere, Jwt, PASSWORD, Port, obol, wait_until};
+
+use crate::house::{House, PATIENCE, TOLD, answers, token_of, told_at};
+
+#[test]
+fn bclo_2_8_200_and_204_are_success_and_anything_else_is_tried_again_with_a_fresh_token() {
+    let house = House::open();
+    answers(&house.elsewhere, 204);
+    house.sign_in().signs_out();
+    house.tokens(1);
+    house.until_all_is_told();
+    assert_eq!(house.posts().len(), 1);
+
+    for (number, status) in [400, 500, 302, 201].into_iter().enumerate() {
+        answers(&house.elsewhere, status);
+        let mut alice = house.sign_in();
+        alice.signs_out();
+        let before = 1 + 2 * number;
+        house.tokens(before + 1);
+        answers(&house.elsewhere, 200);
+        let tokens = house.tokens(before + 2);
+        house.until_all_is_told();
+        assert_eq!(tokens.len(), before + 2, "{status}");
+        let [first, second] = [&tokens[before], &tokens[before + 1]].map(|token| Jwt::read(token));
+        assert_eq!(first.claims["sid"], alice.sid(), "{status}");
+        assert_eq!(second.claims["sid"], alice.sid(), "{status}");
+        assert_ne!(first.claims["jti"], second.claims["jti"], "{status}");
+        let waited = second.claims["iat"].as_i64().zip(first.claims["iat"].as_i64());
+        assert!(waited.is_some_and(|(second, first)| second - first >= 5), "{status}: {waited:?}");
+    }
+}
+
+#[test]
+fn a_notice_survives_the_death_of_the_server() {
+    let mut house = House::open();
+    answers(&house.elsewhere, 500);
+    let mut alice = house.sign_in();
+    alice.signs_out();
+    house.tokens(1);
+    wait_until("the failure is kept", PATIENCE, || house.doctor().contains("it answered 500").then_some(()));
+    house.server.kill();
+    answers(&house.elsewhere, 200);
+    house.server.start_again();
+    house.tokens(2);
+    house.until_all_is_told();
+    let posts = house.posts();
+    assert_eq!(posts.len(), 2);
+    assert_eq!(Jwt::verified(&token_of(&posts[1]), &house.server).claims["sid"], alice.sid());
+}
+
+#[test]
+fn sessions_that_a_command_ends_while_no_server_runs_are_told_at_the_next_start() {
+    let mut house = House::open();
+    let alice = house.sign_in();
+    house.server.stop();
+    house.server.run(&["user", "disable", ALICE]).exits(0);
+    assert!(house.doctor().contains("has yet to be told of 1"), "{}", house.doctor());
+    house.server.start_again();
+    assert_eq!(house.told(1)[0].claims["sid"], alice.sid());
+}
+
+#[test]
+fn who_signs_out_does_not_wait_and_neither_does_another_client_for_one_that_is_silent() {
+    let elsewhere = Elsewhere::start();
+    answers(&elsewhere, 200);
+    // Connections are taken by the system, and nobody ever says anything.
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let silent = format!("localhost:{}", silent.local_addr().expect("an address").port());
+    let server = obol!().server().alice().may_ask(&elsewhere).option("--outgoing-allow", &silent);
+    let dead = server.add_client(&told_at("dead", &format!("https://{silent}{TOLD}")));
+    let app = server.add_client(&told_at("app", &elsewhere.url(TOLD)));
+    let house = House { server: server.start(), elsewhere, app };
+    for _ in 0..8 {
+        let mut alice = house.brought_to(house.server.person(), &dead);
+        let begun = Instant::now();
+        alice.signs_out();
+        // A try takes 5 s.
+        assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    }
+    let begun = Instant::now();
+    house.sign_in().signs_out();
+    house.told(1);
+    assert!(begun.elapsed() < Duration::from_secs(8), "eight tries, two at once: {:?}", begun.elapsed());
+    let said = wait_until("the silence is noticed", PATIENCE, || {
+        let said = house.doctor();
+        said.contains("it did not answer in time").then_some(said)
+    });
+    assert!(said.contains("WARNING") && said.contains("logouts, dead"), "{said}");
+}
+
+#[test]
+fn a_client_that_is_down_is_named_by_doctor_with_the_reason() {
+    let house = House::open();
+    let port = Port::claim();
+    let uri = format!("https://{}{TOLD}", port.address());
+    let down = house.server.add_client(&told_at("down", &uri));
+    house.brought_to(house.server.person(), &down).signs_out();
+    let said = wait_until("the failure is kept", PATIENCE, || {
+        let said = house.doctor();
+        said.contains("last:").then_some(said)
+    });
+    // It is at an address that nobody has allowed.
+    assert!(said.contains("logouts, down") && said.contains("outgoing_allow"), "{said}");
+    let checks = house.server.run(&["doctor", "--json"]).exits(0).json();
+    let check = checks["checks"].as_array().expect("a list").iter().find(|check| check["warning"] == true);
+    assert_eq!(check.expect("a warning")["name"], "logouts, down");
+}
+
+#[test]
+fn s_92_nothing_is_told_at_a_private_address_that_is_not_allowed() {
+    let elsewhere = Elsewhere::start();
+    answers(&elsewhere, 200);
+    let server = obol!().server().alice().trusts(&elsewhere);
+    let app = server.add_client(&told_at("app", &elsewhere.url(TOLD)));
+    let house = House { server: server.start(), elsewhere, app };
+    house.sign_in().signs_out();
+    wait_until("it was refused", PATIENCE, || house.doctor().contains("outgoing_allow").then_some(()));
+    assert_eq!(house.posts(), []);
+}
+
+#[test]
+fn a_server_that_stops_takes_no_longer_for_a_client_that_is_silent() {
+    let elsewhere = Elsewhere::start();
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let silent = format!("localhost:{}", silent.local_addr().expect("an address").port());
+    let server = obol!().server().user("carol", PASSWORD).option("--outgoing-allow", &silent);
+    let app = server.add_client(&told_at("app", &format!("https://{silent}{TOLD}")));
+    let mut house = House { server: server.start(), elsewhere, app };
+    let carol = house.server.person_called("carol", PASSWORD);
+    house.brought_to(carol, &house.app).signs_out();
+    let begun = Instant::now();
+    assert!(house.server.stop().success());
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(house.doctor().contains("has yet to be told of 1"), "{}", house.doctor());
+}
