@@ -21,6 +21,8 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 const URL: &str = "https://app.example/client.json";
+/// A request object whose signature has to be looked at: `{"alg":"ES256","kid":"a"}`, `{}`.
+const NOT_SIGNED_YET: &str = "eyJhbGciOiJFUzI1NiIsImtpZCI6ImEifQ.e30.AAAA";
 
 /// Documents by address, as they are kept and as they are now.
 #[derive(Default)]
@@ -28,14 +30,31 @@ struct Documents {
     kept: Mutex<HashMap<String, String>>,
     current: Mutex<HashMap<String, String>>,
     asked: Mutex<Vec<(String, Freshness)>>,
-    /// Nobody is answered while this is there.
-    slow: Mutex<Option<Arc<Notify>>>,
+    /// While this is there, nobody is answered who asks for what ends so.
+    slow: Mutex<Option<(&'static str, Arc<Notify>)>>,
 }
 
 impl Documents {
     /// Publishes a document, which is the one that is kept.
     fn publish(&self, url: &str, callback: &str) {
-        let document = json!({ "client_id": url, "redirect_uris": [callback] }).to_string();
+        self.publish_as(url, &json!({ "client_id": url, "redirect_uris": [callback] }));
+    }
+
+    /// The same of a client that signs, with keys at another address.
+    fn publish_with_keys(&self, url: &str) {
+        let method = "private_key_jwt";
+        let keys = format!("{url}/keys");
+        self.publish_as(
+            url,
+            &json!({
+                "client_id": url, "redirect_uris": [CALLBACK],
+                "token_endpoint_auth_method": method, "jwks_uri": keys,
+            }),
+        );
+    }
+
+    fn publish_as(&self, url: &str, document: &serde_json::Value) {
+        let document = document.to_string();
         self.kept.lock().unwrap().insert(url.to_owned(), document.clone());
         self.current.lock().unwrap().insert(url.to_owned(), document);
     }
@@ -50,7 +69,7 @@ impl Outgoing for Documents {
     async fn fetch(&self, url: &str, freshness: Freshness) -> Result<Arc<str>, OutgoingError> {
         self.asked.lock().unwrap().push((url.to_owned(), freshness));
         let slow = self.slow.lock().unwrap().clone();
-        if let Some(slow) = slow {
+        if let Some((_, slow)) = slow.filter(|(end, _)| url.ends_with(end)) {
             slow.notified().await;
         }
         let found = match freshness {
@@ -195,7 +214,7 @@ async fn a_document_never_changes_a_registered_client() {
     let browser = Browser::signed_in(&rooms).await;
     documents.publish(URL, CALLBACK);
     let slow = Arc::new(Notify::new());
-    *documents.slow.lock().unwrap() = Some(slow.clone());
+    *documents.slow.lock().unwrap() = Some(("", slow.clone()));
     let query = query(URL, CALLBACK);
     let asking = browser.answer(&query, Some(Decision::Allow));
     let registering = async {
@@ -238,32 +257,36 @@ async fn what_an_operator_has_set_stays() {
 async fn strangers_are_waited_for_only_so_often_at_once() {
     let (rooms, documents) = rooms(10).await;
     let slow = Arc::new(Notify::new());
-    *documents.slow.lock().unwrap() = Some(slow.clone());
     let (rooms, documents) = (Arc::new(rooms), documents);
-    let waiting: Vec<_> = (0..16)
-        .map(|number| {
-            let rooms = rooms.clone();
-            tokio::spawn(async move {
-                let browser = Browser::signed_in(&rooms).await;
-                let url = format!("https://app.example/{number}");
-                code_of(browser.ask(&query(&url, CALLBACK), None).await)
+    // For their documents, and for the keys that these name.
+    for (end, asked) in [("", 16), ("/keys", 48)] {
+        *documents.slow.lock().unwrap() = Some((end, slow.clone()));
+        let waiting: Vec<_> = (0..16)
+            .map(|number| {
+                let (rooms, url) = (rooms.clone(), format!("https://app.example/{number}"));
+                if end == "/keys" {
+                    documents.publish_with_keys(&url);
+                }
+                let query = format!("{}&request={NOT_SIGNED_YET}", query(&url, CALLBACK));
+                tokio::spawn(async move { Browser::signed_in(&rooms).await.ask(&query, None).await.is_err() })
             })
-        })
-        .collect();
-    while documents.asked().len() < 16 {
-        tokio::task::yield_now().await;
-    }
-    let browser = Browser::signed_in(&rooms).await;
-    let refused = browser.ask(&query(URL, CALLBACK), None).await.unwrap_err();
-    assert_eq!(refused.code(), ErrorCode::Unavailable);
-    assert_eq!(documents.asked().len(), 16);
-    // Clients that are registered are not concerned, and the turns come back.
-    assert_eq!(code_of(browser.ask(&query("nobody", CALLBACK), None).await), ErrorCode::InvalidClient);
-    *documents.slow.lock().unwrap() = None;
-    slow.notify_waiters();
-    for one in waiting {
-        assert_eq!(one.await.unwrap(), ErrorCode::InvalidClient);
+            .collect();
+        while documents.asked().len() < asked {
+            tokio::task::yield_now().await;
+        }
+        let browser = Browser::signed_in(&rooms).await;
+        let refused = browser.ask(&query(URL, CALLBACK), None).await.unwrap_err();
+        assert_eq!((refused.code(), documents.asked().len()), (ErrorCode::Unavailable, asked));
+        // Clients that are registered are not concerned, and the turns come back.
+        let registered = browser.ask(&query("nobody", CALLBACK), None).await;
+        assert_eq!(code_of(registered), ErrorCode::InvalidClient);
+        *documents.slow.lock().unwrap() = None;
+        slow.notify_waiters();
+        for one in waiting {
+            one.await.unwrap();
+        }
     }
     documents.publish(URL, CALLBACK);
+    let browser = Browser::signed_in(&rooms).await;
     assert!(matches!(browser.ask(&query(URL, CALLBACK), None).await.unwrap(), Authorized::Consent(_)));
 }
