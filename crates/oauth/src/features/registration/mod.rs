@@ -76,7 +76,7 @@ impl RegistrationMode {
 pub struct RegistrationSettings {
     /// Who may.
     pub mode: RegistrationMode,
-    /// The scopes that such clients may ask for.
+    /// The scopes that such clients may ask for: at least one.
     pub scopes: Scopes,
     /// So many may be registered, deleted ones counted.
     pub most: u32,
@@ -128,22 +128,13 @@ impl Engine {
             let sentence = "No clients are registered here; ask the operator to add yours.";
             return Err(OAuthError::new(ErrorCode::NotFound, sentence));
         }
-        match request.asked {
-            RegistrationAsked::Register(body) => {
-                let registered = self.register_new(request, body).await;
-                registered.inspect_err(|error| self.audit_refused(request, AuditEvent::ClientAdded, error))
-            }
-            RegistrationAsked::Read(id) => {
-                let Managed { client, token } = gate::managed(self, id, request)?;
-                let shown = Shown { token, secret: None };
-                Ok(Answer::Registered(shown.information(self, &client), false))
-            }
-            RegistrationAsked::Update(id, body) => {
-                let updated = self.update(request, id, body).await;
-                updated.inspect_err(|error| self.audit_refused(request, AuditEvent::ClientChanged, error))
-            }
+        let answered = match request.asked {
+            RegistrationAsked::Register(body) => self.register_new(request, body).await,
+            RegistrationAsked::Read(id) => self.tell(request, id),
+            RegistrationAsked::Update(id, body) => self.update(request, id, body).await,
             RegistrationAsked::Delete(id) => self.unregister(request, id).await,
-        }
+        };
+        answered.inspect_err(|error| self.audit_refused(request, error))
     }
 
     async fn register_new(
@@ -163,7 +154,8 @@ impl Engine {
         self.done(request, AuditEvent::ClientAdded, &registered.client.id, registered.appended).await?;
         let secret = registered.generated_secret.as_ref().map(|secret| secret.reveal());
         let shown = Shown { token: &token.text(), secret };
-        Ok(Answer::Registered(shown.information(self, &registered.client), true))
+        let client = shown.information(self, &registered.client);
+        Ok(Answer::Registered { client, new: true })
     }
 
     /// A client without what it says of itself.
@@ -219,6 +211,12 @@ impl Engine {
         })
     }
 
+    fn tell(&self, request: &RegistrationRequest<'_>, id: &str) -> Result<Answer<'static>, OAuthError> {
+        let Managed { client, token } = gate::managed(self, id, request)?;
+        let client = Shown { token, secret: None }.information(self, &client);
+        Ok(Answer::Registered { client, new: false })
+    }
+
     async fn update(
         &self,
         request: &RegistrationRequest<'_>,
@@ -226,6 +224,7 @@ impl Engine {
         body: &[u8],
     ) -> Result<Answer<'static>, OAuthError> {
         let Managed { client, token } = gate::managed(self, id, request)?;
+        gate::slow_down(self, request)?;
         let metadata = Metadata::read(body, self)?;
         metadata.check_update_of(&client)?;
         let sector = sector::find(self, &metadata).await?;
@@ -237,8 +236,8 @@ impl Engine {
         self.done(request, AuditEvent::ClientChanged, &client.id, appended).await?;
         let stored = self.store.find_client(&client.id).await?;
         let client = stored.ok_or_else(|| gate::not_valid("deleted meanwhile"))?;
-        let shown = Shown { token, secret: metadata.secret() };
-        Ok(Answer::Registered(shown.information(self, &client), false))
+        let client = Shown { token, secret: metadata.secret() }.information(self, &client);
+        Ok(Answer::Registered { client, new: false })
     }
 
     async fn unregister(
@@ -271,16 +270,19 @@ impl Engine {
         self.confirm(appended).await.map(drop)
     }
 
-    fn audit_refused(&self, request: &RegistrationRequest<'_>, event: AuditEvent, error: &OAuthError) {
-        let client_id = match request.asked {
-            RegistrationAsked::Register(_) => None,
-            RegistrationAsked::Read(id)
-            | RegistrationAsked::Update(id, _)
-            | RegistrationAsked::Delete(id) => Some(id.to_owned()),
+    fn audit_refused(&self, request: &RegistrationRequest<'_>, error: &OAuthError) {
+        let (event, id) = match request.asked {
+            RegistrationAsked::Register(_) => (AuditEvent::ClientAdded, None),
+            RegistrationAsked::Update(id, _) => (AuditEvent::ClientChanged, Some(id)),
+            RegistrationAsked::Delete(id) => (AuditEvent::ClientDeleted, Some(id)),
+            RegistrationAsked::Read(_) => return,
         };
-        let reason = Some(format!("registration: {}", error.reason()).into());
+        let (client_id, reason) = (id.map(str::to_owned), format!("registration: {}", error.reason()));
         let record = AuditRecord::new(event, request.arrival.now);
-        self.audit(&request.arrival, AuditRecord { done: false, client_id, reason, ..record });
+        self.audit(
+            &request.arrival,
+            AuditRecord { done: false, client_id, reason: Some(reason.into()), ..record },
+        );
     }
 }
 
