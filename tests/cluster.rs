@@ -24,6 +24,8 @@ mod people;
 mod pushed_requests;
 #[path = "cluster/refusals.rs"]
 mod refusals;
+#[path = "cluster/registration.rs"]
+mod registration;
 #[path = "cluster/sealing_keys.rs"]
 mod sealing_keys;
 

@@ -91,6 +91,7 @@ fn the_scope_of_an_initial_access_token_is_not_for_registered_clients() {
     let ran =
         obol!().installation().run(&["config", "check", "--registration-scopes", "client_registration"]);
     assert!(ran.exits(2).stderr.contains("client_registration"));
+    obol!().installation().run(&["config", "check", "--registration-scopes", ""]).exits(2);
     let server = open();
     let metadata = json!({ "redirect_uris": ["https://app.example/cb"], "scope": "client_registration" });
     server.http().register(&metadata).expect_error(400, "invalid_client_metadata");

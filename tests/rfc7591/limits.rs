@@ -29,6 +29,18 @@ fn rfc7591_5_who_registers_a_hundred_clients_is_slowed_down_and_nobody_else() {
 }
 
 #[test]
+fn rfc7591_5_who_changes_a_client_again_and_again_is_slowed_down_too() {
+    let server = open();
+    let registered = server.registered(&shop());
+    for _ in 1..100 {
+        registered.update(&server, &shop()).expect(200);
+    }
+    registered.update(&server, &shop()).expect_error(429, "temporarily_unavailable");
+    registered.read(&server).expect(200);
+    registered.delete(&server).expect(204);
+}
+
+#[test]
 fn rfc7591_3_1_the_body_is_a_json_object_and_says_so() {
     let server = open();
     let send = |content_type: &str, body: &str| {
@@ -44,8 +56,10 @@ fn rfc7591_3_1_the_body_is_a_json_object_and_says_so() {
     }
     let twice = r#"{"redirect_uris":["https://a.example/"],"redirect_uris":["https://b.example/"]}"#;
     send("application/json", twice).expect_error(400, "invalid_client_metadata");
-    let large = json!({ "redirect_uris": ["https://a.example/"], "x": "x".repeat(70_000) }).to_string();
-    send("application/json", &large).expect_error(413, "invalid_request");
+    for bytes in [17_000, 70_000] {
+        let large = json!({ "redirect_uris": ["https://a.example/"], "x": "x".repeat(bytes) }).to_string();
+        send("application/json", &large).expect_error(413, "invalid_request");
+    }
 }
 
 #[test]

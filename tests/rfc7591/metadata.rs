@@ -185,6 +185,23 @@ fn bclo_2_2_a_client_may_ask_to_be_told_of_logouts_at_an_https_url_without_fragm
 }
 
 #[test]
+fn rfc9101_10_5_a_client_with_keys_may_bind_itself_to_signed_requests() {
+    let both = Both::of(open());
+    both.keep("request_object_signing_alg", "PS256");
+    for wrong in ["none", "HS256", ""] {
+        both.refuse(&with("request_object_signing_alg", wrong), METADATA);
+    }
+    both.refuse(&with("require_signed_request_object", true), METADATA);
+    let mut metadata = with("require_signed_request_object", true);
+    metadata["jwks"] = ClientKey::new("ES256").jwks();
+    for told in both.take(&metadata) {
+        assert_eq!(told["require_signed_request_object"], true);
+    }
+    let request = obol_testkit::AuthorizationRequest::of(&both.server.registered(&metadata).client);
+    assert_eq!(both.server.person().follows(&request).returns().error(), "invalid_request");
+}
+
+#[test]
 fn rfc7591_2_3_software_statements_are_not_approved() {
     let both = Both::of(open());
     both.refuse(&with("software_statement", "eyJhbGciOiJub25lIn0.e30."), "unapproved_software_statement");

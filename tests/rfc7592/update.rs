@@ -124,8 +124,20 @@ fn what_the_operator_has_decided_stays() {
     let server = open();
     let registered = server.registered(&shop());
     let id = registered.client.id.as_str();
-    let set =
-        ["--consent", "skip", "--access-token-ttl", "60", "--default-scope", "read", "--pkce", "optional"];
+    let set = [
+        "--consent",
+        "skip",
+        "--access-token-ttl",
+        "60",
+        "--default-scope",
+        "read",
+        "--default-scope",
+        "openid",
+        "--scope",
+        "email",
+        "--pkce",
+        "optional",
+    ];
     server.run(&[&["client", "set", id][..], &set].concat()).exits(0);
     let told = registered.update(&server, &shop()).expect(200).json();
     assert_eq!(told["scope"], "read openid profile email address phone offline_access");

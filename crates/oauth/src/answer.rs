@@ -19,8 +19,13 @@ pub enum Answer<'a> {
     Token(TokenAnswer),
     /// RFC 9126 §2.2.
     Pushed(PushedAnswer),
-    /// RFC 7591 §3.2.1: a client as it is registered now, and whether it is new.
-    Registered(ClientInformation, bool),
+    /// RFC 7591 §3.2.1.
+    Registered {
+        /// The client as it is registered now.
+        client: ClientInformation,
+        /// Whether it was not there before.
+        new: bool,
+    },
     /// RFC 7592 §2.3: a client has deleted itself.
     Unregistered,
     /// RFC 7009 §2.2.

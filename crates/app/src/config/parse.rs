@@ -98,6 +98,9 @@ pub(super) fn resources(texts: &[String]) -> Result<Vec<ProtectedResource>, Stri
 pub(super) fn scopes_of_strangers(texts: &[String]) -> Result<Scopes, String> {
     let text = texts.join(" ");
     let scopes: Scopes = text.parse().map_err(|error| format!("{text:?}: {error}"))?;
+    if scopes.is_empty() {
+        return Err("name at least one scope".to_owned());
+    }
     let reserved = scopes.iter().any(|scope| scope.as_str() == RegistrationSettings::SCOPE);
     match reserved {
         false => Ok(scopes),

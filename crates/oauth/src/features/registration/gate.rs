@@ -11,10 +11,10 @@ use super::{RegistrationMode, RegistrationRequest, RegistrationSettings};
 use crate::source_limit::SourceLimit;
 use crate::{Engine, ErrorCode, OAuthError};
 
-/// For registration that is open to anybody.
+/// Where anybody may register clients: all that is written counts.
 pub(crate) fn registration_limit() -> SourceLimit {
     let policy = GuessPolicy { free_tries: 100, first_delay_secs: 60, ..GuessPolicy::default() };
-    SourceLimit::new(policy, "Too many clients were registered from this address; wait before the next.")
+    SourceLimit::new(policy, "Too much was registered or changed from this address; wait before the next.")
 }
 
 /// Lets who registers a client in.
@@ -22,9 +22,20 @@ pub(crate) fn registration_limit() -> SourceLimit {
 /// # Errors
 /// 401 or 403 without a good initial access token, 429 over the limit.
 pub(super) fn let_in(engine: &Engine, request: &RegistrationRequest<'_>) -> Result<(), OAuthError> {
+    if engine.settings.registration.mode != RegistrationMode::Open {
+        check_initial_access(engine, request)?;
+    }
+    slow_down(engine, request)
+}
+
+/// Counts what a stranger writes.
+///
+/// # Errors
+/// 429 over the limit.
+pub(super) fn slow_down(engine: &Engine, request: &RegistrationRequest<'_>) -> Result<(), OAuthError> {
     match engine.settings.registration.mode {
         RegistrationMode::Open => engine.registrations.count(&request.arrival),
-        RegistrationMode::Token | RegistrationMode::Off => check_initial_access(engine, request),
+        RegistrationMode::Token | RegistrationMode::Off => Ok(()),
     }
 }
 

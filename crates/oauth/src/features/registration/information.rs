@@ -53,6 +53,7 @@ fn metadata(client: &Client) -> Map<String, Value> {
     // Every ID token says when the person signed in.
     say("require_auth_time", json!(true));
     say("require_pushed_authorization_requests", json!(settings.require_pushed_authorization_requests));
+    say("require_signed_request_object", json!(settings.require_signed_request_object));
     say("response_types", json!(["code"]));
     say("scope", json!(scopes.join(" ")));
     say("subject_type", json!(settings.subject_type));
@@ -66,6 +67,7 @@ fn metadata(client: &Client) -> Map<String, Value> {
             "sector_identifier_uri",
             registration.and_then(|said| said.sector_identifier_uri.as_ref()).map(|uri| json!(uri)),
         ),
+        ("request_object_signing_alg", settings.request_object_signing_alg.map(|alg| json!(alg))),
         ("token_endpoint_auth_method", settings.token_endpoint_auth_method.map(|method| json!(method))),
         ("userinfo_signed_response_alg", settings.userinfo_signed_response_alg.map(|alg| json!(alg))),
     ] {

@@ -16,6 +16,9 @@ use crate::{Engine, ErrorCode, OAuthError};
 /// The grant types of registered clients. A token that a client has for itself would be one that anybody can have.
 const GRANTS: [&str; 2] = ["authorization_code", "refresh_token"];
 
+/// The longest metadata, in bytes: every node keeps them in memory.
+const MOST_BYTES: usize = 16 * 1024;
+
 /// A member that is `null` counts as absent (RFC 7592 §2.2).
 #[derive(Deserialize)]
 struct Members {
@@ -37,6 +40,8 @@ struct Members {
     backchannel_logout_uri: Option<String>,
     backchannel_logout_session_required: Option<bool>,
     require_pushed_authorization_requests: Option<bool>,
+    require_signed_request_object: Option<bool>,
+    request_object_signing_alg: Option<Algorithm>,
     software_statement: Option<Value>,
     // Of an update only.
     client_id: Option<String>,
@@ -57,8 +62,12 @@ pub(super) struct Metadata {
 
 impl Metadata {
     /// # Errors
-    /// `invalid_client_metadata`, `unapproved_software_statement`
+    /// `invalid_client_metadata`, `unapproved_software_statement`, 413
     pub(super) fn read(body: &[u8], engine: &Engine) -> Result<Self, OAuthError> {
+        if body.len() > MOST_BYTES {
+            let sentence = format!("Client metadata have at most {MOST_BYTES} bytes; send less.");
+            return Err(OAuthError::new(ErrorCode::ContentTooLarge, sentence));
+        }
         let members: Members = serde_json::from_slice(body).map_err(|error| {
             let (line, column) = (error.line(), error.column());
             let sentence = format!(
@@ -112,7 +121,7 @@ impl Metadata {
         spec.name = members.client_name.clone().unwrap_or_default();
         spec.grants = self.grants.clone();
         spec.redirect_uris = self.redirect_uris().to_vec();
-        spec.optional_scopes = self.scopes.clone();
+        spec.optional_scopes = without(&self.scopes, &spec.default_scopes);
         let (sector_uri, sector) = sector.map(|sector| (sector.uri, sector.host)).unzip();
         let settings = &mut spec.settings;
         settings.application_type = members.application_type.unwrap_or(ApplicationType::Web);
@@ -130,6 +139,8 @@ impl Metadata {
             members.backchannel_logout_session_required.unwrap_or(false);
         settings.require_pushed_authorization_requests =
             members.require_pushed_authorization_requests.unwrap_or(false);
+        settings.require_signed_request_object = members.require_signed_request_object.unwrap_or(false);
+        settings.request_object_signing_alg = members.request_object_signing_alg;
         if let Some(registration) = &mut settings.registration {
             registration.sector_identifier_uri = sector_uri;
         }
@@ -216,6 +227,16 @@ fn decide_scopes(members: &Members, engine: &Engine) -> Result<Scopes, OAuthErro
             Err(OAuthError::new(ErrorCode::InvalidClientMetadata, sentence))
         }
     }
+}
+
+/// These scopes without those that every token of the client has.
+fn without(scopes: &Scopes, default: &Scopes) -> Scopes {
+    let mut rest = Scopes::default();
+    for scope in scopes.iter().filter(|scope| !default.contains(scope)) {
+        // No more than there were.
+        let _ = rest.insert(scope.clone());
+    }
+    rest
 }
 
 fn invalid(sentence: &'static str) -> OAuthError {

@@ -16,7 +16,7 @@ pub(super) fn success(answered: Answered<'_>) -> Answer {
     match answered {
         Answered::Verification(verification) => verified(&verification),
         Answered::Token(token) => json_answer(StatusCode::OK, &TokenBody::of(&token)),
-        Answered::Registered(client, new) => {
+        Answered::Registered { client, new } => {
             json_answer(if new { StatusCode::CREATED } else { StatusCode::OK }, &client)
         }
         Answered::Unregistered => bare_answer(StatusCode::NO_CONTENT),

@@ -11,7 +11,7 @@ use crate::server::Answer;
 pub(super) fn success(answered: Answered<'_>) -> Answer {
     match answered {
         Answered::Token(token) => json_answer(StatusCode::OK, &TokenBody::of(&token)),
-        Answered::Registered(client, new) => {
+        Answered::Registered { client, new } => {
             json_answer(if new { StatusCode::CREATED } else { StatusCode::OK }, &client)
         }
         Answered::Unregistered => bare_answer(StatusCode::NO_CONTENT),
