@@ -9,13 +9,12 @@
 mod gate;
 mod information;
 mod metadata;
+mod new_client;
 mod sector;
 
-use obol_keys::{RegistrationToken, random_bytes};
-use obol_store::{
-    Appended, AuditEvent, AuditRecord, ChangeOutcome, Client, ClientAuthMethod, ClientSettings, Registration,
-};
-use obol_token::{ClientId, Lifetime, Scopes};
+use obol_keys::RegistrationToken;
+use obol_store::{Appended, AuditEvent, AuditRecord, ChangeOutcome};
+use obol_token::{ClientId, Scopes};
 use serde_json::{Map, Value, json};
 
 pub(crate) use self::gate::registration_limit;
@@ -24,10 +23,7 @@ use self::gate::Managed;
 use self::information::Shown;
 use self::metadata::Metadata;
 use super::{Endpoint, Feature, Method, Steps};
-use crate::administration::{
-    ChosenSecret, ClientSpec, ClientSpecError, USUAL_ACCESS_TOKEN_TTL_SECS, USUAL_REFRESH_TOKEN_TTL_SECS,
-    change_client, register_client,
-};
+use crate::administration::{ChangeError, ClientSpecError, change_client, register_client};
 use crate::{Answer, Arrival, Engine, ErrorCode, OAuthError, Surface};
 
 /// RFC 7591, RFC 7592.
@@ -146,7 +142,7 @@ impl Engine {
         let metadata = Metadata::read(body, self)?;
         let sector = sector::find(self, &metadata).await?;
         let token = RegistrationToken::generate();
-        let mut spec = self.new_spec(&metadata, &token)?;
+        let mut spec = self.new_client(&metadata, &token)?;
         metadata.apply(&mut spec, sector);
         let now = request.arrival.now;
         let registered = register_client(&*self.store, spec, now, self.settings.registration.most).await;
@@ -158,57 +154,10 @@ impl Engine {
         Ok(Answer::Registered { client, new: true })
     }
 
-    /// A client without what it says of itself.
-    fn new_spec(&self, metadata: &Metadata, token: &RegistrationToken) -> Result<ClientSpec, OAuthError> {
-        let id = format!("{}{}", Client::REGISTERED_PREFIX, hex::encode(random_bytes::<16>()));
-        let id = ClientId::new(&id).map_err(|error| {
-            OAuthError::new(ErrorCode::ServerError, "The id of the client cannot be one.")
-                .caused_by(error.to_string())
-        })?;
-        let method = metadata.auth_method();
-        let require_pkce = method == ClientAuthMethod::None || self.settings.registration.require_pkce;
-        let secret = self.new_secret(method, &id)?;
-        let registration = Registration { access_token: token.hash(), sector_identifier_uri: None };
-        Ok(ClientSpec {
-            id,
-            name: String::new(),
-            secret,
-            grants: Vec::new(),
-            default_scopes: Scopes::default(),
-            optional_scopes: Scopes::default(),
-            redirect_uris: Vec::new(),
-            access_token_lifetime: Lifetime::from_setting_secs(USUAL_ACCESS_TOKEN_TTL_SECS),
-            refresh_token_lifetime: Lifetime::from_setting_secs(USUAL_REFRESH_TOKEN_TTL_SECS),
-            may_introspect: false,
-            single_family: false,
-            settings: ClientSettings {
-                require_pkce,
-                registration: Some(registration),
-                ..ClientSettings::default()
-            },
-        })
-    }
-
-    /// A secret for a client that authenticates so, if it needs one.
-    fn new_secret(
-        &self,
-        method: ClientAuthMethod,
-        id: &ClientId,
-    ) -> Result<Option<ChosenSecret>, OAuthError> {
-        Ok(match method {
-            ClientAuthMethod::None | ClientAuthMethod::PrivateKeyJwt => None,
-            ClientAuthMethod::ClientSecretBasic | ClientAuthMethod::ClientSecretPost => {
-                Some(ChosenSecret::Generate)
-            }
-            ClientAuthMethod::ClientSecretJwt => {
-                let vouched = self.replica.vouch()?;
-                let kept = ChosenSecret::Generate.kept(vouched.memory(), id).map_err(|error| {
-                    OAuthError::new(ErrorCode::ServerError, "The secret of the client cannot be kept.")
-                        .caused_by(error.to_string())
-                })?;
-                Some(kept)
-            }
-        })
+    fn tell(&self, request: &RegistrationRequest<'_>, id: &str) -> Result<Answer<'static>, OAuthError> {
+        let Managed { client, token } = gate::managed(self, id, request)?;
+        let client = Shown { token, secret: None }.information(self, &client);
+        Ok(Answer::Registered { client, new: false })
     }
 
     fn tell(&self, request: &RegistrationRequest<'_>, id: &str) -> Result<Answer<'static>, OAuthError> {
@@ -230,8 +179,8 @@ impl Engine {
         let sector = sector::find(self, &metadata).await?;
         let changed = change_client(&*self.store, &client.id, |spec| metadata.apply(spec, sector)).await;
         let appended = changed.map_err(|error| match error {
-            crate::administration::ChangeError::Unknown(_) => gate::not_valid("deleted meanwhile"),
-            crate::administration::ChangeError::Spec(error) => refusal(error, &metadata),
+            ChangeError::Unknown(_) => gate::not_valid("deleted meanwhile"),
+            ChangeError::Spec(error) => refusal(error, &metadata),
         })?;
         self.done(request, AuditEvent::ClientChanged, &client.id, appended).await?;
         let stored = self.store.find_client(&client.id).await?;

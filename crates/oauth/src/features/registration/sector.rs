@@ -14,11 +14,14 @@ pub(super) struct Sector {
 /// The sector that a client says is its own, if the document there lists all its redirect URIs.
 ///
 /// # Errors
-/// `invalid_client_metadata`
+/// `invalid_client_metadata`; 503 while too many strangers make us ask others.
 pub(super) async fn find(engine: &Engine, metadata: &Metadata) -> Result<Option<Sector>, OAuthError> {
     let Some(uri) = metadata.sector_identifier_uri() else { return Ok(None) };
     let invalid = |sentence: String| OAuthError::new(ErrorCode::InvalidClientMetadata, sentence);
     let host = host_of(uri).ok_or_else(|| invalid("`sector_identifier_uri` is an https URL.".to_owned()))?;
+    let busy =
+        || OAuthError::unavailable("Too many documents are being looked up at this moment; try again.", 1);
+    let _turn = engine.turns.take().ok_or_else(busy)?;
     let fetched = engine.outgoing.fetch(uri, Freshness::Renewed).await.map_err(|error| {
         let cause = match error {
             OutgoingError::Refused(cause) | OutgoingError::Failed(cause) => cause,
