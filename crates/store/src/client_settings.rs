@@ -163,8 +163,21 @@ impl ClientAuthMethod {
 pub enum AssertionAudience {
     /// The issuer.
     Issuer,
-    /// The URL of the token endpoint: as RFC 7523 §3 has it, and what older libraries send.
+    /// The URL of the token endpoint, as RFC 7523 §3 has it and older libraries send, or the issuer: one of them alone.
     TokenEndpoint,
+}
+
+impl AssertionAudience {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Issuer, Self::TokenEndpoint];
+
+    /// Its name in the settings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Issuer => "issuer",
+            Self::TokenEndpoint => "token-endpoint",
+        }
+    }
 }
 
 /// How access tokens look.

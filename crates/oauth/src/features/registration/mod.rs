@@ -13,7 +13,8 @@ mod sector;
 
 use obol_keys::{RegistrationToken, random_bytes};
 use obol_store::{
-    Appended, AuditEvent, AuditRecord, ChangeOutcome, Client, ClientAuthMethod, ClientSettings, Registration,
+    Appended, AssertionAudience, AuditEvent, AuditRecord, ChangeOutcome, Client, ClientAuthMethod,
+    ClientSettings, Registration,
 };
 use obol_token::{ClientId, Lifetime, Scopes};
 use serde_json::{Map, Value, json};
@@ -82,6 +83,8 @@ pub struct RegistrationSettings {
     pub most: u32,
     /// Whether confidential ones need PKCE (RFC 7636), as public ones do.
     pub require_pkce: bool,
+    /// What the assertions of those that sign name as their audience.
+    pub assertion_audience: AssertionAudience,
 }
 
 impl RegistrationSettings {
@@ -92,7 +95,13 @@ impl RegistrationSettings {
 impl Default for RegistrationSettings {
     fn default() -> Self {
         let scopes = "openid profile email address phone offline_access".parse().unwrap_or_default();
-        Self { mode: RegistrationMode::Off, scopes, most: 1_000, require_pkce: true }
+        Self {
+            mode: RegistrationMode::Off,
+            scopes,
+            most: 1_000,
+            require_pkce: true,
+            assertion_audience: AssertionAudience::Issuer,
+        }
     }
 }
 
@@ -183,6 +192,7 @@ impl Engine {
             single_family: false,
             settings: ClientSettings {
                 require_pkce,
+                assertion_audience: self.settings.registration.assertion_audience,
                 registration: Some(registration),
                 ..ClientSettings::default()
             },
