@@ -22,7 +22,7 @@ fn assert_keys_stand_sorted(json: &str, keys: &[&str]) {
     assert!(places.is_sorted(), "{json}");
 }
 
-const CLIENT: [&str; 35] = [
+const CLIENT: [&str; 36] = [
     "access_token_format",
     "access_token_ttl",
     "application_type",
@@ -48,6 +48,7 @@ const CLIENT: [&str; 35] = [
     "refresh_token_ttl",
     "registered",
     "request_object_signing_alg",
+    "request_uris",
     "require_pkce",
     "require_pushed_authorization_requests",
     "require_signed_request_object",

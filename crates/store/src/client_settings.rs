@@ -37,6 +37,8 @@ pub struct ClientSettings {
     pub require_signed_request_object: bool,
     /// `request_object_signing_alg`: how it signs them; `None` for any way.
     pub request_object_signing_alg: Option<Algorithm>,
+    /// `request_uris`: where its signed authorization requests may be (OpenID Connect Core §6.2); `https` URLs.
+    pub request_uris: Vec<String>,
     /// `id_token_signed_response_alg`; its JWT access tokens are signed so as well.
     pub id_token_signed_response_alg: Algorithm,
     /// `userinfo_signed_response_alg`: none is plain JSON.
@@ -92,6 +94,7 @@ impl Default for ClientSettings {
             assertion_audience: AssertionAudience::Issuer,
             require_signed_request_object: false,
             request_object_signing_alg: None,
+            request_uris: Vec::new(),
             id_token_signed_response_alg: Algorithm::Es256,
             userinfo_signed_response_alg: None,
             subject_type: SubjectType::Public,

@@ -47,6 +47,7 @@ pub async fn an_added_client_is_found_as_it_was(store: Fresh) {
             assertion_audience: AssertionAudience::TokenEndpoint,
             require_signed_request_object: true,
             request_object_signing_alg: Some(Algorithm::Rs256),
+            request_uris: vec!["https://a.example/request#1".to_owned()],
             id_token_signed_response_alg: Algorithm::EdDsa,
             userinfo_signed_response_alg: Some(Algorithm::Ps256),
             subject_type: SubjectType::Pairwise,

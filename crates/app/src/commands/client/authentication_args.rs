@@ -36,6 +36,10 @@ pub(super) struct AuthenticationArgs {
     /// Algorithm with which it signs its authorization requests: ES256, RS256, PS256 or EdDSA. Not given: any of them.
     #[arg(long, value_name = "ALG", value_parser = algorithm)]
     request_object_alg: Option<Algorithm>,
+    /// https address at which one of its signed authorization requests may be (`request_uri`), compared letter by letter; may be
+    /// named several times, in place of those before. Not given: none.
+    #[arg(long = "request-uri", value_name = "URL")]
+    request_uris: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -80,6 +84,7 @@ impl Authentication {
             assertion_audience,
             request_object,
             request_object_alg,
+            request_uris,
         } = self.args;
         settings.token_endpoint_auth_method = auth_method.or(settings.token_endpoint_auth_method);
         // One takes the place of the other.
@@ -91,6 +96,9 @@ impl Authentication {
             settings.require_signed_request_object = choice == RequestObject::Required;
         }
         settings.request_object_signing_alg = request_object_alg.or(settings.request_object_signing_alg);
+        if !request_uris.is_empty() {
+            settings.request_uris = request_uris;
+        }
     }
 }
 

@@ -75,6 +75,9 @@ fn metadata(client: &Client) -> Map<String, Value> {
             say(name, value);
         }
     }
+    if !settings.request_uris.is_empty() {
+        say("request_uris", json!(settings.request_uris));
+    }
     if !settings.post_logout_redirect_uris.is_empty() {
         say("post_logout_redirect_uris", json!(settings.post_logout_redirect_uris));
     }

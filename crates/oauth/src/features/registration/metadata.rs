@@ -33,6 +33,7 @@ struct Members {
     application_type: Option<ApplicationType>,
     subject_type: Option<SubjectType>,
     sector_identifier_uri: Option<String>,
+    request_uris: Option<Vec<String>>,
     id_token_signed_response_alg: Option<Algorithm>,
     userinfo_signed_response_alg: Option<Algorithm>,
     default_max_age: Option<u32>,
@@ -132,6 +133,7 @@ impl Metadata {
         settings.userinfo_signed_response_alg = members.userinfo_signed_response_alg;
         settings.subject_type = members.subject_type.unwrap_or(SubjectType::Public);
         settings.sector_identifier = sector;
+        settings.request_uris = members.request_uris.clone().unwrap_or_default();
         settings.default_max_age_secs = members.default_max_age;
         settings.post_logout_redirect_uris = members.post_logout_redirect_uris.clone().unwrap_or_default();
         settings.backchannel_logout_uri = members.backchannel_logout_uri.clone();
