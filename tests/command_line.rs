@@ -43,6 +43,7 @@ const CLIENT: [&str; 36] = [
     "jwks_uri",
     "name",
     "optional_scopes",
+    "policy_uri",
     "post_logout_redirect_uris",
     "redirect_uris",
     "refresh_token_ttl",
@@ -57,6 +58,7 @@ const CLIENT: [&str; 36] = [
     "single_family",
     "subject_type",
     "token_endpoint_auth_method",
+    "tos_uri",
     "type",
     "userinfo_signed_response_alg",
 ];

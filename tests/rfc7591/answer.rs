@@ -53,7 +53,7 @@ fn rfc7591_2_what_is_not_known_is_ignored_and_not_told() {
     let mut metadata = shop();
     let ignored = json!({
         "client_name#de": "Der Laden", "client_uri": "https://shop.example", "logo_uri": "javascript:x",
-        "contacts": ["a@example"], "tos_uri": 7, "policy_uri": null, "software_id": "x", "software_version": {},
+        "contacts": ["a@example"], "initiate_login_uri": 7, "policy_uri": null, "software_id": "x", "software_version": {},
         "may_introspect": true, "default_scopes": ["admin"], "ask_consent": false, "enabled": false,
         "access_token_lifetime": 0, "response_modes": ["query"],
     });

@@ -120,6 +120,20 @@ fn oidc_registration_2_request_uris_are_short_https_urls() {
 }
 
 #[test]
+fn rfc7591_2_pages_for_people_are_https_urls_and_a_picture_is_not_taken() {
+    let both = Both::of(open());
+    for name in ["policy_uri", "tos_uri"] {
+        both.keep(name, "https://app.example/page?x=1");
+        for uri in ["http://app.example/page", "javascript:alert(1)", "data:text/html,x", "/page", ""] {
+            both.refuse(&with(name, uri), METADATA);
+        }
+    }
+    for told in both.take(&with("logo_uri", "https://app.example/logo.png")) {
+        assert_eq!(told.get("logo_uri"), None);
+    }
+}
+
+#[test]
 fn rfc7591_2_client_name_is_short_and_on_one_line() {
     let both = Both::of(open());
     for name in ["x".repeat(201), "a\nb".to_owned(), "\u{7}".to_owned()] {

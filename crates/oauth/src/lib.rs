@@ -32,8 +32,8 @@ pub use answer::{
 pub use applications::Application;
 pub use authorization::{Authorization, BasicCredentials};
 pub use browser::{
-    AuthorizationAnswer, Authorized, Authorizing, ConsentAsked, Decision, ResponseMode, SignInAsked,
-    SignOutAsked, SignedIn,
+    AuthorizationAnswer, Authorized, Authorizing, ClientLinks, ConsentAsked, Decision, ResponseMode,
+    SignInAsked, SignOutAsked, SignedIn,
 };
 pub use engine::{Engine, Outcome, PasswordNeeded, Person, PersonRefused, Settings};
 pub use error::{Challenge, ErrorCode, OAuthError, Wire};

@@ -48,6 +48,10 @@ pub struct ClientSettings {
     /// The host that stands for a group of clients which know a person by one pairwise subject; `None` for the host of the
     /// redirect URIs (OpenID Connect Core §8.1).
     pub sector_identifier: Option<String>,
+    /// `policy_uri`: the page on which it says what it does with what it is told of people; an `https` URL.
+    pub policy_uri: Option<String>,
+    /// `tos_uri`: the page with its terms of service; an `https` URL.
+    pub tos_uri: Option<String>,
     /// `default_max_age`: how old a sign-in may be, in seconds.
     pub default_max_age_secs: Option<u32>,
     /// `post_logout_redirect_uris`: where a browser may be sent after signing out (OpenID Connect RP-Initiated Logout §3.1).
@@ -99,6 +103,8 @@ impl Default for ClientSettings {
             userinfo_signed_response_alg: None,
             subject_type: SubjectType::Public,
             sector_identifier: None,
+            policy_uri: None,
+            tos_uri: None,
             default_max_age_secs: None,
             post_logout_redirect_uris: Vec::new(),
             backchannel_logout_uri: None,

@@ -11,8 +11,10 @@ pub(super) const MAX_URL_CHARS: usize = 512;
 /// # Errors
 /// [`ClientSpecError::Address`]
 pub(super) fn check_addresses(settings: &ClientSettings) -> Result<(), ClientSpecError> {
-    let named = settings.request_uris.iter().map(|uri| (uri, "request_uri"));
-    for (uri, name) in named {
+    let requests = settings.request_uris.iter().map(|uri| (uri, "request_uri"));
+    let policy = settings.policy_uri.iter().map(|uri| (uri, "policy_uri"));
+    let terms = settings.tos_uri.iter().map(|uri| (uri, "tos_uri"));
+    for (uri, name) in requests.chain(policy).chain(terms) {
         if !is_https_url(uri) {
             return Err(ClientSpecError::Address(uri.clone(), name));
         }

@@ -52,6 +52,8 @@ pub async fn an_added_client_is_found_as_it_was(store: Fresh) {
             userinfo_signed_response_alg: Some(Algorithm::Ps256),
             subject_type: SubjectType::Pairwise,
             sector_identifier: Some("sector.example".to_owned()),
+            policy_uri: Some("https://a.example/policy".to_owned()),
+            tos_uri: Some("https://a.example/terms".to_owned()),
             default_max_age_secs: Some(u32::MAX),
             post_logout_redirect_uris: vec!["https://a.example/bye".to_owned()],
             backchannel_logout_uri: Some("https://a.example/told".to_owned()),

@@ -29,6 +29,8 @@ struct Members {
     grant_types: Option<Vec<String>>,
     response_types: Option<Vec<String>>,
     client_name: Option<String>,
+    policy_uri: Option<String>,
+    tos_uri: Option<String>,
     scope: Option<String>,
     application_type: Option<ApplicationType>,
     subject_type: Option<SubjectType>,
@@ -125,6 +127,8 @@ impl Metadata {
         spec.optional_scopes = without(&self.scopes, &spec.default_scopes);
         let (sector_uri, sector) = sector.map(|sector| (sector.uri, sector.host)).unzip();
         let settings = &mut spec.settings;
+        settings.policy_uri = members.policy_uri.clone();
+        settings.tos_uri = members.tos_uri.clone();
         settings.application_type = members.application_type.unwrap_or(ApplicationType::Web);
         settings.token_endpoint_auth_method = Some(self.auth_method);
         settings.jwks = members.jwks.clone();
