@@ -22,7 +22,7 @@ fn assert_keys_stand_sorted(json: &str, keys: &[&str]) {
     assert!(places.is_sorted(), "{json}");
 }
 
-const CLIENT: [&str; 35] = [
+const CLIENT: [&str; 38] = [
     "access_token_format",
     "access_token_ttl",
     "application_type",
@@ -43,11 +43,13 @@ const CLIENT: [&str; 35] = [
     "jwks_uri",
     "name",
     "optional_scopes",
+    "policy_uri",
     "post_logout_redirect_uris",
     "redirect_uris",
     "refresh_token_ttl",
     "registered",
     "request_object_signing_alg",
+    "request_uris",
     "require_pkce",
     "require_pushed_authorization_requests",
     "require_signed_request_object",
@@ -56,6 +58,7 @@ const CLIENT: [&str; 35] = [
     "single_family",
     "subject_type",
     "token_endpoint_auth_method",
+    "tos_uri",
     "type",
     "userinfo_signed_response_alg",
 ];

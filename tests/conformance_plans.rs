@@ -1,7 +1,9 @@
 //! A rehearsal of the OpenID Foundation's plans: what each of their modules does and looks at, in our words, with the clients of
 //! `docs/conformance.md`. Basic OP and Form Post OP have the same modules, and differ in `response_mode`; those about logout are in
-//! `logout.rs`.
+//! `logout.rs`, those of Dynamic OP, which register clients of their own, in `dynamic.rs`.
 
+#[path = "conformance_plans/dynamic.rs"]
+mod dynamic;
 #[path = "conformance_plans/errors.rs"]
 mod errors;
 #[path = "conformance_plans/flows.rs"]

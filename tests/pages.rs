@@ -5,6 +5,8 @@
 mod defence;
 #[path = "pages/flow.rs"]
 mod flow;
+#[path = "pages/links.rs"]
+mod links;
 #[path = "pages/manners.rs"]
 mod manners;
 #[path = "pages/own_sessions.rs"]

@@ -328,13 +328,17 @@ fn oidc_core_9_the_ids_of_one_client_are_no_other_s() {
 }
 
 #[test]
-fn rfc7523_3_with_the_older_setting_the_token_endpoint_is_the_audience_and_nothing_else() {
+fn rfc7523_3_with_the_older_setting_the_token_endpoint_or_the_issuer_is_the_audience_alone() {
     let house = Asserting::new("ES256");
     let endpoint = format!("{ISSUER}{RFC_TOKEN}");
     house.ask_with(|claims| claims["aud"] = json!(endpoint)).expect_error(401, "invalid_client");
     house.server.run(&["client", "set", CLIENT, "--assertion-audience", "token-endpoint"]).exits(0);
-    house.ask_with(|claims| claims["aud"] = json!(endpoint)).expect(200);
-    for other in [json!(ISSUER), json!([endpoint]), json!([endpoint, ISSUER])] {
+    for good in [&*endpoint, ISSUER] {
+        house.ask_with(|claims| claims["aud"] = json!(good)).expect(200);
+    }
+    for other in
+        [json!([endpoint]), json!([ISSUER]), json!([endpoint, ISSUER]), json!("https://other.example")]
+    {
         house.ask_with(|claims| claims["aud"] = other).expect_error(401, "invalid_client");
     }
     house.server.run(&["client", "set", CLIENT, "--assertion-audience", "issuer"]).exits(0);

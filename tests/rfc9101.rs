@@ -1,8 +1,11 @@
-//! RFC 9101 (request objects, by value) and OpenID Connect Core §6.1 at the authorization endpoint and at that of RFC 9126. One test
+//! RFC 9101 (request objects) and OpenID Connect Core §6 at the authorization endpoint and at that of RFC 9126. One test
 //! per MUST.
 //!
 //! That an object expires for who comes from the client, and not for who signs in meanwhile, is in
 //! `crates/oauth/tests/request_objects.rs`.
+
+#[path = "rfc9101/by_reference.rs"]
+mod by_reference;
 
 use std::time::UNIX_EPOCH;
 
@@ -27,7 +30,10 @@ impl Signing {
     }
 
     fn with(algorithm: &'static str, options: impl FnOnce(ClientSpec) -> ClientSpec) -> Self {
-        let server = obol!().server().alice().start();
+        Self::on(obol!().server().alice().start(), algorithm, options)
+    }
+
+    fn on(server: Server, algorithm: &'static str, options: impl FnOnce(ClientSpec) -> ClientSpec) -> Self {
         let key = ClientKey::new(algorithm);
         let keys = server.installation().write("keys.json", &key.jwks().to_string());
         let app = server.add_client(&options(ClientSpec::application("app").option("--jwks", &keys)));
@@ -282,7 +288,7 @@ fn oidc_core_6_1_what_stands_beside_the_object_for_oauth_says_the_same() {
 }
 
 #[test]
-fn rfc9101_5_request_and_request_uri_do_not_go_together_and_no_object_is_fetched() {
+fn rfc9101_5_request_and_request_uri_do_not_go_together_and_nothing_is_fetched_that_is_not_registered() {
     let house = Signing::new();
     let beside = AuthorizationRequest::of(&house.app).with("request_uri", "https://app.example/request");
     let answer = house.server.person().follows(&beside).returns();
@@ -406,7 +412,8 @@ fn rfc9101_10_5_what_is_read_is_announced() {
     let server = obol!().server().start();
     let document = server.http().get(METADATA).send().expect(200).json();
     assert_eq!(document["request_parameter_supported"], true);
-    assert_eq!(document["request_uri_parameter_supported"], false);
+    assert_eq!(document["request_uri_parameter_supported"], true);
+    assert_eq!(document["require_request_uri_registration"], true);
     assert_eq!(document["require_signed_request_object"], false);
     let algorithms = json!(["ES256", "RS256", "PS256", "EdDSA"]);
     assert_eq!(document["request_object_signing_alg_values_supported"], algorithms);

@@ -102,6 +102,11 @@ impl Elsewhere {
         self.says(path, answer.header("cache-control", "no-store"), document.to_string());
     }
 
+    /// Answers there with this text, of this media type.
+    pub fn publishes_as(&self, path: &str, media_type: &str, text: &str) {
+        self.says(path, Response::builder().header("content-type", media_type), text.to_owned());
+    }
+
     /// Answers there with this, without a body.
     pub fn answers_with(&self, path: &str, answer: Builder) {
         self.says(path, answer, String::new());

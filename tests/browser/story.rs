@@ -52,6 +52,8 @@ impl Story {
         let shop = ClientSpec::new("shop", "confidential").option("--name", "Harbour Shop");
         let shop = SCOPES.iter().fold(shop, |shop, scope| shop.option("--scope", scope));
         let shop = shop.option("--redirect-uri", &application.callback());
+        let shop = shop.option("--policy-uri", "https://shop.example/privacy");
+        let shop = shop.option("--tos-uri", "https://shop.example/terms");
         let shop = server.add_client(&shop.grants(&["authorization_code", "refresh_token"]));
         Self { server: server.start(), application, shop, browser: browser.open() }
     }

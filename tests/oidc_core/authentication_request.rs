@@ -100,7 +100,7 @@ fn oidc_core_6_request_objects_that_are_not_read_are_refused_by_name_and_not_ign
     let document = server.http().get("/.well-known/openid-configuration").send().expect(200).json();
     let algorithms = document["request_object_signing_alg_values_supported"].as_array().unwrap();
     assert!(!algorithms.contains(&"none".into()), "unsigned ones are not");
-    assert_eq!(document["request_uri_parameter_supported"], false);
+    assert_eq!(document["request_uri_parameter_supported"], true);
 }
 
 /// A redirect URI inside a request object that nobody has signed does not make up for a bad one beside it.

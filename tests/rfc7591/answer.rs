@@ -3,8 +3,8 @@
 use std::time::UNIX_EPOCH;
 
 use obol_testkit::{
-    ALICE, AuthorizationRequest, Client, ClientKey, INTROSPECT, PASSWORD, REDIRECT_URI, RFC_TOKEN, Server,
-    VERIFIER, hs256,
+    ALICE, Answer, AuthorizationRequest, Client, ClientKey, INTROSPECT, PASSWORD, REDIRECT_URI, RFC_TOKEN,
+    Server, ServerBuilder, VERIFIER, hs256,
 };
 use serde_json::{Value, json};
 
@@ -53,7 +53,7 @@ fn rfc7591_2_what_is_not_known_is_ignored_and_not_told() {
     let mut metadata = shop();
     let ignored = json!({
         "client_name#de": "Der Laden", "client_uri": "https://shop.example", "logo_uri": "javascript:x",
-        "contacts": ["a@example"], "tos_uri": 7, "policy_uri": null, "software_id": "x", "software_version": {},
+        "contacts": ["a@example"], "initiate_login_uri": 7, "policy_uri": null, "software_id": "x", "software_version": {},
         "may_introspect": true, "default_scopes": ["admin"], "ask_consent": false, "enabled": false,
         "access_token_lifetime": 0, "response_modes": ["query"],
     });
@@ -120,19 +120,43 @@ fn a_registered_client_authenticates_with_what_it_has() {
             None => key.jwt(&claims),
             Some(secret) => hs256(secret.as_bytes(), r#"{"alg":"HS256"}"#, &claims.to_string()),
         };
-        let id = registered.client.id.as_str();
-        let code =
-            server.person().goes_through(&AuthorizationRequest::of(&registered.client)).code().to_owned();
-        let fields = [
-            ("client_id", id),
-            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
-            ("client_assertion", &assertion),
-            ("grant_type", "authorization_code"),
-            ("code", &code),
-            ("redirect_uri", REDIRECT_URI),
-            ("code_verifier", VERIFIER),
-        ];
-        server.http().post(RFC_TOKEN).form(&fields).send().expect(200);
+        redeem_by(&server, &registered.client, &assertion).expect(200);
+    }
+}
+
+/// A code of Alice is redeemed with this assertion.
+fn redeem_by(server: &Server, client: &Client, assertion: &str) -> Answer {
+    let code = server.person().goes_through(&AuthorizationRequest::of(client)).code().to_owned();
+    let fields = [
+        ("client_id", &*client.id),
+        ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+        ("client_assertion", assertion),
+        ("grant_type", "authorization_code"),
+        ("code", &code),
+        ("redirect_uri", REDIRECT_URI),
+        ("code_verifier", VERIFIER),
+    ];
+    server.http().post(RFC_TOKEN).form(&fields).send()
+}
+
+#[test]
+fn rfc7523_3_s_39_the_operator_says_what_assertions_of_registered_clients_name_as_their_audience() {
+    let older = |server: ServerBuilder| server.option("--registration-assertion-audience", "token-endpoint");
+    let key = ClientKey::new("ES256");
+    let mut metadata = with("token_endpoint_auth_method", "private_key_jwt");
+    metadata["jwks"] = key.jwks();
+    for (server, endpoint_is_taken) in [(open(), false), (open_with(older), true)] {
+        let client = server.registered(&metadata).client;
+        let ask = |audience: String, jti: &str| {
+            let mut claims = claims(&server, &client);
+            (claims["aud"], claims["jti"]) = (json!(audience), json!(jti));
+            redeem_by(&server, &client, &key.jwt(&claims))
+        };
+        ask(server.url().to_owned(), "1").expect(200);
+        match ask(format!("{}{RFC_TOKEN}", server.url()), "2") {
+            taken if endpoint_is_taken => drop(taken.expect(200)),
+            refused => drop(refused.expect_error(401, "invalid_client")),
+        }
     }
 }
 

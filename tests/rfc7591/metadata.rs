@@ -108,6 +108,32 @@ fn rfc7591_2_jwks_are_public_keys_that_verify_here_and_stand_here_or_elsewhere()
 }
 
 #[test]
+fn oidc_registration_2_request_uris_are_short_https_urls() {
+    let both = Both::of(open());
+    for uri in ["http://app.example/r", "x", "", "https:///r", "https://u:p@app.example/r"] {
+        both.refuse(&with("request_uris", json!(["https://app.example/good", uri])), METADATA);
+    }
+    let long = format!("https://app.example/{}", "r".repeat(500));
+    both.refuse(&with("request_uris", json!([long])), METADATA);
+    both.refuse(&with("request_uris", "https://app.example/r"), METADATA);
+    both.keep("request_uris", json!(["https://app.example/r#1", "https://app.example/r?x=1#2"]));
+}
+
+#[test]
+fn rfc7591_2_pages_for_people_are_https_urls_and_a_picture_is_not_taken() {
+    let both = Both::of(open());
+    for name in ["policy_uri", "tos_uri"] {
+        both.keep(name, "https://app.example/page?x=1");
+        for uri in ["http://app.example/page", "javascript:alert(1)", "data:text/html,x", "/page", ""] {
+            both.refuse(&with(name, uri), METADATA);
+        }
+    }
+    for told in both.take(&with("logo_uri", "https://app.example/logo.png")) {
+        assert_eq!(told.get("logo_uri"), None);
+    }
+}
+
+#[test]
 fn rfc7591_2_client_name_is_short_and_on_one_line() {
     let both = Both::of(open());
     for name in ["x".repeat(201), "a\nb".to_owned(), "\u{7}".to_owned()] {

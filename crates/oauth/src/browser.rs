@@ -3,7 +3,9 @@
 //! The pages hold nothing between two requests of a browser: they hand in the whole request each time, with what the person has
 //! done for it so far, and the engine says what comes next.
 
+use obol_store::{Client, ClientSettings};
 use obol_token::{Lifetime, Scopes, SessionId, SubjectId, Timestamp};
+use serde::Serialize;
 
 use crate::features::authorization::destination_of;
 use crate::{Arrival, Params, Surface};
@@ -138,6 +140,8 @@ impl AuthorizationAnswer {
 pub struct SignInAsked {
     /// For which client, by its name for people.
     pub client_name: String,
+    /// What it says of itself.
+    pub links: ClientLinks,
     /// `login_hint`: which name may stand in the form already.
     pub login_hint: Option<String>,
     /// `ui_locales`: the languages asked for, the best first.
@@ -168,6 +172,8 @@ pub struct ConsentAsked {
     pub client_id: String,
     /// The host of its `client_id`, where nobody has registered it, and all that is known is who holds that host.
     pub known_by: Option<String>,
+    /// What it says of itself.
+    pub links: ClientLinks,
     /// Who is asked.
     pub username: String,
     /// What it would be granted.
@@ -184,6 +190,22 @@ pub struct ConsentAsked {
     pub redirect_uri: String,
     /// `ui_locales`.
     pub ui_locales: Vec<String>,
+}
+
+/// Pages of a client for people (RFC 7591 §2), which the server does not know; `https` URLs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ClientLinks {
+    /// `policy_uri`: what it does with what it is told of people.
+    pub policy_uri: Option<String>,
+    /// `tos_uri`: its terms of service.
+    pub tos_uri: Option<String>,
+}
+
+impl ClientLinks {
+    pub(crate) fn of(client: &Client) -> Self {
+        let ClientSettings { policy_uri, tos_uri, .. } = &client.settings;
+        Self { policy_uri: policy_uri.clone(), tos_uri: tos_uri.clone() }
+    }
 }
 
 #[cfg(test)]

@@ -32,8 +32,8 @@ pub use answer::{
 pub use applications::Application;
 pub use authorization::{Authorization, BasicCredentials};
 pub use browser::{
-    AuthorizationAnswer, Authorized, Authorizing, ConsentAsked, Decision, ResponseMode, SignInAsked,
-    SignOutAsked, SignedIn,
+    AuthorizationAnswer, Authorized, Authorizing, ClientLinks, ConsentAsked, Decision, ResponseMode,
+    SignInAsked, SignOutAsked, SignedIn,
 };
 pub use engine::{Engine, Outcome, PasswordNeeded, Person, PersonRefused, Settings};
 pub use error::{Challenge, ErrorCode, OAuthError, Wire};
@@ -46,6 +46,6 @@ pub use features::registration::{
     RegistrationAsked, RegistrationMode, RegistrationRequest, RegistrationSettings,
 };
 pub use features::{Endpoint, FEATURES, Feature, Grant, Method, PageKind, grant_types};
-pub use outgoing::{Freshness, NoWayOut, Outgoing, OutgoingError};
+pub use outgoing::{DocumentKind, Freshness, NoWayOut, Outgoing, OutgoingError};
 pub use params::{MalformedParams, Params};
 pub use request::{Arrival, Issuer, IssuerError, Request, RequestId, Surface};

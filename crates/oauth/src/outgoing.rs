@@ -13,7 +13,20 @@ pub trait Outgoing: Send + Sync {
     ///
     /// # Errors
     /// [`OutgoingError`]
-    async fn fetch(&self, url: &str, freshness: Freshness) -> Result<Arc<str>, OutgoingError>;
+    async fn fetch(&self, url: &str, freshness: Freshness) -> Result<Arc<str>, OutgoingError> {
+        self.fetch_document(url, DocumentKind::Json, freshness).await
+    }
+
+    /// The same for a document of another kind.
+    ///
+    /// # Errors
+    /// [`OutgoingError`]
+    async fn fetch_document(
+        &self,
+        url: &str,
+        kind: DocumentKind,
+        freshness: Freshness,
+    ) -> Result<Arc<str>, OutgoingError>;
 
     /// Posts a form (`application/x-www-form-urlencoded`) to an `https` address; success is an answer of 200 or 204.
     ///
@@ -28,7 +41,12 @@ pub struct NoWayOut;
 
 #[async_trait]
 impl Outgoing for NoWayOut {
-    async fn fetch(&self, _url: &str, _freshness: Freshness) -> Result<Arc<str>, OutgoingError> {
+    async fn fetch_document(
+        &self,
+        _url: &str,
+        _kind: DocumentKind,
+        _freshness: Freshness,
+    ) -> Result<Arc<str>, OutgoingError> {
         Err(Self::refused())
     }
 
@@ -41,6 +59,16 @@ impl NoWayOut {
     fn refused() -> OutgoingError {
         OutgoingError::Refused("This server asks no other.".to_owned())
     }
+}
+
+/// What a document must say that it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DocumentKind {
+    /// `application/json`, and what is built on it.
+    Json,
+    /// `application/oauth-authz-req+jwt` or `application/jwt` (RFC 9101 §5.2.3). Its address may have a fragment, which is not
+    /// sent: with another one the document is another (OpenID Connect Core §6.2).
+    RequestObject,
 }
 
 /// How old a document may be that was fetched before.

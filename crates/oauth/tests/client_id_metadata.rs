@@ -10,8 +10,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use obol_oauth::administration::{ClientSpec, change_client};
 use obol_oauth::{
-    AuthorizationAnswer, Authorized, Decision, DescribedClients, ErrorCode, Freshness, OAuthError, Outgoing,
-    OutgoingError,
+    AuthorizationAnswer, Authorized, Decision, DescribedClients, DocumentKind, ErrorCode, Freshness,
+    OAuthError, Outgoing, OutgoingError,
 };
 use obol_replica::LeaseOptions;
 use obol_store::{AuditEvent, Client};
@@ -66,7 +66,12 @@ impl Documents {
 
 #[async_trait]
 impl Outgoing for Documents {
-    async fn fetch(&self, url: &str, freshness: Freshness) -> Result<Arc<str>, OutgoingError> {
+    async fn fetch_document(
+        &self,
+        url: &str,
+        _: DocumentKind,
+        freshness: Freshness,
+    ) -> Result<Arc<str>, OutgoingError> {
         self.asked.lock().unwrap().push((url.to_owned(), freshness));
         let slow = self.slow.lock().unwrap().clone();
         if let Some((_, slow)) = slow.filter(|(end, _)| url.ends_with(end)) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use obol_oauth::{Freshness, Outgoing, OutgoingError};
+use obol_oauth::{DocumentKind, Freshness, Outgoing, OutgoingError};
 
 use crate::address::{Address, Host};
 use crate::exchange;
@@ -82,13 +82,23 @@ impl GuardedDoor {
 
 #[async_trait]
 impl Outgoing for GuardedDoor {
-    async fn fetch(&self, url: &str, freshness: Freshness) -> Result<Arc<str>, OutgoingError> {
-        let address = Address::parse(url).map_err(|trouble| trouble.about(None))?;
+    async fn fetch_document(
+        &self,
+        url: &str,
+        kind: DocumentKind,
+        freshness: Freshness,
+    ) -> Result<Arc<str>, OutgoingError> {
+        let (sent, kept_as) = match kind {
+            DocumentKind::Json => (url, url.to_owned()),
+            // What was taken as one kind is none of the other.
+            DocumentKind::RequestObject => (without_fragment(url), format!("request object {url}")),
+        };
+        let address = Address::parse(sent).map_err(|trouble| trouble.about(None))?;
         let host = address.authority();
         let place = || self.places.take(host.clone());
         match self
             .kept
-            .find(url, freshness, Instant::now(), place)
+            .find(&kept_as, freshness, Instant::now(), place)
             .map_err(|trouble| trouble.about(Some(&host)))?
         {
             Found::Known(outcome) => outcome,
@@ -96,7 +106,7 @@ impl Outgoing for GuardedDoor {
             Found::Absent(departure) => {
                 // On its own, so that it lands for all who wait even if the first of them leaves.
                 let flight = departure.flight();
-                tokio::spawn(Arc::clone(&self.way).fetch(address, departure));
+                tokio::spawn(Arc::clone(&self.way).fetch(address, kind, departure));
                 flight.landed().await
             }
         }
@@ -110,6 +120,10 @@ impl Outgoing for GuardedDoor {
     }
 }
 
+fn without_fragment(url: &str) -> &str {
+    url.split_once('#').map_or(url, |(sent, _)| sent)
+}
+
 /// The steps from an address to its answer.
 struct Way {
     network: Arc<dyn Network>,
@@ -119,10 +133,10 @@ struct Way {
 }
 
 impl Way {
-    async fn fetch(self: Arc<Self>, address: Address, departure: Departure) {
+    async fn fetch(self: Arc<Self>, address: Address, kind: DocumentKind, departure: Departure) {
         let asked = async {
             let stream = self.connect(&address, &departure.place).await?;
-            exchange::get(stream, &address).await
+            exchange::get(stream, &address, kind).await
         };
         let fetched = self.in_time(asked).await.map_err(|trouble| trouble.noted_about(&address.authority()));
         departure.land(fetched, Instant::now());

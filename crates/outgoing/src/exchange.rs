@@ -15,6 +15,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use obol_oauth::DocumentKind;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::address::Address;
@@ -38,15 +39,15 @@ pub(crate) struct Document {
     pub(crate) max_age: Option<Duration>,
 }
 
-/// Asks for a JSON document.
-pub(crate) async fn get<S>(stream: S, address: &Address) -> Result<Document, Trouble>
+/// Asks for a document of this kind.
+pub(crate) async fn get<S>(stream: S, address: &Address, kind: DocumentKind) -> Result<Document, Trouble>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let request = request(address, Method::GET, &[(ACCEPT, "application/json")], Bytes::new())?;
+    let request = request(address, Method::GET, &[(ACCEPT, accept(kind))], Bytes::new())?;
     exchange(stream, request, async |response| {
         check_status(response.status(), &[StatusCode::OK])?;
-        check_fields(response.headers())?;
+        check_fields(response.headers(), kind)?;
         let max_age = max_age(response.headers());
         let body = read(response.into_body()).await?;
         Ok(Document { text: String::from_utf8(body).map_err(|_| Trouble::NotText)?, max_age })
@@ -122,7 +123,14 @@ fn check_status(status: StatusCode, good: &[StatusCode]) -> Result<(), Trouble> 
     }
 }
 
-fn check_fields(fields: &HeaderMap) -> Result<(), Trouble> {
+fn accept(kind: DocumentKind) -> &'static str {
+    match kind {
+        DocumentKind::Json => "application/json",
+        DocumentKind::RequestObject => "application/oauth-authz-req+jwt, application/jwt",
+    }
+}
+
+fn check_fields(fields: &HeaderMap, kind: DocumentKind) -> Result<(), Trouble> {
     let mut encodings = fields.get_all(CONTENT_ENCODING).iter();
     if !encodings.all(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Err(Trouble::Encoded);
@@ -131,9 +139,17 @@ fn check_fields(fields: &HeaderMap) -> Result<(), Trouble> {
     let only = types.next().filter(|_| types.next().is_none());
     let text = only.and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media_type = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let is_json = media_type == "application/json"
-        || media_type.starts_with("application/") && media_type.ends_with("+json");
-    if is_json { Ok(()) } else { Err(Trouble::NotJson) }
+    let (is_it, trouble) = match kind {
+        DocumentKind::Json => {
+            let built_on_it = media_type.starts_with("application/") && media_type.ends_with("+json");
+            (media_type == "application/json" || built_on_it, Trouble::NotJson)
+        }
+        DocumentKind::RequestObject => {
+            let known = ["application/oauth-authz-req+jwt", "application/jwt"];
+            (known.contains(&media_type.as_str()), Trouble::NotRequestObject)
+        }
+    };
+    if is_it { Ok(()) } else { Err(trouble) }
 }
 
 /// The shortest that is named (RFC 9111 §5.2.2.1); what must not be kept at all is 0.

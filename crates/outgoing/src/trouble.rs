@@ -58,6 +58,8 @@ pub(crate) enum Trouble {
     Encoded,
     #[error("its answer does not say that it is JSON (`Content-Type`)")]
     NotJson,
+    #[error("its answer does not say that it is a request object (`Content-Type`)")]
+    NotRequestObject,
     #[error("its answer is not UTF-8")]
     NotText,
 }

@@ -37,6 +37,8 @@ pub struct ClientSettings {
     pub require_signed_request_object: bool,
     /// `request_object_signing_alg`: how it signs them; `None` for any way.
     pub request_object_signing_alg: Option<Algorithm>,
+    /// `request_uris`: where its signed authorization requests may be (OpenID Connect Core §6.2); `https` URLs.
+    pub request_uris: Vec<String>,
     /// `id_token_signed_response_alg`; its JWT access tokens are signed so as well.
     pub id_token_signed_response_alg: Algorithm,
     /// `userinfo_signed_response_alg`: none is plain JSON.
@@ -46,6 +48,10 @@ pub struct ClientSettings {
     /// The host that stands for a group of clients which know a person by one pairwise subject; `None` for the host of the
     /// redirect URIs (OpenID Connect Core §8.1).
     pub sector_identifier: Option<String>,
+    /// `policy_uri`: the page on which it says what it does with what it is told of people; an `https` URL.
+    pub policy_uri: Option<String>,
+    /// `tos_uri`: the page with its terms of service; an `https` URL.
+    pub tos_uri: Option<String>,
     /// `default_max_age`: how old a sign-in may be, in seconds.
     pub default_max_age_secs: Option<u32>,
     /// `post_logout_redirect_uris`: where a browser may be sent after signing out (OpenID Connect RP-Initiated Logout §3.1).
@@ -92,10 +98,13 @@ impl Default for ClientSettings {
             assertion_audience: AssertionAudience::Issuer,
             require_signed_request_object: false,
             request_object_signing_alg: None,
+            request_uris: Vec::new(),
             id_token_signed_response_alg: Algorithm::Es256,
             userinfo_signed_response_alg: None,
             subject_type: SubjectType::Public,
             sector_identifier: None,
+            policy_uri: None,
+            tos_uri: None,
             default_max_age_secs: None,
             post_logout_redirect_uris: Vec::new(),
             backchannel_logout_uri: None,
@@ -163,8 +172,21 @@ impl ClientAuthMethod {
 pub enum AssertionAudience {
     /// The issuer.
     Issuer,
-    /// The URL of the token endpoint: as RFC 7523 §3 has it, and what older libraries send.
+    /// The URL of the token endpoint, as RFC 7523 §3 has it and older libraries send, or the issuer: one of them alone.
     TokenEndpoint,
+}
+
+impl AssertionAudience {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Issuer, Self::TokenEndpoint];
+
+    /// Its name in the settings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Issuer => "issuer",
+            Self::TokenEndpoint => "token-endpoint",
+        }
+    }
 }
 
 /// How access tokens look.

@@ -2,6 +2,7 @@
 
 mod args;
 mod authentication_args;
+mod links_args;
 mod set_args;
 mod sign_in_args;
 mod view;

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use obol_oauth::RegistrationMode;
-use obol_store::SessionEndRevokes;
+use obol_store::{AssertionAudience, SessionEndRevokes};
 use toml::Value;
 
 use super::parse;
@@ -431,6 +431,20 @@ pub(crate) const SETTINGS: &[Setting] = &[
         reach: Reach::Server,
         set: |settings, texts| parse::flag(texts).map(|on| settings.registration.require_pkce = on),
         get: |settings| Some(Value::from(settings.registration.require_pkce)),
+    },
+    Setting {
+        key: "registration_assertion_audience",
+        value_name: "WHAT",
+        about: "What the assertions of clients that register themselves name as `aud` (RFC 7523): issuer, or token-endpoint for \
+                libraries that know nothing newer than the URL of the token endpoint; the issuer is taken then, too.",
+        example: "",
+        shape: Shape::Text,
+        reach: Reach::Server,
+        set: |settings, texts| {
+            parse::one_of(texts, AssertionAudience::ALL, AssertionAudience::name)
+                .map(|audience| settings.registration.assertion_audience = audience)
+        },
+        get: |settings| Some(Value::from(settings.registration.assertion_audience.name())),
     },
     Setting {
         key: "session_idle_mins",

@@ -8,6 +8,7 @@ use obol_store::{
 };
 use obol_token::{ClientId, Lifetime, Scopes, Timestamp};
 
+use super::addresses::{MAX_URL_CHARS, check_addresses};
 use crate::features::authorization::{
     RedirectUriError, check_redirect_uri, destination_of, is_claimed, is_resource,
 };
@@ -149,6 +150,9 @@ pub enum ClientSpecError {
     /// Its way to authenticate does not go with what it is.
     #[error("{0}")]
     AuthMethod(&'static str),
+    /// OpenID Connect Core §6.2, RFC 7591 §2.
+    #[error("`{0}` cannot be the {1} of a client: it is an https URL of at most {max} characters", max = MAX_URL_CHARS)]
+    Address(String, &'static str),
     /// Its keys are none.
     #[error("the JWK set of the client cannot be used: {0}")]
     Jwks(#[from] KeySetError),
@@ -411,6 +415,7 @@ fn check(spec: &ClientSpec, kind: &ClientKind) -> Result<(), ClientSpecError> {
     }
     check_sign_in(spec, public)?;
     check_authentication(&spec.settings, kind)?;
+    check_addresses(&spec.settings)?;
     if spec.may_introspect && public {
         return Err(ClientSpecError::PublicIntrospection);
     }

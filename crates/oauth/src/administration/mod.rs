@@ -1,5 +1,6 @@
 //! What an operator does with clients, tokens and keys. Command line, administration pages and API call the same functions.
 
+mod addresses;
 mod clients;
 mod key_schedule;
 mod keys;

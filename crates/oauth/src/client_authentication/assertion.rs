@@ -66,8 +66,8 @@ impl ClientAuthentication {
         }
         let client = named_client(call, &jwt)?;
         let claims = self.verified(call, &client, &jwt).await?;
-        let audience = audience_of(call, &client);
-        let used = check_claims(claims, client.id.as_str(), &audience, call.request.arrival.now)?;
+        let audiences = audiences_of(call, &client);
+        let used = check_claims(claims, client.id.as_str(), &audiences, call.request.arrival.now)?;
         use_once(call, &client, &used).await?;
         Ok(AuthenticatedClient(client))
     }
@@ -165,12 +165,13 @@ async fn use_once(call: &Call<'_>, client: &Client, used: &Used<'_>) -> Result<(
     }
 }
 
-/// What the assertion must name as its audience.
-fn audience_of(call: &Call<'_>, client: &Client) -> String {
+/// One of these the assertion must name as its audience.
+fn audiences_of(call: &Call<'_>, client: &Client) -> Vec<String> {
     let (issuer, surface) = (call.engine.issuer(), call.request.endpoint.surface);
+    let own = issuer.of(surface).into_owned();
     match client.settings.assertion_audience {
-        AssertionAudience::Issuer => issuer.of(surface).into_owned(),
-        AssertionAudience::TokenEndpoint => token_endpoint::url(issuer, surface),
+        AssertionAudience::Issuer => vec![own],
+        AssertionAudience::TokenEndpoint => vec![token_endpoint::url(issuer, surface), own],
     }
 }
 
@@ -185,15 +186,16 @@ struct Used<'a> {
 fn check_claims<'a>(
     claims: &'a JwtClaims,
     client_id: &str,
-    audience: &str,
+    audiences: &[String],
     now: Timestamp,
 ) -> Result<Used<'a>, OAuthError> {
     if [claims.text("iss"), claims.text("sub")] != [Some(client_id); 2] {
         return Err(unusable("its `iss` and `sub` must both be the client_id"));
     }
     // One text: an assertion for several servers could be carried from one of them to another.
-    if claims.text("aud") != Some(audience) {
-        return Err(unusable(format!("its `aud` must be `{audience}` alone, as a text")));
+    if !claims.text("aud").is_some_and(|named| audiences.iter().any(|audience| audience == named)) {
+        let known = audiences.join("` or `");
+        return Err(unusable(format!("its `aud` must be `{known}` alone, as a text")));
     }
     let time = |name| claims.time(name).map_err(|error| unusable(format!("{error}: `{name}`")));
     let expires_at = time("exp")?.ok_or_else(|| unusable("it has no `exp`"))?;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use obol_keys::{MasterKey, SigningKey};
-use obol_oauth::{Freshness, Outgoing, OutgoingError};
+use obol_oauth::{DocumentKind, Freshness, Outgoing, OutgoingError};
 use obol_token::{KeyKind, Position};
 use serde_json::{Value, json};
 
@@ -33,8 +33,13 @@ impl Others {
 
 #[async_trait]
 impl Outgoing for Others {
-    async fn fetch(&self, url: &str, freshness: Freshness) -> Result<Arc<str>, OutgoingError> {
-        assert_eq!(url, Self::URI);
+    async fn fetch_document(
+        &self,
+        url: &str,
+        kind: DocumentKind,
+        freshness: Freshness,
+    ) -> Result<Arc<str>, OutgoingError> {
+        assert_eq!((url, kind), (Self::URI, DocumentKind::Json));
         self.asked.lock().unwrap().push(freshness);
         let answer = self.answers.lock().unwrap().pop_front();
         answer.expect("an answer for each question").map(Arc::from)

@@ -1,7 +1,7 @@
 //! The page of consent, and its form.
 
 use http::StatusCode;
-use obol_oauth::{Authorized, ConsentAsked, Decision, Params};
+use obol_oauth::{Authorized, ClientLinks, ConsentAsked, Decision, Params};
 use obol_store::{AuditEvent, AuditRecord};
 use serde::Serialize;
 
@@ -10,6 +10,7 @@ use super::look::Shown;
 use super::messages::Catalog;
 use super::onward::private_scheme;
 use super::reply::Forms;
+use super::sign_in::sample_links;
 use super::ticket::Purpose;
 use super::trouble::Trouble;
 use super::visit::Visit;
@@ -21,6 +22,7 @@ use crate::server::Answer;
 pub(super) struct ConsentPage {
     client_name: String,
     known_by: Option<String>,
+    links: ClientLinks,
     username: String,
     scopes: Vec<ShownScope>,
     resources: Vec<String>,
@@ -51,6 +53,7 @@ impl Shown for ConsentPage {
         let sample = |scopes: &[(&str, bool)], lasts: Option<&str>, resources: &[&str], name: &str| Self {
             client_name: name.to_owned(),
             known_by: lasts.map(|_| name.to_owned()),
+            links: sample_links(lasts.is_some()),
             username: name.to_owned(),
             scopes: scopes.iter().map(|&(name, known)| ShownScope { name: name.to_owned(), known }).collect(),
             resources: resources.iter().map(|&resource| resource.to_owned()).collect(),
@@ -89,6 +92,7 @@ impl Visit<'_> {
         let shown = ConsentPage {
             client_name: asked.client_name,
             known_by: asked.known_by,
+            links: asked.links,
             username: asked.username,
             scopes: asked.scopes.into_iter().map(|name| ShownScope::of(&self.catalog, name)).collect(),
             resources: asked.resources,

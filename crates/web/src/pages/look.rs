@@ -12,10 +12,11 @@ use super::assets::{Assets, LOGO, SCRIPT, STYLE};
 use super::messages::{Catalog, Messages};
 
 /// Our templates.
-const OURS: [(&str, &str); 8] = [
+const OURS: [(&str, &str); 9] = [
     ("base.html", include_str!("templates/base.html")),
     ("sign_in.html", include_str!("templates/sign_in.html")),
     ("consent.html", include_str!("templates/consent.html")),
+    ("client_links.html", include_str!("templates/client_links.html")),
     ("continue.html", include_str!("templates/continue.html")),
     ("form_post.html", include_str!("templates/form_post.html")),
     ("error.html", include_str!("templates/error.html")),

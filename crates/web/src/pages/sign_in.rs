@@ -7,7 +7,7 @@ use http::header::{RETRY_AFTER, SET_COOKIE};
 use http::{HeaderValue, StatusCode};
 use obol_accounts::{BeginError, Begun, Person, Refused, SignIn};
 use obol_keys::PlainPassword;
-use obol_oauth::{Authorized, ErrorCode, OAuthError, SignInAsked};
+use obol_oauth::{Authorized, ClientLinks, ErrorCode, OAuthError, SignInAsked};
 use obol_store::{AuditEvent, AuditRecord, SessionEndRevokes};
 use obol_token::Position;
 use serde::Serialize;
@@ -29,6 +29,7 @@ const MOST_HINT_CHARS: usize = 253;
 #[derive(Debug, Serialize)]
 pub(super) struct SignInPage {
     client_name: Option<String>,
+    links: ClientLinks,
     notice: Option<&'static str>,
     problem: Option<&'static str>,
     go_on_as: Option<String>,
@@ -43,6 +44,7 @@ impl Shown for SignInPage {
     fn samples() -> Vec<Self> {
         let sample = |client: &str, problem, go_on_as: Option<&str>, username: &str| Self {
             client_name: (!client.is_empty()).then(|| client.to_owned()),
+            links: sample_links(go_on_as.is_some()),
             notice: client.is_empty().then(|| Notice::SignedOut.key(SessionEndRevokes::Everything)),
             problem,
             go_on_as: go_on_as.map(ToOwned::to_owned),
@@ -57,6 +59,12 @@ impl Shown for SignInPage {
             sample("<b>Example</b>", Some("missing"), Some("<i>alice</i>"), "\"><script>alert(1)</script>"),
         ]
     }
+}
+
+/// Links of a client, or none.
+pub(super) fn sample_links(there: bool) -> ClientLinks {
+    let uri = |path: &str| there.then(|| format!("https://a.example/{path}?\"><b>x</b>"));
+    ClientLinks { policy_uri: uri("policy"), tos_uri: uri("terms") }
 }
 
 /// Why the form comes again.
@@ -99,6 +107,7 @@ impl Visit<'_> {
         };
         let hint: String = asked.login_hint.unwrap_or_default().chars().take(MOST_HINT_CHARS).collect();
         let shown = self.sign_in_page(&ticket, Some(asked.client_name), asked.go_on_as, hint)?;
+        let shown = SignInPage { links: asked.links, ..shown };
         self.show_form(StatusCode::OK, &ticket.target, Some(&asked.redirect_uri), &shown)
     }
 
@@ -257,17 +266,17 @@ impl Visit<'_> {
                 Authorized::Consent(_) => return Err(Trouble::Unreadable),
             },
         };
-        let (client_name, redirect_uri) = match asked {
+        let (client_name, links, redirect_uri) = match asked {
             Some(asked) => {
                 self.speak(&asked.ui_locales.join(" "));
-                (Some(asked.client_name), Some(asked.redirect_uri))
+                (Some(asked.client_name), asked.links, Some(asked.redirect_uri))
             }
-            None => (None, None),
+            None => (None, ClientLinks::default(), None),
         };
         let go_on_as = self.session.as_ref().filter(|session| ticket.is_about(session.id));
         let go_on_as = go_on_as.map(|session| session.username.as_str().to_owned());
         let shown = self.sign_in_page(ticket, client_name, go_on_as, username)?;
-        let shown = SignInPage { problem: Some(problem.key()), ..shown };
+        let shown = SignInPage { problem: Some(problem.key()), links, ..shown };
         let answer = self.show_form(problem.status(), &ticket.target, redirect_uri.as_deref(), &shown)?;
         Ok(match problem {
             Problem::Busy { retry_after_secs } => {
@@ -286,7 +295,16 @@ impl Visit<'_> {
     ) -> Result<SignInPage, Trouble> {
         let form_token = go_on_as.as_ref().map(|_| self.form_token()).unwrap_or_default();
         let ticket = self.pages.engine.seal_ticket(ticket.encode())?;
-        Ok(SignInPage { client_name, notice: None, problem: None, go_on_as, username, ticket, form_token })
+        Ok(SignInPage {
+            client_name,
+            links: ClientLinks::default(),
+            notice: None,
+            problem: None,
+            go_on_as,
+            username,
+            ticket,
+            form_token,
+        })
     }
 
     fn show_form(

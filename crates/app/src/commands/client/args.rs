@@ -9,6 +9,7 @@ use obol_store::{AccessTokenFormat, ClientAuthMethod, ClientSettings};
 use obol_token::{Algorithm, ClientId, Lifetime, Scope, Scopes};
 
 use super::authentication_args::AuthenticationArgs;
+use super::links_args::LinksArgs;
 use super::sign_in_args::SignInArgs;
 use crate::commands::algorithm;
 use crate::failure::Failure;
@@ -66,6 +67,8 @@ pub(crate) struct AddArgs {
     id_token_alg: Algorithm,
     #[command(flatten)]
     authentication: AuthenticationArgs,
+    #[command(flatten)]
+    links: LinksArgs,
     #[command(flatten)]
     sign_in: SignInArgs,
 }
@@ -136,6 +139,7 @@ impl AddArgs {
             ..ClientSettings::default()
         };
         self.authentication.read()?.apply(&mut settings);
+        self.links.apply(&mut settings);
         Ok(ClientSpec {
             id: parse_id(&self.id)?,
             name: self.name,

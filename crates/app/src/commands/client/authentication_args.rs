@@ -26,22 +26,20 @@ pub(super) struct AuthenticationArgs {
     /// https address at which it publishes its public keys, in place of --jwks.
     #[arg(long, value_name = "URL")]
     jwks_uri: Option<String>,
-    /// What its assertions name as `aud`: the issuer, or the URL of the token endpoint for a library that knows nothing newer.
-    /// Not given: the issuer.
-    #[arg(long, value_name = "WHAT")]
-    assertion_audience: Option<Audience>,
+    /// What its assertions name as `aud`: issuer, or token-endpoint for a library that knows nothing newer than the URL of the
+    /// token endpoint (the issuer is taken then, too). Not given: the issuer.
+    #[arg(long, value_name = "WHAT", value_parser = audience)]
+    assertion_audience: Option<AssertionAudience>,
     /// Whether its authorization requests count only when it has signed them (RFC 9101). Not given: they need not be signed.
     #[arg(long, value_name = "CHOICE")]
     request_object: Option<RequestObject>,
     /// Algorithm with which it signs its authorization requests: ES256, RS256, PS256 or EdDSA. Not given: any of them.
     #[arg(long, value_name = "ALG", value_parser = algorithm)]
     request_object_alg: Option<Algorithm>,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Audience {
-    Issuer,
-    TokenEndpoint,
+    /// https address at which one of its signed authorization requests may be (`request_uri`), compared letter by letter; may be
+    /// named several times, in place of those before. Not given: none.
+    #[arg(long = "request-uri", value_name = "URL")]
+    request_uris: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -86,28 +84,38 @@ impl Authentication {
             assertion_audience,
             request_object,
             request_object_alg,
+            request_uris,
         } = self.args;
         settings.token_endpoint_auth_method = auth_method.or(settings.token_endpoint_auth_method);
         // One takes the place of the other.
         if self.jwks.is_some() || jwks_uri.is_some() {
             (settings.jwks, settings.jwks_uri) = (self.jwks, jwks_uri);
         }
-        if let Some(audience) = assertion_audience {
-            settings.assertion_audience = match audience {
-                Audience::Issuer => AssertionAudience::Issuer,
-                Audience::TokenEndpoint => AssertionAudience::TokenEndpoint,
-            };
-        }
+        settings.assertion_audience = assertion_audience.unwrap_or(settings.assertion_audience);
         if let Some(choice) = request_object {
             settings.require_signed_request_object = choice == RequestObject::Required;
         }
         settings.request_object_signing_alg = request_object_alg.or(settings.request_object_signing_alg);
+        if !request_uris.is_empty() {
+            settings.request_uris = request_uris;
+        }
     }
 }
 
 fn method(name: &str) -> Result<ClientAuthMethod, String> {
-    ClientAuthMethod::ALL.into_iter().find(|method| method.name() == name).ok_or_else(|| {
-        let known = ClientAuthMethod::ALL.map(ClientAuthMethod::name);
-        format!("there is no such method; there are: {}", known.join(", "))
-    })
+    one_of(name, ClientAuthMethod::ALL, ClientAuthMethod::name)
+}
+
+fn audience(name: &str) -> Result<AssertionAudience, String> {
+    one_of(name, AssertionAudience::ALL, AssertionAudience::name)
+}
+
+fn one_of<T: Copy, const N: usize>(
+    name: &str,
+    all: [T; N],
+    name_of: fn(T) -> &'static str,
+) -> Result<T, String> {
+    all.into_iter()
+        .find(|one| name_of(*one) == name)
+        .ok_or_else(|| format!("there is no such one; there are: {}", all.map(name_of).join(", ")))
 }

@@ -7,6 +7,7 @@ use obol_token::{Algorithm, Lifetime, Scopes};
 
 use super::args::{Form, Named, scopes};
 use super::authentication_args::{Authentication, AuthenticationArgs};
+use super::links_args::LinksArgs;
 use crate::commands::algorithm;
 use crate::failure::Failure;
 
@@ -61,6 +62,8 @@ pub(crate) struct SetArgs {
     /// Whether people are asked before they are let into it.
     #[arg(long, value_name = "CHOICE")]
     consent: Option<Consent>,
+    #[command(flatten)]
+    links: LinksArgs,
     #[command(flatten)]
     authentication: AuthenticationArgs,
 }
@@ -123,6 +126,7 @@ impl Change {
         replace(&mut spec.refresh_token_lifetime, given.refresh_token_ttl.map(Lifetime::from_setting_secs));
         let settings = &mut spec.settings;
         self.authentication.apply(settings);
+        given.links.apply(settings);
         replace(&mut settings.post_logout_redirect_uris, named(given.post_logout_redirect_uris));
         if let Some(uri) = given.backchannel_logout_uri {
             settings.backchannel_logout_uri = Some(uri).filter(|uri| !uri.is_empty());

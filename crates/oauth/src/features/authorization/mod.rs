@@ -40,8 +40,8 @@ use crate::features::pushed_authorization::Pushed;
 use crate::features::request_object::{self, Arriving};
 use crate::issue::decide_refreshable;
 use crate::{
-    Authorized, Authorizing, ConsentAsked, Decision, Engine, ErrorCode, OAuthError, Params, ResponseMode,
-    SignInAsked, SignedIn, Surface,
+    Authorized, Authorizing, ClientLinks, ConsentAsked, Decision, Engine, ErrorCode, OAuthError, Params,
+    ResponseMode, SignInAsked, SignedIn, Surface,
 };
 
 /// RFC 6749 §3.1.
@@ -328,6 +328,7 @@ impl<'a> Going<'a> {
     ) -> SignInAsked {
         SignInAsked {
             client_name: self.client.name.clone(),
+            links: ClientLinks::of(self.client),
             redirect_uri: way_back.redirect_uri.clone(),
             login_hint: request.login_hint.clone(),
             ui_locales: request.ui_locales.clone(),
@@ -345,6 +346,7 @@ impl<'a> Going<'a> {
             client_name: self.client.name.clone(),
             client_id: self.client.id.as_str().to_owned(),
             known_by: self.client.settings.from_metadata_document.then(|| host_of(self.client.id.as_str())),
+            links: ClientLinks::of(self.client),
             username: person.username.clone(),
             scopes: request.told.iter().map(|scope| scope.as_str().to_owned()).collect(),
             resources: request.resource.iter().cloned().collect(),

@@ -59,6 +59,8 @@ fn metadata(client: &Client) -> Map<String, Value> {
     say("subject_type", json!(settings.subject_type));
     let registration = settings.registration.as_ref();
     for (name, value) in [
+        ("policy_uri", settings.policy_uri.as_ref().map(|uri| json!(uri))),
+        ("tos_uri", settings.tos_uri.as_ref().map(|uri| json!(uri))),
         ("jwks", settings.jwks.clone()),
         ("jwks_uri", settings.jwks_uri.as_ref().map(|uri| json!(uri))),
         ("backchannel_logout_uri", settings.backchannel_logout_uri.as_ref().map(|uri| json!(uri))),
@@ -74,6 +76,9 @@ fn metadata(client: &Client) -> Map<String, Value> {
         if let Some(value) = value {
             say(name, value);
         }
+    }
+    if !settings.request_uris.is_empty() {
+        say("request_uris", json!(settings.request_uris));
     }
     if !settings.post_logout_redirect_uris.is_empty() {
         say("post_logout_redirect_uris", json!(settings.post_logout_redirect_uris));

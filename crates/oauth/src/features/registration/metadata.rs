@@ -29,10 +29,13 @@ struct Members {
     grant_types: Option<Vec<String>>,
     response_types: Option<Vec<String>>,
     client_name: Option<String>,
+    policy_uri: Option<String>,
+    tos_uri: Option<String>,
     scope: Option<String>,
     application_type: Option<ApplicationType>,
     subject_type: Option<SubjectType>,
     sector_identifier_uri: Option<String>,
+    request_uris: Option<Vec<String>>,
     id_token_signed_response_alg: Option<Algorithm>,
     userinfo_signed_response_alg: Option<Algorithm>,
     default_max_age: Option<u32>,
@@ -124,6 +127,8 @@ impl Metadata {
         spec.optional_scopes = without(&self.scopes, &spec.default_scopes);
         let (sector_uri, sector) = sector.map(|sector| (sector.uri, sector.host)).unzip();
         let settings = &mut spec.settings;
+        settings.policy_uri = members.policy_uri.clone();
+        settings.tos_uri = members.tos_uri.clone();
         settings.application_type = members.application_type.unwrap_or(ApplicationType::Web);
         settings.token_endpoint_auth_method = Some(self.auth_method);
         settings.jwks = members.jwks.clone();
@@ -132,6 +137,7 @@ impl Metadata {
         settings.userinfo_signed_response_alg = members.userinfo_signed_response_alg;
         settings.subject_type = members.subject_type.unwrap_or(SubjectType::Public);
         settings.sector_identifier = sector;
+        settings.request_uris = members.request_uris.clone().unwrap_or_default();
         settings.default_max_age_secs = members.default_max_age;
         settings.post_logout_redirect_uris = members.post_logout_redirect_uris.clone().unwrap_or_default();
         settings.backchannel_logout_uri = members.backchannel_logout_uri.clone();

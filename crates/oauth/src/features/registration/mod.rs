@@ -13,7 +13,7 @@ mod new_client;
 mod sector;
 
 use obol_keys::RegistrationToken;
-use obol_store::{Appended, AuditEvent, AuditRecord, ChangeOutcome};
+use obol_store::{Appended, AssertionAudience, AuditEvent, AuditRecord, ChangeOutcome};
 use obol_token::{ClientId, Scopes};
 use serde_json::{Map, Value, json};
 
@@ -78,6 +78,8 @@ pub struct RegistrationSettings {
     pub most: u32,
     /// Whether confidential ones need PKCE (RFC 7636), as public ones do.
     pub require_pkce: bool,
+    /// What the assertions of those that sign name as their audience.
+    pub assertion_audience: AssertionAudience,
 }
 
 impl RegistrationSettings {
@@ -88,7 +90,13 @@ impl RegistrationSettings {
 impl Default for RegistrationSettings {
     fn default() -> Self {
         let scopes = "openid profile email address phone offline_access".parse().unwrap_or_default();
-        Self { mode: RegistrationMode::Off, scopes, most: 1_000, require_pkce: true }
+        Self {
+            mode: RegistrationMode::Off,
+            scopes,
+            most: 1_000,
+            require_pkce: true,
+            assertion_audience: AssertionAudience::Issuer,
+        }
     }
 }
 
@@ -152,12 +160,6 @@ impl Engine {
         let shown = Shown { token: &token.text(), secret };
         let client = shown.information(self, &registered.client);
         Ok(Answer::Registered { client, new: true })
-    }
-
-    fn tell(&self, request: &RegistrationRequest<'_>, id: &str) -> Result<Answer<'static>, OAuthError> {
-        let Managed { client, token } = gate::managed(self, id, request)?;
-        let client = Shown { token, secret: None }.information(self, &client);
-        Ok(Answer::Registered { client, new: false })
     }
 
     fn tell(&self, request: &RegistrationRequest<'_>, id: &str) -> Result<Answer<'static>, OAuthError> {

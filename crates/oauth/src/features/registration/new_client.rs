@@ -40,6 +40,7 @@ impl Engine {
             single_family: false,
             settings: ClientSettings {
                 require_pkce,
+                assertion_audience: self.settings.registration.assertion_audience,
                 registration: Some(registration),
                 ..ClientSettings::default()
             },

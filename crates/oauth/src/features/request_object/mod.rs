@@ -1,10 +1,15 @@
-//! Authorization requests that the client has signed: request objects by value (OpenID Connect Core §6.1). Home of RFC 9101.
+//! Authorization requests that the client has signed: request objects (OpenID Connect Core §6). Home of RFC 9101.
 //!
-//! 1. The object is read and its signature verified: with a key that is registered for the client.
-//! 2. What it says of itself is looked at: from whom, for whom, until when.
-//! 3. From here on its parameters are the request. Those beside it count for nothing (§6.3).
+//! 1. The object comes with the request, or is fetched from where the client has registered that it is ([`by_reference`]).
+//! 2. Its signature is verified: with a key that is registered for the client.
+//! 3. What it says of itself is looked at: from whom, for whom, until when.
+//! 4. From here on its parameters are the request. Those beside it count for nothing (§6.3).
 //!
-//! An object by reference is never fetched from anywhere; one that was pushed (RFC 9126 §3) is read when it is pushed.
+//! One that was pushed (RFC 9126 §3) is read when it is pushed.
+
+mod by_reference;
+
+use std::borrow::Cow;
 
 use obol_keys::{ForeignJwt, ForeignJwtError, JwtAlgorithm, JwtClaims};
 use obol_store::Client;
@@ -15,10 +20,10 @@ use super::Feature;
 use crate::client_authentication::client_keys::{KeysTrouble, verify_signed_by};
 use crate::{Engine, ErrorCode, OAuthError, Params, Surface};
 
-/// RFC 9101, by value.
+/// RFC 9101.
 pub(super) const FEATURE: Feature = Feature {
     name: "request objects",
-    specification: "RFC 9101, OpenID Connect Core §6.1",
+    specification: "RFC 9101, OpenID Connect Core §6",
     endpoints: &[],
     grants: &[],
     describe,
@@ -46,24 +51,17 @@ pub(crate) struct Arriving<'a> {
 /// The parameters in the request object, if there is one.
 ///
 /// # Errors
-/// `invalid_request_object`, `request_not_supported` for one that is not signed; `invalid_request` where there must be one, or where
-/// two requests are sent at once; 503 when the keys of the client cannot be reached.
+/// `invalid_request_object`, `request_not_supported` for one that is not signed, `invalid_request_uri` for one that is not to be had;
+/// `invalid_request` where there must be one, or where two requests are sent at once; 503 when the keys of the client cannot be reached.
 pub(crate) async fn read(
     engine: &Engine,
     arriving: Arriving<'_>,
 ) -> Result<Option<Params<'static>>, OAuthError> {
     let Arriving { client, params, surface, .. } = arriving;
-    // FortiAuthenticator has none.
-    let object = match surface {
-        Surface::Rfc => params.optional("request")?,
-        Surface::FortiAuthenticator => None,
+    let Some(object) = brought(engine, &arriving).await? else {
+        return refuse_if_required(client).map(|()| None);
     };
-    let Some(object) = object else { return refuse_if_required(client).map(|()| None) };
-    if params.optional("request_uri")?.is_some() {
-        let sentence = "Send `request` or `request_uri`, not both.";
-        return Err(OAuthError::new(ErrorCode::InvalidRequest, sentence));
-    }
-    let jwt = ForeignJwt::read(object).map_err(|error| match error {
+    let jwt = ForeignJwt::read(&object).map_err(|error| match error {
         ForeignJwtError::Algorithm => not_supported("it is not signed with ES256, RS256, PS256 or EdDSA"),
         error => not_good(error.to_string()),
     })?;
@@ -78,12 +76,31 @@ pub(crate) async fn read(
     Ok(Some(object))
 }
 
+/// The object as it came; none of a client that names no addresses for it, or on the surface of FortiAuthenticator, which has none.
+async fn brought<'a>(engine: &Engine, arriving: &Arriving<'a>) -> Result<Option<Cow<'a, str>>, OAuthError> {
+    let Arriving { client, params, surface, .. } = *arriving;
+    if surface == Surface::FortiAuthenticator {
+        return Ok(None);
+    }
+    match (params.optional("request")?, params.optional("request_uri")?) {
+        (Some(_), Some(_)) => {
+            let sentence = "Send `request` or `request_uri`, not both.";
+            Err(OAuthError::new(ErrorCode::InvalidRequest, sentence))
+        }
+        (Some(object), None) => Ok(Some(Cow::Borrowed(object))),
+        (None, Some(uri)) if !client.settings.request_uris.is_empty() => {
+            by_reference::fetch(engine, client, uri).await.map(|object| Some(Cow::Owned(object)))
+        }
+        (None, _) => Ok(None),
+    }
+}
+
 /// §10.5.
 fn refuse_if_required(client: &Client) -> Result<(), OAuthError> {
     if !client.settings.require_signed_request_object {
         return Ok(());
     }
-    let sentence = "This client must sign its authorization requests (RFC 9101), and send them as `request`.";
+    let sentence = "This client must sign its authorization requests (RFC 9101), and send them as `request` or `request_uri`.";
     Err(OAuthError::new(ErrorCode::InvalidRequest, sentence))
 }
 
@@ -185,7 +202,8 @@ fn not_supported(why: &str) -> OAuthError {
 
 fn describe(_: &Engine, document: &mut Map<String, Value>) {
     document.insert("request_parameter_supported".into(), json!(true));
-    document.insert("request_uri_parameter_supported".into(), json!(false));
+    document.insert("request_uri_parameter_supported".into(), json!(true));
+    document.insert("require_request_uri_registration".into(), json!(true));
     let algorithms = Algorithm::ALL.map(Algorithm::name);
     document.insert("request_object_signing_alg_values_supported".into(), json!(algorithms));
     // Of some clients it is, see the settings of each.
