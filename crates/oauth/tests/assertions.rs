@@ -164,7 +164,7 @@ async fn where_keys_cannot_be_had_nobody_is_let_in() {
     let failed = |why: &str| Err(OutgoingError::Failed(why.to_owned()));
     for (answer, code) in [
         (failed("it did not answer in time"), ErrorCode::Unavailable),
-        (Err(OutgoingError::Refused("a private address".to_owned())), ErrorCode::InvalidClient),
+        (Err(OutgoingError::Refused("a private address".to_owned())), ErrorCode::Unavailable),
         (Ok("{".to_owned()), ErrorCode::InvalidClient),
         (Ok("[]".to_owned()), ErrorCode::InvalidClient),
         (Ok(r#"{"keys":[]}"#.to_owned()), ErrorCode::InvalidClient),

@@ -47,10 +47,9 @@ pub(crate) async fn verify_signed_by<'j>(
 }
 
 async fn fetch(engine: &Engine, uri: &str, freshness: Freshness) -> Result<Value, KeysTrouble> {
-    let document = engine.outgoing.fetch(uri, freshness).await.map_err(|error| match error {
-        OutgoingError::Failed(why) => KeysTrouble::Unreachable(why),
-        OutgoingError::Refused(why) => KeysTrouble::Unusable(why),
-    })?;
+    // The same for an address that may not be asked: whoever names addresses must not learn which of them are in our network.
+    let unreachable = |error: OutgoingError| KeysTrouble::Unreachable(error.to_string());
+    let document = engine.outgoing.fetch(uri, freshness).await.map_err(unreachable)?;
     serde_json::from_str(&document).map_err(|error| KeysTrouble::Unusable(format!("jwks_uri: {error}")))
 }
 
