@@ -75,15 +75,12 @@ fn every_module_says_which_result_to_expect() {
         ("RP-Initiated Logout OP", [3, 8, 0]),
         ("Back-Channel Logout OP", [2, 0, 0]),
     ] {
-        assert_eq!(
-            expected_of(plan),
-            [("PASSED", of_plan[0]), ("REVIEW", of_plan[1]), ("SKIPPED", of_plan[2])]
-        );
+        assert_eq!(expected_of(plan), of_plan, "PASSED, REVIEW, SKIPPED of {plan}");
     }
 }
 
 /// How many modules in the section of a plan are expected to come to each result.
-fn expected_of(plan: &str) -> [(&'static str, usize); 3] {
+fn expected_of(plan: &str) -> [usize; 3] {
     let page = page();
     let section = page.split("\n## ").find(|section| section.starts_with(plan)).expect("its section");
     let mut counted = [("PASSED", 0), ("REVIEW", 0), ("SKIPPED", 0)];
@@ -92,7 +89,7 @@ fn expected_of(plan: &str) -> [(&'static str, usize); 3] {
         let found = counted.iter_mut().find(|(result, _)| expected.starts_with(result));
         found.unwrap_or_else(|| panic!("{line}")).1 += 1;
     }
-    counted
+    counted.map(|(_, count)| count)
 }
 
 #[test]

@@ -14,7 +14,8 @@ use obol_oauth::{
     OAuthError, Outgoing, OutgoingError,
 };
 use obol_replica::LeaseOptions;
-use obol_store::{AuditEvent, Client};
+use obol_store::{AuditEvent, Client, Registration};
+use obol_token::SecretHash;
 use rooms::Rooms;
 use rooms::browser::{Browser, CALLBACK, CHALLENGE};
 use serde_json::json;
@@ -294,4 +295,43 @@ async fn strangers_are_waited_for_only_so_often_at_once() {
     documents.publish(URL, CALLBACK);
     let browser = Browser::signed_in(&rooms).await;
     assert!(matches!(browser.ask(&query(URL, CALLBACK), None).await.unwrap(), Authorized::Consent(_)));
+}
+
+#[tokio::test]
+async fn requests_at_addresses_that_strangers_have_registered_are_waited_for_only_so_often_at_once() {
+    let (rooms, documents) = rooms(10).await;
+    let uris: Vec<_> = (0..17).map(|number| format!("https://app.example/{number}")).collect();
+    let registered =
+        Registration { access_token: SecretHash::from_bytes([1; 32]), sector_identifier_uri: None };
+    for (id, registration) in [("stranger", Some(registered)), ("known", None)] {
+        let mut spec = rooms.spec(id, &["authorization_code"], None);
+        spec.redirect_uris = vec![CALLBACK.to_owned()];
+        (spec.settings.request_uris, spec.settings.registration) = (uris.clone(), registration);
+        rooms.add(spec).await;
+    }
+    let (rooms, slow) = (Arc::new(rooms), Arc::new(Notify::new()));
+    *documents.slow.lock().unwrap() = Some(("", slow.clone()));
+    let ask = |id: &str, uri: &str| {
+        let (rooms, query) = (rooms.clone(), format!("client_id={id}&request_uri={uri}"));
+        tokio::spawn(async move {
+            let answer = Browser::signed_in(&rooms).await.answer(&query, None).await;
+            param(&answer, "error").map(str::to_owned)
+        })
+    };
+    let mut waiting: Vec<_> = uris[..16].iter().map(|uri| ask("stranger", uri)).collect();
+    while documents.asked().len() < 16 {
+        tokio::task::yield_now().await;
+    }
+    let refused = ask("stranger", &uris[16]).await.unwrap();
+    assert_eq!((refused.as_deref(), documents.asked().len()), (Some("temporarily_unavailable"), 16));
+    // Clients of the operator's go on.
+    waiting.push(ask("known", &uris[16]));
+    while documents.asked().len() < 17 {
+        tokio::task::yield_now().await;
+    }
+    *documents.slow.lock().unwrap() = None;
+    slow.notify_waiters();
+    for one in waiting {
+        assert_eq!(one.await.unwrap().as_deref(), Some("invalid_request_uri"), "there is nothing");
+    }
 }

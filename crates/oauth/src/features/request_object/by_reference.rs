@@ -9,12 +9,19 @@ use crate::{DocumentKind, Engine, ErrorCode, Freshness, OAuthError, OutgoingErro
 /// The object at one of the client's addresses. It may be one that was fetched before.
 ///
 /// # Errors
-/// `invalid_request_uri`
+/// `invalid_request_uri`; 503 while too many strangers make us ask others.
 pub(super) async fn fetch(engine: &Engine, client: &Client, uri: &str) -> Result<String, OAuthError> {
     if !client.settings.request_uris.iter().any(|registered| registered == uri) {
         let sentence = "This `request_uri` is not one of those that are registered for the client.";
         return Err(OAuthError::new(ErrorCode::InvalidRequestUri, sentence));
     }
+    let busy =
+        || OAuthError::unavailable("Too many requests are being looked up at this moment; try again.", 1);
+    // A client that has registered itself has said where to go.
+    let _turn = match client.settings.registration {
+        Some(_) => Some(engine.turns.take().ok_or_else(busy)?),
+        None => None,
+    };
     let fetched = engine.outgoing.fetch_document(uri, DocumentKind::RequestObject, Freshness::Kept).await;
     let object = fetched.map_err(|error| {
         let (OutgoingError::Refused(cause) | OutgoingError::Failed(cause)) = error;
