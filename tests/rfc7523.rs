@@ -414,7 +414,7 @@ fn keys_that_cannot_be_fetched_let_nobody_in() {
     let spec = ClientSpec::confidential(CLIENT).grants(&["client_credentials"]);
     guarded.add_client(&spec.keyed_at(&elsewhere.url("/keys")));
     let refused = ask(&guarded, &key.jwt(&claims(guarded.url(), CLIENT)));
-    refused.expect_error(401, "invalid_client");
+    refused.expect_error(503, "temporarily_unavailable");
     assert_eq!(elsewhere.asked().len(), before);
 }
 

@@ -20,13 +20,13 @@ use obol_token::{Position, Scopes, Scratch, SubjectId};
 use crate::client_authentication::{
     AuthenticatedClient, ClientAuthentication, bears_assertion, claimed_client,
 };
-use crate::features::client_id_metadata::Turns;
 use crate::features::pushed_authorization::push_limit;
 use crate::features::registration::registration_limit;
 use crate::features::{
     Borne, ClientRule, Part, Steps, Waiting, authorization, end_session, password, verification,
 };
 use crate::source_limit::SourceLimit;
+use crate::turns::Turns;
 use crate::{
     Answer, Arrival, Authorization, Authorized, Authorizing, Challenge, DescribedClients, ErrorCode, Issuer,
     OAuthError, Outgoing, Params, ProtectedResource, RegistrationSettings, Request, RequestId, SignOutAsked,

@@ -24,6 +24,7 @@ mod params;
 mod request;
 mod scopes;
 mod source_limit;
+mod turns;
 
 pub use answer::{
     About, Answer, ClientInformation, Introspection, KeySet, PushedAnswer, RevocationDone, TokenAnswer,

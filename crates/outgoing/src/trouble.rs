@@ -77,9 +77,9 @@ impl Trouble {
         }
     }
 
-    /// The same, and logged: it has cost a look at the network.
+    /// The same, and logged: it has cost a look at the network. Strangers name hosts, so it is nothing for the usual log.
     pub(crate) fn noted_about(self, host: &str) -> OutgoingError {
-        tracing::info!(host, reason = %self, "another server could not be asked");
+        tracing::debug!(host, reason = %self, "another server could not be asked");
         self.about(Some(host))
     }
 

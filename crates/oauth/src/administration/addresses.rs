@@ -14,8 +14,11 @@ pub(super) fn check_addresses(settings: &ClientSettings) -> Result<(), ClientSpe
     let requests = settings.request_uris.iter().map(|uri| (uri, "request_uri"));
     let policy = settings.policy_uri.iter().map(|uri| (uri, "policy_uri"));
     let terms = settings.tos_uri.iter().map(|uri| (uri, "tos_uri"));
-    for (uri, name) in requests.chain(policy).chain(terms) {
-        if !is_https_url(uri) {
+    let keys = settings.jwks_uri.iter().map(|uri| (uri, "jwks_uri"));
+    for (uri, name) in requests.chain(policy).chain(terms).chain(keys) {
+        // Of request objects the fragment tells one from another.
+        let has_fragment = name == "jwks_uri" && uri.contains('#');
+        if has_fragment || !is_https_url(uri) {
             return Err(ClientSpecError::Address(uri.clone(), name));
         }
     }

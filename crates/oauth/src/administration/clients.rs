@@ -467,10 +467,6 @@ fn check_authentication(settings: &ClientSettings, kind: &ClientKind) -> Result<
     if let Some(jwks) = &settings.jwks {
         ForeignKeys::read(jwks)?;
     }
-    let is_https = |uri: &String| uri.starts_with("https://") && is_resource(uri);
-    if !settings.jwks_uri.iter().all(is_https) {
-        return Err(ClientSpecError::AuthMethod("`jwks_uri` is an https URL without fragment"));
-    }
     let keys = (settings.jwks.is_some(), settings.jwks_uri.is_some());
     if keys == (true, true) {
         return Err(ClientSpecError::AuthMethod("a client has either `jwks` or `jwks_uri`, not both"));

@@ -38,6 +38,8 @@ pub(crate) async fn verify_signed_by<'j>(
     let Some(uri) = &client.settings.jwks_uri else {
         return Err(KeysTrouble::Unusable("the client has no keys".to_owned()));
     };
+    let busy = |error: OAuthError| KeysTrouble::Unreachable(error.sentence().to_owned());
+    let _turn = engine.turns.take_for(client).map_err(busy)?;
     match verify(jwt, &fetch(engine, uri, Freshness::Kept).await?) {
         Err(KeysTrouble::NotSigned(NotSigned::UnknownKey)) => {
             verify(jwt, &fetch(engine, uri, Freshness::Renewed).await?)

@@ -17,6 +17,8 @@ use crate::network::{PUBLIC, TestNetwork, authorities, door_to};
 use crate::server::{HOST, TestServer, Visit, json, until_gone};
 
 const DEADLINE: Duration = Duration::from_millis(700);
+/// What takes longer was not ended by the deadline: a busy machine is slow, and the servers here are silent for ever.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A piece and a pause, until the other side is gone.
 async fn drip(mut stream: impl AsyncWrite + Unpin, begin: &str, piece: &[u8]) {
@@ -43,9 +45,9 @@ async fn is_given_up_in_time(what: &str, server: TestServer) {
         let sentence = "app.example: it did not answer in time.".to_owned();
         assert_eq!(failed, Err(OutgoingError::Failed(sentence)), "{what}");
         let took = begun.elapsed();
-        assert!(took >= DEADLINE && took < 2 * DEADLINE, "{what}: {took:?}");
+        assert!(took >= DEADLINE && took < PATIENCE, "{what}: {took:?}");
         while door.under_way() > 0 || tasks() > before {
-            assert!(begun.elapsed() < 3 * DEADLINE, "{what}: something is held");
+            assert!(begun.elapsed() < PATIENCE, "{what}: something is held");
             tokio::task::yield_now().await;
         }
     }
@@ -93,7 +95,7 @@ async fn a_slow_body() {
         let begun = Instant::now();
         let failed = door.fetch("https://app.example/", Freshness::Kept).await;
         assert!(failed.unwrap_err().to_string().ends_with("it did not answer in time."));
-        assert!(begun.elapsed() < 2 * DEADLINE);
+        assert!(begun.elapsed() < PATIENCE);
         server.until_nobody_is_left().await;
         assert_eq!(door.under_way(), 0);
     }
@@ -125,7 +127,7 @@ async fn a_connection_that_does_not_come_about() {
     let begun = Instant::now();
     let failed = door.fetch("https://app.example/", Freshness::Kept).await;
     assert_eq!(failed.unwrap_err().to_string(), "app.example: it cannot be connected to.");
-    assert!(begun.elapsed() < 2 * DEADLINE);
+    assert!(begun.elapsed() < PATIENCE);
     assert_eq!(door.under_way(), 0);
 }
 
@@ -178,7 +180,7 @@ async fn places_are_bounded_over_all_and_by_host() {
         busy.push(was_busy);
     }
     assert_eq!(busy, [false, false, true, false, true]);
-    assert!(begun.elapsed() < 2 * DEADLINE);
+    assert!(begun.elapsed() < PATIENCE);
     assert_eq!(door.under_way(), 0);
     server.until_nobody_is_left().await;
     // That there was no place is not remembered of an address.

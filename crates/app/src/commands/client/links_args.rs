@@ -5,7 +5,7 @@ use obol_store::ClientSettings;
 /// Its pages for people.
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct LinksArgs {
-    /// https address of its privacy policy (`policy_uri`), to which the pages of signing in and of consent link. Not given: no
+    /// https address of its privacy policy (`policy_uri`), to which the pages of signing in and of consent link. Empty: no
     /// link.
     #[arg(long, value_name = "URL")]
     policy_uri: Option<String>,
@@ -17,7 +17,8 @@ pub(super) struct LinksArgs {
 impl LinksArgs {
     /// Puts into the settings what was given.
     pub(super) fn apply(self, settings: &mut ClientSettings) {
-        settings.policy_uri = self.policy_uri.or(settings.policy_uri.take());
-        settings.tos_uri = self.tos_uri.or(settings.tos_uri.take());
+        let named = |uri: &String| !uri.is_empty();
+        settings.policy_uri = self.policy_uri.or(settings.policy_uri.take()).filter(named);
+        settings.tos_uri = self.tos_uri.or(settings.tos_uri.take()).filter(named);
     }
 }

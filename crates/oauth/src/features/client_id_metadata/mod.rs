@@ -11,7 +11,6 @@
 mod address;
 mod admission;
 mod document;
-mod turns;
 
 use obol_store::{Client, ClientKind, ClientSettings};
 use obol_token::{ClientId, Scopes, Timestamp};
@@ -19,13 +18,12 @@ use serde_json::{Map, Value, json};
 
 pub(crate) use self::address::host_of;
 pub(crate) use self::admission::admit;
-pub(crate) use self::turns::Turns;
 
 use self::address::check_address;
 use self::document::{DocumentError, read_document};
-use self::turns::Turn;
 use super::Feature;
 use crate::administration::{ClientSpec, client_of};
+use crate::turns::Turn;
 use crate::{Engine, ErrorCode, Freshness, OAuthError};
 
 /// The draft.
@@ -68,7 +66,7 @@ pub(crate) async fn find_described<'a>(
     check_address(client_id, &rules.hosts)?;
     // Deviation: §3 knows no limit to the length; ids of clients have one.
     let id = ClientId::new(client_id).map_err(|error| refused(format!("its id cannot be used: {error}")))?;
-    let turn = engine.turns.take().ok_or_else(busy)?;
+    let turn = engine.turns.take()?;
     let spec = find_description(engine, rules, &id).await?;
     let kind = ClientKind::of(None, &spec.settings);
     let described = client_of(spec, kind, now);
@@ -154,10 +152,6 @@ fn refused(reason: String) -> OAuthError {
     let sentence =
         format!("The application that sent you here cannot be let in: {reason}. Tell those who run it.");
     OAuthError::new(ErrorCode::InvalidClient, sentence)
-}
-
-fn busy() -> OAuthError {
-    OAuthError::unavailable("Too many applications are being looked up at this moment; try again.", 1)
 }
 
 fn describe(engine: &Engine, document: &mut Map<String, Value>) {

@@ -3,7 +3,7 @@
 use fluent_uri::Uri;
 
 use super::metadata::Metadata;
-use crate::{Engine, ErrorCode, Freshness, OAuthError, OutgoingError};
+use crate::{Engine, ErrorCode, Freshness, OAuthError};
 
 /// Where the sector was taken from, and its host.
 pub(super) struct Sector {
@@ -19,14 +19,10 @@ pub(super) async fn find(engine: &Engine, metadata: &Metadata) -> Result<Option<
     let Some(uri) = metadata.sector_identifier_uri() else { return Ok(None) };
     let invalid = |sentence: String| OAuthError::new(ErrorCode::InvalidClientMetadata, sentence);
     let host = host_of(uri).ok_or_else(|| invalid("`sector_identifier_uri` is an https URL.".to_owned()))?;
-    let busy =
-        || OAuthError::unavailable("Too many documents are being looked up at this moment; try again.", 1);
-    let _turn = engine.turns.take().ok_or_else(busy)?;
+    let _turn = engine.turns.take()?;
     let fetched = engine.outgoing.fetch(uri, Freshness::Renewed).await.map_err(|error| {
-        let cause = match error {
-            OutgoingError::Refused(cause) | OutgoingError::Failed(cause) => cause,
-        };
-        invalid("The document at `sector_identifier_uri` could not be fetched.".to_owned()).caused_by(cause)
+        let sentence = "The document at `sector_identifier_uri` could not be fetched.";
+        invalid(sentence.to_owned()).caused_by(error.to_string())
     })?;
     let listed: Vec<String> = serde_json::from_str(&fetched).map_err(|error| {
         let sentence = "The document at `sector_identifier_uri` is no JSON list of redirect URIs.";

@@ -4,7 +4,7 @@
 
 use obol_store::Client;
 
-use crate::{DocumentKind, Engine, ErrorCode, Freshness, OAuthError, OutgoingError};
+use crate::{DocumentKind, Engine, ErrorCode, Freshness, OAuthError};
 
 /// The object at one of the client's addresses. It may be one that was fetched before.
 ///
@@ -15,19 +15,12 @@ pub(super) async fn fetch(engine: &Engine, client: &Client, uri: &str) -> Result
         let sentence = "This `request_uri` is not one of those that are registered for the client.";
         return Err(OAuthError::new(ErrorCode::InvalidRequestUri, sentence));
     }
-    let busy =
-        || OAuthError::unavailable("Too many requests are being looked up at this moment; try again.", 1);
-    // A client that has registered itself has said where to go.
-    let _turn = match client.settings.registration {
-        Some(_) => Some(engine.turns.take().ok_or_else(busy)?),
-        None => None,
-    };
+    let _turn = engine.turns.take_for(client)?;
     let fetched = engine.outgoing.fetch_document(uri, DocumentKind::RequestObject, Freshness::Kept).await;
     let object = fetched.map_err(|error| {
-        let (OutgoingError::Refused(cause) | OutgoingError::Failed(cause)) = error;
         let sentence = "There is no request object to be had at the `request_uri`; see that it answers, as \
                         `application/oauth-authz-req+jwt`.";
-        OAuthError::new(ErrorCode::InvalidRequestUri, sentence).caused_by(cause)
+        OAuthError::new(ErrorCode::InvalidRequestUri, sentence).caused_by(error.to_string())
     })?;
     // Files end in a line break.
     Ok(object.trim_ascii_end().to_owned())
