@@ -46,6 +46,8 @@ pub struct Authorizing<'a> {
     pub decision: Option<Decision>,
     /// The scopes that this page has named: no others are allowed by the answer.
     pub told: Option<&'a Scopes>,
+    /// [`ConsentAsked::shown`] of that page: nothing else is allowed by the answer.
+    pub shown: Option<&'a str>,
 }
 
 impl Authorizing<'_> {
@@ -176,6 +178,9 @@ pub struct ConsentAsked {
     pub links: ClientLinks,
     /// Who is asked.
     pub username: String,
+    /// Stands for what the page shows beside the scopes, to be handed in with the answer: client, resource and where the
+    /// browser goes may be others when the person has read it.
+    pub shown: String,
     /// What it would be granted.
     pub scopes: Vec<String>,
     /// For which resources (RFC 8707).

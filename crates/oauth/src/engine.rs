@@ -182,6 +182,8 @@ impl Engine {
             Begun::Asserted(rule, part, scratch) => {
                 let call = self.vouched_call(request)?;
                 let client = self.authenticated_by_assertion(&call, rule).await?;
+                // Keys were waited for: this node may have missed much since.
+                let call = self.vouched_call(request)?;
                 match part {
                     Part::AtOnce(handle) => handle(&call, &client, scratch).map(Outcome::Done),
                     Part::Waiting(handle) => handle(&call, client).await,

@@ -30,7 +30,8 @@ impl Turns {
         })
     }
 
-    /// A turn where the client has registered itself, and so has said where we go; an operator's needs none.
+    /// A turn where the client has registered itself, and so has said where we go; an operator's needs none, and one that brings
+    /// a document of its own has taken one for that.
     ///
     /// # Errors
     /// 503 while all are taken.

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use obol_oauth::{DocumentKind, Freshness, Outgoing, OutgoingError};
+use tokio::sync::Semaphore;
 
 use crate::address::{Address, Host};
 use crate::exchange;
 use crate::judgement::judge;
 use crate::kept::{Departure, Found, Kept};
 use crate::network::{Network, SystemNetwork};
-use crate::places::{Place, Places};
+use crate::places::Places;
 use crate::tls::{Authorities, TlsStream};
 use crate::trouble::Trouble;
 
@@ -35,6 +36,8 @@ pub struct Limits {
     pub at_once: usize,
     /// Requests to one host at once.
     pub at_once_of_a_host: usize,
+    /// Names being resolved at once, those included for which nobody waits any more.
+    pub resolving: usize,
     /// Documents kept.
     pub kept_documents: usize,
     /// Their size together, in bytes.
@@ -47,6 +50,8 @@ impl Default for Limits {
             deadline: Duration::from_secs(5),
             at_once: 64,
             at_once_of_a_host: 8,
+            // More than strangers can have hanging: 16 every 5 s, while a resolver gives up within a minute.
+            resolving: 256,
             kept_documents: 1_024,
             kept_bytes: 8 * 1024 * 1024,
         }
@@ -70,7 +75,13 @@ impl GuardedDoor {
         Self {
             kept: Kept::new(limits.kept_documents, limits.kept_bytes),
             places: Places::new(limits.at_once, limits.at_once_of_a_host),
-            way: Arc::new(Way { network, authorities, allowed, deadline: limits.deadline }),
+            way: Arc::new(Way {
+                network,
+                authorities,
+                allowed,
+                deadline: limits.deadline,
+                resolving: Arc::new(Semaphore::new(limits.resolving)),
+            }),
         }
     }
 
@@ -115,8 +126,8 @@ impl Outgoing for GuardedDoor {
     async fn post_form(&self, url: &str, form: String) -> Result<(), OutgoingError> {
         let address = Address::parse(url).map_err(|trouble| trouble.about(None))?;
         let host = address.authority();
-        let place = self.places.take(host.clone()).map_err(|trouble| trouble.about(Some(&host)))?;
-        self.way.post(&address, form, Arc::new(place)).await.map_err(|trouble| trouble.noted_about(&host))
+        let _place = self.places.take(host.clone()).map_err(|trouble| trouble.about(Some(&host)))?;
+        self.way.post(&address, form).await.map_err(|trouble| trouble.noted_about(&host))
     }
 }
 
@@ -130,21 +141,22 @@ struct Way {
     authorities: Authorities,
     allowed: Vec<String>,
     deadline: Duration,
+    resolving: Arc<Semaphore>,
 }
 
 impl Way {
     async fn fetch(self: Arc<Self>, address: Address, kind: DocumentKind, departure: Departure) {
         let asked = async {
-            let stream = self.connect(&address, &departure.place).await?;
+            let stream = self.connect(&address).await?;
             exchange::get(stream, &address, kind).await
         };
         let fetched = self.in_time(asked).await.map_err(|trouble| trouble.noted_about(&address.authority()));
         departure.land(fetched, Instant::now());
     }
 
-    async fn post(&self, address: &Address, form: String, place: Arc<Place>) -> Result<(), Trouble> {
+    async fn post(&self, address: &Address, form: String) -> Result<(), Trouble> {
         self.in_time(async {
-            let stream = self.connect(address, &place).await?;
+            let stream = self.connect(address).await?;
             exchange::post(stream, address, form).await
         })
         .await
@@ -155,11 +167,11 @@ impl Way {
     }
 
     /// A connection to an address that was judged: the name is not resolved again.
-    async fn connect(&self, address: &Address, place: &Arc<Place>) -> Result<TlsStream, Trouble> {
+    async fn connect(&self, address: &Address) -> Result<TlsStream, Trouble> {
         let trusted = self.allowed.contains(&address.authority());
         let ips = match &address.host {
             Host::Ip(ip) => vec![*ip],
-            Host::Name(name) => self.resolve(name.clone(), Arc::clone(place)).await?,
+            Host::Name(name) => self.resolve(name.clone()).await?,
         };
         // All or none: a name that leads to both sides is a mistake or an attack, and chance must not decide.
         for ip in &ips {
@@ -175,12 +187,14 @@ impl Way {
         Err(Trouble::NoConnection)
     }
 
-    /// The system's resolver cannot be interrupted: its thread keeps the place until it has come back.
-    async fn resolve(&self, name: String, place: Arc<Place>) -> Result<Vec<IpAddr>, Trouble> {
+    /// The system's resolver cannot be interrupted, and may hang far longer than a request is waited for. It takes no place
+    /// with it then, or whoever names lame servers would close the way out: its threads are counted apart.
+    async fn resolve(&self, name: String) -> Result<Vec<IpAddr>, Trouble> {
         let network = Arc::clone(&self.network);
+        let thread = Arc::clone(&self.resolving).try_acquire_owned().map_err(|_| Trouble::Busy)?;
         let resolving = tokio::spawn(async move {
             let ips = network.resolve(&name).await;
-            drop(place);
+            drop(thread);
             ips
         });
         match resolving.await {

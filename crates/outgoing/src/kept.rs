@@ -64,7 +64,8 @@ pub(crate) struct Departure {
     kept: Arc<Kept>,
     url: String,
     outcome: watch::Sender<Option<Outcome>>,
-    pub(crate) place: Arc<Place>,
+    /// Until it has landed.
+    _place: Place,
 }
 
 impl Kept {
@@ -92,11 +93,11 @@ impl Kept {
         if let Some(flight) = page.and_then(|page| page.flight()) {
             return Ok(Found::UnderWay(flight));
         }
-        let place = Arc::new(place()?);
+        let place = place()?;
         let (outcome, flight) = watch::channel(None);
         shelf.page_to_fill(url).flight = Some(flight);
         shelf.trim(self.most, self.most_bytes);
-        Ok(Found::Absent(Departure { kept: Arc::clone(self), url: url.to_owned(), outcome, place }))
+        Ok(Found::Absent(Departure { kept: Arc::clone(self), url: url.to_owned(), outcome, _place: place }))
     }
 
     /// Every change is whole, so a panic elsewhere spoils nothing.

@@ -112,6 +112,11 @@ pub struct Client {
 }
 
 impl Client {
+    /// Whether no operator has added it: it has registered itself, or brings a document of its own.
+    pub fn is_a_stranger(&self) -> bool {
+        self.settings.registration.is_some() || self.settings.from_metadata_document
+    }
+
     /// The longest that an access token may live which was issued until now: a shorter setting counts for those to come.
     pub fn longest_access_token_lifetime(&self) -> Lifetime {
         let before = self.settings.longest_access_token_ttl.map(Lifetime::from_setting_secs);

@@ -161,6 +161,9 @@ pub enum ClientSpecError {
         "`{0}` is not where a client can be told of logouts: that is an https URL without fragment, user name and dot segments"
     )]
     LogoutUri(String),
+    /// OpenID Connect Core §8, §12.2.
+    #[error("by what a client knows people, its subject type and sector, cannot change; add another client")]
+    OtherSubjects,
     /// RFC 8707 §2.
     #[error("the resource `{0}` is not an absolute URI without fragment")]
     Resource(String),
@@ -295,6 +298,7 @@ pub async fn change_client(
     };
     // Where the redirect URIs go from now on does not change by what a person is known.
     fix_sector(&mut spec);
+    let subjects = subjects_of(&spec.settings);
     change(&mut spec);
     let kind = ClientKind::of(client.kind.secret().cloned(), &spec.settings);
     if kind != client.kind {
@@ -305,6 +309,10 @@ pub async fn change_client(
     let shortened = spec.access_token_lifetime.longer(longest) != spec.access_token_lifetime;
     spec.settings.longest_access_token_ttl = shortened.then(|| longest.as_setting_secs());
     let client = client_of(spec, kind, client.created_at)?;
+    // Its tokens stay: they must not tell it by what another sector knows people.
+    if subjects_of(&client.settings) != subjects {
+        return Err(ClientSpecError::OtherSubjects.into());
+    }
     match store.change_client(&client).await.map_err(ClientSpecError::from)? {
         ChangeOutcome::Changed(appended) => Ok(appended),
         ChangeOutcome::Unknown => Err(unknown()),
@@ -345,6 +353,11 @@ pub(crate) fn client_of(
         settings: spec.settings,
         created_at,
     })
+}
+
+/// The sector by which the client knows people, if subjects are pairwise.
+fn subjects_of(settings: &ClientSettings) -> Option<Option<String>> {
+    (settings.subject_type == SubjectType::Pairwise).then(|| settings.sector_identifier.clone())
 }
 
 /// Names the sector of a client with pairwise subjects: the host of its redirect URIs, until another is named (OpenID Connect
@@ -419,7 +432,7 @@ fn check(spec: &ClientSpec, kind: &ClientKind) -> Result<(), ClientSpecError> {
     if spec.may_introspect && public {
         return Err(ClientSpecError::PublicIntrospection);
     }
-    if spec.name.chars().count() > 200 || spec.name.chars().any(char::is_control) {
+    if spec.name.chars().count() > 200 || spec.name.chars().any(changes_the_line) {
         return Err(ClientSpecError::Name);
     }
     let most = max_scope_chars(spec.settings.access_token_format);
@@ -460,6 +473,12 @@ fn check_sign_in(spec: &ClientSpec, public: bool) -> Result<(), ClientSpecError>
         SubjectType::Pairwise if !sector_known => Err(ClientSpecError::Sector),
         SubjectType::Pairwise | SubjectType::Public => Ok(()),
     }
+}
+
+/// Controls, and what is not seen or turns the direction of what stands around it: a name must not change how a page reads.
+fn changes_the_line(char: char) -> bool {
+    char.is_control()
+        || matches!(char, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// How it authenticates: with what it has.

@@ -192,6 +192,10 @@ fn check_claims<'a>(
     if [claims.text("iss"), claims.text("sub")] != [Some(client_id); 2] {
         return Err(unusable("its `iss` and `sub` must both be the client_id"));
     }
+    // A request object travels through browsers (RFC 9101 §10.8), and may look like an assertion otherwise.
+    if claims.get("response_type").is_some() {
+        return Err(unusable("it is a request object: `response_type` is none of its claims"));
+    }
     // One text: an assertion for several servers could be carried from one of them to another.
     if !claims.text("aud").is_some_and(|named| audiences.iter().any(|audience| audience == named)) {
         let known = audiences.join("` or `");

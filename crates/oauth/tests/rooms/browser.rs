@@ -92,6 +92,27 @@ impl<'a> Browser<'a> {
         began_at: Timestamp,
         arrives_first: bool,
     ) -> Result<Authorized, OAuthError> {
+        // Who allows has seen the page that asks.
+        let shown = match decision {
+            Some(Decision::Allow) => {
+                match self.handed_in(query, None, None, began_at, arrives_first).await? {
+                    Authorized::Consent(asked) => Some(asked.shown),
+                    other => return Ok(other),
+                }
+            }
+            _ => None,
+        };
+        self.handed_in(query, decision, shown.as_deref(), began_at, arrives_first).await
+    }
+
+    async fn handed_in(
+        &self,
+        query: &str,
+        decision: Option<Decision>,
+        shown: Option<&str>,
+        began_at: Timestamp,
+        arrives_first: bool,
+    ) -> Result<Authorized, OAuthError> {
         let params = Params::from_form(query.as_bytes()).unwrap();
         let told = "openid profile email address phone groups read write".parse().unwrap();
         let authorizing = Authorizing {
@@ -104,6 +125,7 @@ impl<'a> Browser<'a> {
             account_chosen: false,
             decision,
             told: Some(&told),
+            shown,
         };
         self.rooms.engine.authorize(&authorizing).await
     }

@@ -29,6 +29,8 @@ pub(super) struct Going {
     pub(super) decision: Option<Decision>,
     /// The scopes that the page has named on which it was answered.
     pub(super) told: Option<Scopes>,
+    /// What stands for the rest that it has shown.
+    pub(super) shown: Option<String>,
     /// Whether the browser has come from a form of ours.
     pub(super) after_form: bool,
 }
@@ -45,6 +47,7 @@ impl Going {
             account_chosen: false,
             decision: None,
             told: None,
+            shown: None,
             after_form: true,
         })
     }
@@ -83,6 +86,7 @@ impl Visit<'_> {
             account_chosen: false,
             decision: None,
             told: None,
+            shown: None,
             after_form: false,
         })
         .await
@@ -155,6 +159,7 @@ impl Visit<'_> {
             account_chosen: going.account_chosen,
             decision: going.decision,
             told: going.told.as_ref(),
+            shown: going.shown.as_deref(),
         };
         Ok(self.pages.engine.authorize(&asked).await?)
     }

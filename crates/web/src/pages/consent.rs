@@ -88,7 +88,7 @@ impl Visit<'_> {
             .new_ticket(Purpose::Consent, going.target())
             .counting_from(going.counts_from)
             .about(session.id)
-            .telling(&asked.scopes);
+            .telling(&asked.scopes, asked.shown);
         let shown = ConsentPage {
             client_name: asked.client_name,
             known_by: asked.known_by,
@@ -128,7 +128,13 @@ impl Visit<'_> {
             "other" => return self.ask_somebody_else(&going).await,
             _ => return Err(Trouble::Unreadable),
         };
-        let going = Going { decision: Some(decision), told: ticket.told(), account_chosen: true, ..going };
+        let going = Going {
+            decision: Some(decision),
+            told: ticket.told(),
+            shown: ticket.shown(),
+            account_chosen: true,
+            ..going
+        };
         match self.what_next(&going).await? {
             Authorized::Answer(answer) => {
                 // The client may have been changed meanwhile, so that what was allowed was not given.

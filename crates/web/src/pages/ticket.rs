@@ -39,6 +39,9 @@ pub(super) struct Ticket {
     /// The scopes that its page names, blank-separated.
     #[serde(rename = "n", skip_serializing_if = "Option::is_none", default)]
     told: Option<String>,
+    /// What stands for the rest that its page shows.
+    #[serde(rename = "w", skip_serializing_if = "Option::is_none", default)]
+    shown: Option<String>,
 }
 
 /// What a ticket is good for.
@@ -120,6 +123,7 @@ impl Ticket {
             browser: browser.to_owned(),
             session: None,
             told: None,
+            shown: None,
         }
     }
 
@@ -133,9 +137,14 @@ impl Ticket {
         Self { session: Some(session.to_string()), ..self }
     }
 
-    /// This ticket for a page that names these scopes.
-    pub(super) fn telling(self, scopes: &[String]) -> Self {
-        Self { told: Some(scopes.join(" ")), ..self }
+    /// This ticket for a page that names these scopes, and shows what this stands for.
+    pub(super) fn telling(self, scopes: &[String], shown: String) -> Self {
+        Self { told: Some(scopes.join(" ")), shown: Some(shown), ..self }
+    }
+
+    /// What stands for the rest that its page has shown.
+    pub(super) fn shown(&self) -> Option<String> {
+        self.shown.clone()
     }
 
     /// The scopes that its page has named.

@@ -245,15 +245,22 @@ impl<'a> Going<'a> {
             signed_in: person.is_some_and(fresh),
             meant,
             chosen: account_chosen || person.is_some_and(since_began),
-            decision: self.decision_about(request),
+            decision: self.decision_about(request, way_back),
             asked_before: !self.must_ask() || (covered && self.may_remember(way_back)),
         })
     }
 
-    /// An answer that allows counts for what the page has named. The client may have been given more meanwhile.
-    fn decision_about(&self, request: &AuthorizationRequest) -> Option<Decision> {
-        let named = self.asked.told.is_some_and(|told| request.told.is_subset(told));
+    /// An answer that allows counts for what the page has named. The client may have been given more meanwhile, or have changed
+    /// itself, or the request that it keeps elsewhere.
+    fn decision_about(&self, request: &AuthorizationRequest, way_back: &Return) -> Option<Decision> {
+        let named = self.asked.told.is_some_and(|told| request.told.is_subset(told))
+            && self.asked.shown == Some(&*self.shown(request, way_back));
         self.asked.decision.filter(|decision| *decision == Decision::Deny || named)
+    }
+
+    /// What stands for all that a page of consent shows beside the scopes.
+    fn shown(&self, request: &AuthorizationRequest, way_back: &Return) -> String {
+        obol_keys::s256(&json!([self.client.name, way_back.redirect_uri, request.resource]).to_string())
     }
 
     /// Whether a person has to be asked at all; a public client is never let in without (S-35).
@@ -348,6 +355,7 @@ impl<'a> Going<'a> {
             known_by: self.client.settings.from_metadata_document.then(|| host_of(self.client.id.as_str())),
             links: ClientLinks::of(self.client),
             username: person.username.clone(),
+            shown: self.shown(request, way_back),
             scopes: request.told.iter().map(|scope| scope.as_str().to_owned()).collect(),
             resources: request.resource.iter().cloned().collect(),
             access_token_lifetime: self.client.access_token_lifetime,

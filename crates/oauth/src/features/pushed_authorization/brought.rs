@@ -2,10 +2,10 @@
 //! Whatever else stands beside them counts for nothing.
 
 use obol_keys::RequestReference;
-use obol_store::{Client, ClientKind, ConsumeOutcome};
+use obol_store::{Client, ConsumeOutcome};
 use obol_token::SecretHash;
 
-use super::PREFIX;
+use super::{PREFIX, anybody_may_push};
 use crate::{Arrival, Authorizing, Engine, ErrorCode, OAuthError, Params, Surface};
 
 /// A pushed request that a browser has brought.
@@ -59,7 +59,7 @@ impl Pushed {
     ) -> Result<(), OAuthError> {
         match engine.store.consume_pushed_request(self.hash, &client.id, arrival.now).await? {
             ConsumeOutcome::Consumed => {
-                if client.kind == ClientKind::Public {
+                if anybody_may_push(client) {
                     engine.pushes.forget(arrival);
                 }
                 Ok(())

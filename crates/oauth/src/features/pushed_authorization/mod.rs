@@ -7,7 +7,7 @@
 mod brought;
 
 use obol_keys::{GuessPolicy, RequestReference};
-use obol_store::{ClientKind, NewPushedRequest, PushOutcome};
+use obol_store::{Client, ClientKind, NewPushedRequest, PushOutcome};
 use serde_json::{Map, Value, json};
 
 pub(crate) use self::brought::Pushed;
@@ -47,6 +47,8 @@ const MOST_BYTES: usize = 16 * 1024;
 
 /// So many requests of one client are kept at once.
 const MOST_OF_A_CLIENT: u32 = 10_000;
+/// And of one that no operator has added.
+const MOST_OF_A_STRANGER: u32 = 200;
 
 /// How a client authenticates is nobody's business later, and its credentials are not to be kept.
 const NOT_KEPT: [&str; 3] = ["client_secret", "client_assertion", "client_assertion_type"];
@@ -77,7 +79,7 @@ async fn push(call: &Call<'_>, client: &AuthenticatedClient) -> Result<PushedAns
     let params = object.as_ref().unwrap_or(params);
     authorization::check(engine, client, params, surface)?;
     let form = form_of(params)?;
-    if client.kind == ClientKind::Public {
+    if anybody_may_push(client) {
         engine.pushes.count(arrival)?;
     }
     let (reference, lifetime_secs) =
@@ -90,7 +92,7 @@ async fn push(call: &Call<'_>, client: &AuthenticatedClient) -> Result<PushedAns
         pushed_at: arrival.now,
         expires_at,
         leaves_at: expires_at.plus_secs(Authorizing::ON_THE_WAY_SECS),
-        most: MOST_OF_A_CLIENT,
+        most: if client.is_a_stranger() { MOST_OF_A_STRANGER } else { MOST_OF_A_CLIENT },
     };
     match engine.store.push_request(&request).await? {
         PushOutcome::Pushed => {
@@ -106,6 +108,11 @@ async fn push(call: &Call<'_>, client: &AuthenticatedClient) -> Result<PushedAns
             Err(OAuthError::new(ErrorCode::InvalidClient, sentence))
         }
     }
+}
+
+/// Whether pushing needs no leave of the operator: such pushes are counted by their source.
+pub(crate) fn anybody_may_push(client: &Client) -> bool {
+    client.kind == ClientKind::Public || client.is_a_stranger()
 }
 
 /// The parameters as they are kept.
