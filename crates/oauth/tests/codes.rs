@@ -2,10 +2,11 @@
 
 mod rooms;
 
+use obol_oauth::administration::{ClientSpec, change_client};
 use obol_oauth::{Authorized, Decision, ErrorCode, Params};
 use obol_replica::Clock;
 use obol_store::{AuditEvent, SessionEndRevokes};
-use obol_token::Timestamp;
+use obol_token::{ClientId, Timestamp};
 use rooms::browser::{Browser, CALLBACK, CHALLENGE, VERIFIER};
 use rooms::{ALICE, Rooms, START_SECS};
 
@@ -229,4 +230,25 @@ async fn rp_logout_2_oidc_core_3_1_2_1_an_id_token_that_has_expired_is_a_hint_al
     assert!(!asked.ask, "who brings it is believed");
     let query = Browser::query(&format!("&prompt=none&{hint}"));
     assert!(matches!(alice.ask(&query, None).await.unwrap(), Authorized::Answer(_)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s_35_an_answer_allows_what_the_page_has_shown_and_no_other_way_back() {
+    let rooms = open().await;
+    let alice = Browser::signed_in(&rooms).await;
+    let query =
+        format!("client_id=people&response_type=code&code_challenge={CHALLENGE}&code_challenge_method=S256");
+    let Authorized::Consent(asked) = alice.ask(&query, None).await.unwrap() else { panic!("she is asked") };
+    let elsewhere = "https://elsewhere.example/callback";
+    let move_on = |spec: &mut ClientSpec| spec.redirect_uris = vec![elsewhere.to_owned()];
+    let moved = change_client(&*rooms.store, &ClientId::new("people").unwrap(), move_on).await.unwrap();
+    let _everywhere = rooms.replica.confirm(moved).await.unwrap();
+    let allowed = async |shown: &str| {
+        let now = rooms.clock.wall();
+        alice.handed_in(&query, Some(Decision::Allow), Some(shown), now, false).await.unwrap()
+    };
+    let Authorized::Consent(again) = allowed(&asked.shown).await else { panic!("she is asked again") };
+    assert_eq!(again.destination, "elsewhere.example");
+    let Authorized::Answer(answer) = allowed(&again.shown).await else { panic!("now she has seen it") };
+    assert_eq!(answer.redirect_uri, elsewhere);
 }

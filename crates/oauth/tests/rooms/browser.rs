@@ -105,7 +105,8 @@ impl<'a> Browser<'a> {
         self.handed_in(query, decision, shown.as_deref(), began_at, arrives_first).await
     }
 
-    async fn handed_in(
+    /// The same, where the person has seen a page of consent that showed this.
+    pub(crate) async fn handed_in(
         &self,
         query: &str,
         decision: Option<Decision>,
