@@ -222,7 +222,7 @@ fn rfc7636_4_4_1_a_challenge_is_required() {
 
 #[test]
 fn cimd_5_1_what_cannot_be_fetched_is_refused_and_nothing_is_told_of_why() {
-    let scene = Scene::open();
+    let scene = Scene::open_with(|server, _| server.option("--log-level", "debug"));
     let page = |path: &str| scene.refuses(&scene.request().with("client_id", &scene.elsewhere.url(path)));
     let redirect = http::Response::builder().status(302).header("location", scene.client.id.clone());
     scene.elsewhere.answers_with("/moved", redirect);
