@@ -119,18 +119,36 @@ fn rp_initiated_logout_3_1_post_logout_redirect_uris_are_checked() {
 #[test]
 fn oidc_registration_2_subject_type_is_public_or_pairwise() {
     let both = Both::of(open());
-    for subject_type in ["public", "pairwise"] {
-        both.keep("subject_type", subject_type);
-    }
+    both.keep("subject_type", "public");
     both.refuse(&with("subject_type", "secret"), METADATA);
     let sub = |metadata: &Value| {
         let client = both.server.registered(metadata).client;
         id_token(&both.server, &client).claims["sub"].clone()
     };
     let pairwise = with("subject_type", "pairwise");
+    assert_eq!(both.server.registered(&pairwise).told["subject_type"], "pairwise");
     assert_eq!(sub(&pairwise), sub(&pairwise), "one host");
     assert_ne!(sub(&pairwise), sub(&shop()));
     let mut hosts = pairwise.clone();
     hosts["redirect_uris"] = json!([REDIRECT_URI, "https://other.example/cb"]);
     both.refuse(&hosts, METADATA);
+}
+
+#[test]
+fn oidc_core_8_an_update_does_not_change_by_what_a_client_knows_people() {
+    let server = open();
+    let pairwise = with("subject_type", "pairwise");
+    let mut elsewhere = pairwise.clone();
+    elsewhere["redirect_uris"] = json!(["https://victim.example/cb"]);
+    let known = server.registered(&pairwise);
+    let sub = id_token(&server, &known.client).claims["sub"].clone();
+    for other in [&elsewhere, &shop()] {
+        known.update(&server, other).expect_error(400, METADATA);
+    }
+    // The tokens of a public client stay as well.
+    server.registered(&shop()).update(&server, &pairwise).expect_error(400, METADATA);
+    let mut renamed = pairwise.clone();
+    renamed["client_name"] = json!("Another name");
+    known.update(&server, &renamed).expect(200);
+    assert_eq!(id_token(&server, &known.client).claims["sub"], sub);
 }

@@ -1,5 +1,7 @@
 //! What an application says of itself (RFC 7591 §2): links on the pages of signing in and of consent.
 
+use serde_json::{Value, json};
+
 use super::*;
 
 const POLICY: &str = "https://shop.example/privacy?in=en&for='all'#top";
@@ -68,12 +70,22 @@ fn s_08_nothing_of_the_application_is_loaded_by_the_page() {
 fn s_18_only_https_addresses_are_linked() {
     let site = Site::open();
     let long = format!("https://shop.example/{}", "x".repeat(500));
-    for uri in
-        ["javascript:alert(1)", "data:text/html,x", "http://shop.example/", "//shop.example/", "", &*long]
+    for uri in ["javascript:alert(1)", "data:text/html,x", "http://shop.example/", "//shop.example/", &*long]
     {
         for option in ["--policy-uri", "--tos-uri"] {
             let refused = site.server.run(&["client", "set", "web", option, uri]).exits(1);
             assert!(refused.stderr.contains("https URL"), "{refused:?}");
         }
+    }
+}
+
+#[test]
+fn an_empty_address_takes_the_link_back() {
+    let site = Site::open();
+    for (uri, expected) in
+        [("https://shop.example/policy", json!("https://shop.example/policy")), ("", Value::Null)]
+    {
+        let set = ["client", "set", "web", "--policy-uri", uri, "--json"];
+        assert_eq!(site.server.run(&set).exits(0).json()["policy_uri"], expected);
     }
 }
