@@ -15,7 +15,6 @@ fn rfc7592_2_2_what_is_left_out_or_null_has_its_default_again() {
         "grant_types": ["authorization_code", "refresh_token"],
         "token_endpoint_auth_method": "client_secret_post",
         "application_type": "native",
-        "subject_type": "pairwise",
         "id_token_signed_response_alg": "EdDSA",
         "userinfo_signed_response_alg": "ES256",
         "default_max_age": 10,
