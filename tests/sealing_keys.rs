@@ -201,6 +201,7 @@ fn an_installation_of_the_version_before_keeps_its_tokens_and_can_rotate() {
          DROP TABLE codes; DROP TABLE consents; DROP TABLE sessions; DROP INDEX families_session; \
          ALTER TABLE families DROP COLUMN session; ALTER TABLE families DROP COLUMN details; \
          ALTER TABLE users DROP COLUMN profile; ALTER TABLE clients DROP COLUMN settings; \
+         ALTER TABLE clients DROP COLUMN sealed_secret; \
          DELETE FROM change_log WHERE id IN (SELECT id FROM keys WHERE kind > 1); DELETE FROM keys WHERE kind > 1; \
          ALTER TABLE keys RENAME TO sealing_keys; ALTER TABLE sealing_keys DROP COLUMN promoted_position; \
          ALTER TABLE sealing_keys DROP COLUMN promoted_at; ALTER TABLE sealing_keys DROP COLUMN kind; \
