@@ -14,6 +14,8 @@ mod history;
 mod other_sites;
 #[path = "browser/pictures.rs"]
 mod pictures;
+#[path = "browser/runs_in_browser.rs"]
+mod runs_in_browser;
 #[path = "browser/sign_in.rs"]
 mod sign_in;
 #[path = "browser/story.rs"]

@@ -1,17 +1,14 @@
 //! What every story begins with: a server with TLS, people, an application, and somebody at a browser.
 
 use obol_testkit::{
-    ALICE, Answer, Chromium, ChromiumBuilder, Client, ClientSpec, PASSWORD, RFC_TOKEN, Server, Tokens, obol,
+    ALICE, Answer, CHALLENGE, Chromium, ChromiumBuilder, Client, ClientSpec, PASSWORD, RFC_TOKEN, Server,
+    Tokens, VERIFIER, obol,
 };
 
 use crate::application::{Application, Brought};
 
 pub(crate) const BOB: &str = "bob";
 pub(crate) const BOBS_PASSWORD: &str = "two coins under the tongue";
-
-/// A code verifier and its challenge (RFC 7636 Appendix B).
-const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 /// What the application may ask for; the last one has no sentence of ours.
 const SCOPES: [&str; 6] = ["openid", "profile", "email", "phone", "offline_access", "harbour.pilot"];

@@ -324,6 +324,11 @@ impl Engine {
         &self.settings.issuer
     }
 
+    /// Whether pages at this origin may read what endpoints answer: those of public clients (S-06).
+    pub fn is_client_origin(&self, origin: &str) -> bool {
+        self.replica.is_client_origin(origin)
+    }
+
     /// This node and the others, as it sees them.
     pub fn status(&self) -> Status {
         self.replica.status()

@@ -7,6 +7,7 @@
 //!    Without it the policy [`OnStale`] may have it tell about tokens all the same ([`Replica::vouch_or_stale`]);
 //! 4. a revocation is durable first, then waits until every node has applied it or may no longer answer ([`confirm`]).
 
+mod clients;
 mod clock;
 mod confirm;
 mod follower;

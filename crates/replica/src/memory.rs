@@ -1,6 +1,6 @@
 //! The memory of a node: a function of the change log.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,6 +17,8 @@ use obol_token::{
     SealFailed, SessionId, SubjectId, Timestamp,
 };
 
+use crate::clients::Clients;
+
 /// Deny list, keys and clients as of [`Memory::applied`].
 pub struct Memory {
     master: MasterKey,
@@ -24,7 +26,7 @@ pub struct Memory {
     keys: ArcSwap<Keys>,
     /// No state: it is found again, and asks the keys each time.
     verified: VerifiedSignatures,
-    clients: ArcSwap<ClientsById>,
+    clients: ArcSwap<Clients>,
     applied: AtomicU64,
     /// The number of the timeline on which it has read.
     timeline: AtomicU64,
@@ -32,8 +34,6 @@ pub struct Memory {
     kept_to: AtomicU64,
     applying: Mutex<()>,
 }
-
-type ClientsById = HashMap<ClientId, Arc<Client>>;
 
 /// The keys that seal and those that sign, and what the log says of all of them, each with the position of its entry.
 #[derive(Clone, Default)]
@@ -158,7 +158,7 @@ impl Memory {
         lacking: Timeline,
         kept_to: Position,
     ) -> Result<(), LoadError> {
-        let (mut clients, mut keys) = (ClientsById::new(), Keys::default());
+        let (mut clients, mut keys) = (Clients::default(), Keys::default());
         let mut after = Position::START;
         loop {
             let page = log.read_page(ReadFrom { after, limit: Self::PAGE, known: lacking }).await?;
@@ -200,12 +200,17 @@ impl Memory {
 
     /// The client with this id, disabled ones included.
     pub fn client(&self, id: &str) -> Option<Arc<Client>> {
-        self.clients.load().get(id).cloned()
+        self.clients.load().find(id).cloned()
     }
 
     /// How many clients are of this kind, disabled ones included.
     pub fn count_clients(&self, kind: impl Fn(&Client) -> bool) -> usize {
-        self.clients.load().values().filter(|client| kind(client)).count()
+        self.clients.load().iter().filter(|client| kind(client)).count()
+    }
+
+    /// Whether a public client that is enabled has its pages at this origin.
+    pub(crate) fn is_client_origin(&self, origin: &str) -> bool {
+        self.clients.load().have_origin(origin)
     }
 
     /// The one decision whether a token stands: [`obol_token::verify`] with this memory.
@@ -353,7 +358,7 @@ impl Memory {
     /// Algorithms by which clients have things signed, and for which there is no key.
     pub(crate) fn algorithms_without_key(&self) -> Vec<Algorithm> {
         let (clients, keys) = (self.clients.load(), self.keys.load());
-        let of_clients = clients.values().flat_map(|client| client.settings.algorithms());
+        let of_clients = clients.iter().flat_map(|client| client.settings.algorithms());
         let wanted: BTreeSet<_> = of_clients.chain([Algorithm::Es256]).collect();
         wanted.into_iter().filter(|algorithm| keys.signing.current(*algorithm).is_none()).collect()
     }
@@ -380,10 +385,10 @@ impl Memory {
     /// Applies entries in order; the position moves only after what they say counts.
     fn apply(&self, entries: &[Entry]) -> Result<(), WrongMasterKey> {
         let states = |change: &Change| !matches!(change, Change::Denied(_));
-        let (mut clients, mut keys) = (ClientsById::new(), Keys::default());
+        let (mut clients, mut keys) = (Clients::default(), Keys::default());
         let any_state = entries.iter().any(|entry| states(&entry.change));
         if any_state {
-            (clients, keys) = (ClientsById::clone(&self.clients.load()), Keys::clone(&self.keys.load()));
+            (clients, keys) = (Clients::clone(&self.clients.load()), Keys::clone(&self.keys.load()));
         }
         for entry in entries {
             self.apply_one(entry, &mut clients, &mut keys)?;
@@ -398,23 +403,14 @@ impl Memory {
         Ok(())
     }
 
-    fn apply_one(
-        &self,
-        entry: &Entry,
-        clients: &mut ClientsById,
-        keys: &mut Keys,
-    ) -> Result<(), WrongMasterKey> {
+    fn apply_one(&self, entry: &Entry, clients: &mut Clients, keys: &mut Keys) -> Result<(), WrongMasterKey> {
         match &entry.change {
             #[cfg(feature = "planted-bugs")]
             Change::Denied(_)
                 if obol_planted::Bug::ServesBeforeCaughtUp.is_on() && obol_planted::is_young() => {}
             Change::Denied(denial) => self.deny_list.insert(denial),
-            Change::Client(client) => {
-                clients.insert(client.id.clone(), Arc::new(Client::clone(client)));
-            }
-            Change::ClientDeleted(id) => {
-                clients.remove(id);
-            }
+            Change::Client(client) => clients.insert(Client::clone(client)),
+            Change::ClientDeleted(id) => clients.remove(id),
             Change::Key(key) => {
                 keys.take_in(key, &self.master)?;
                 keys.stored.insert(key.id, (entry.position, key.clone()));

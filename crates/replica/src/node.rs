@@ -197,6 +197,12 @@ impl Replica {
         self.memory.applied()
     }
 
+    /// Whether a public client that is enabled has its pages at this origin (RFC 6454 §6.2). Asked without the lease: who
+    /// may read an answer says nothing about a token.
+    pub fn is_client_origin(&self, origin: &str) -> bool {
+        self.memory.is_client_origin(origin)
+    }
+
     /// This node and the others, as it sees them.
     pub fn status(&self) -> Status {
         let (boottime, on_stale) = (self.clock.boottime(), self.options.on_stale);

@@ -20,7 +20,8 @@ use crate::routes::{Route, Routes, surface_of};
 use crate::server::{
     Answer, Fields, Handler, Received, Refusal, Source, Whole, catch_panic, catch_panic_at_once,
 };
-use crate::{dialect, fast_verify, gateway, health, intake, registration};
+use crate::sharing::Sharing;
+use crate::{dialect, fast_verify, gateway, health, intake, registration, sharing};
 
 /// The door as the listener sees it.
 pub struct OpenDoor(Arc<Door>);
@@ -70,9 +71,14 @@ impl Door {
         let request = Whole { path: self.routes.below(request.path), ..*request };
         let request_id = self.request_ids.next();
         let asked = || {
-            fast_verify::answer(&self.engine, &request)
-                .or_else(|| gateway::answer_at_once(&self.engine, &request, request_id).map(Ok))
-                .or_else(|| self.ask_at_once(&request, request_id))
+            if let Some(answer) = gateway::answer_at_once(&self.engine, &request, request_id) {
+                return Some(Ok(answer));
+            }
+            // With whom an answer is shared is decided on the long way.
+            if sharing::is_from_page(request.fields) {
+                return None;
+            }
+            fast_verify::answer(&self.engine, &request).or_else(|| self.ask_at_once(&request, request_id))
         };
         let answered = catch_panic_at_once(asked, || Some(Err(panicked())))?;
         let answer =
@@ -135,10 +141,19 @@ impl Door {
             Received::Request(request) => request,
             Received::Refused(_, refusal) => return dialect::refusal(surface, &listener_refusal(refusal)),
         };
-        let route = self.routes.find(request.method(), self.routes.below(request.uri().path()));
+        let path = self.routes.below(request.uri().path());
+        if let Some(method) = sharing::wanted_method(&request) {
+            let route = self.routes.find(&method, path);
+            let sharing = Sharing::decide(&self.engine, &route, request.headers());
+            if let Some(answer) = sharing.and_then(|sharing| sharing.allow(&method)) {
+                return answer;
+            }
+        }
+        let route = self.routes.find(request.method(), path);
+        let sharing = Sharing::decide(&self.engine, &route, request.headers());
         // The route and not the path: a path may hold a token that strayed into it.
         tracing::debug!(request_id = request_id.as_str(), route = route.name(), "a request arrived");
-        match route {
+        let answer = match route {
             Route::Endpoint(endpoint) => {
                 let answered = match *request.method() {
                     http::Method::GET => self.ask(endpoint, request, request_id).await,
@@ -161,6 +176,10 @@ impl Door {
                 let sentence = "There is nothing at this path; check the URL.";
                 dialect::refusal(surface, &OAuthError::new(ErrorCode::NotFound, sentence))
             }
+        };
+        match sharing {
+            Some(sharing) => sharing.share(answer),
+            None => answer,
         }
     }
 

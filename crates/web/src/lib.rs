@@ -14,6 +14,7 @@ mod pages;
 mod registration;
 mod routes;
 pub mod server;
+mod sharing;
 
 pub use door::{Door, OpenDoor};
 pub use pages::{LookError, PageSettings, Pages};

@@ -103,8 +103,10 @@ macro_rules! not_stored {
     };
 }
 
-const KEPT_JSON: UsualFields =
-    UsualFields::written("\r\nx-content-type-options: nosniff\r\ncontent-type: application/json");
+/// Whether a page may read it depends on the page.
+const KEPT_JSON: UsualFields = UsualFields::written(
+    "\r\nx-content-type-options: nosniff\r\nvary: origin\r\ncontent-type: application/json",
+);
 const NOT_STORED: UsualFields = UsualFields::written(not_stored!());
 const JWT: UsualFields = UsualFields::written(concat!(not_stored!(), "\r\ncontent-type: application/jwt"));
 const JSON: UsualFields = UsualFields::written(concat!(not_stored!(), "\r\ncontent-type: application/json"));
