@@ -32,7 +32,7 @@ impl Service {
         spec.settings = ClientSettings {
             token_endpoint_auth_method: Some(ClientAuthMethod::PrivateKeyJwt),
             jwks: by_value.then(|| jwks(&[&key])),
-            jwks_uri: (!by_value).then(|| Others::URI.to_owned()),
+            jwks_uri: (!by_value).then(|| Others::KEYS.to_owned()),
             ..ClientSettings::default()
         };
         rooms.add(spec).await;
@@ -129,22 +129,25 @@ async fn a_used_assertion_is_known_for_a_minute_longer_than_it_is_good() {
 async fn keys_at_a_jwks_uri_are_asked_for_as_they_are_kept_and_once_more_for_a_kid_that_is_new() {
     let service = Service::open(false).await;
     let (old, other) = (new_key(), new_key());
-    let set = |keys: &[&SigningKey]| Ok(jwks(keys).to_string());
-    service.others.will_answer([set(&[&service.key])]);
+    let set = |keys: &[&SigningKey]| jwks(keys).to_string();
+    service.others.publish(Others::KEYS, set(&[&service.key]));
     service.ask_at(&[("exp", 60)], "kept").await.unwrap();
     assert_eq!(service.others.asked(), [Freshness::Kept]);
 
-    service.others.will_answer([set(&[&old]), set(&[&old, &service.key])]);
+    service.others.forget();
+    service.others.publish_as(Others::KEYS, Ok(set(&[&old])), Ok(set(&[&old, &service.key])));
     service.ask_at(&[("exp", 60)], "renewed").await.unwrap();
     assert_eq!(service.others.asked(), [Freshness::Kept, Freshness::Renewed]);
 
-    service.others.will_answer([set(&[&old]), set(&[&old, &other])]);
+    service.others.forget();
+    service.others.publish_as(Others::KEYS, Ok(set(&[&old])), Ok(set(&[&old, &other])));
     let unknown = service.ask_at(&[("exp", 60)], "unknown").await.unwrap_err();
     assert_eq!(unknown.code(), ErrorCode::InvalidClient);
     assert_eq!(service.others.asked(), [Freshness::Kept, Freshness::Renewed]);
 
     // What does not fit a key that is there is no reason to ask again.
-    service.others.will_answer([set(&[&service.key])]);
+    service.others.forget();
+    service.others.publish(Others::KEYS, set(&[&service.key]));
     let good = signed(&service.key, &[("exp", START_SECS + 60)], "forged");
     let (rest, _) = good.rsplit_once('.').unwrap();
     let (_, signature) = signed(&service.key, &[("exp", START_SECS + 60)], "another")
@@ -171,14 +174,15 @@ async fn where_keys_cannot_be_had_nobody_is_let_in() {
         (Ok(private.to_string()), ErrorCode::InvalidClient),
     ] {
         let named = format!("{answer:?}");
-        service.others.will_answer([answer]);
+        service.others.publish_as(Others::KEYS, answer.clone(), answer);
         let refused = service.ask_at(&[("exp", 60)], "one").await.unwrap_err();
         assert_eq!(refused.code(), code, "{named}");
         assert!(!refused.sentence().contains("private"), "the cause is private: {refused:?}");
     }
-    service.others.will_answer([Ok(jwks(&[&new_key()]).to_string()), failed("it did not answer in time")]);
+    let of_another = jwks(&[&new_key()]).to_string();
+    service.others.publish_as(Others::KEYS, Ok(of_another), failed("it did not answer in time"));
     let refused = service.ask_at(&[("exp", 60)], "one").await.unwrap_err();
     assert_eq!(refused.code(), ErrorCode::Unavailable);
-    service.others.will_answer([Ok(jwks(&[&service.key]).to_string())]);
+    service.others.publish(Others::KEYS, jwks(&[&service.key]));
     service.ask_at(&[("exp", 60)], "one").await.unwrap();
 }

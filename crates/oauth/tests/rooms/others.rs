@@ -1,6 +1,6 @@
-//! Others, who publish keys, and the keys.
+//! Others, who publish documents, and the keys in them.
 
-use std::collections::VecDeque;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -8,26 +8,58 @@ use obol_keys::{MasterKey, SigningKey};
 use obol_oauth::{DocumentKind, Freshness, Outgoing, OutgoingError};
 use obol_token::{KeyKind, Position};
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
-/// Answers one after the other, and what was asked.
+pub(crate) type Published = Result<String, OutgoingError>;
+
+/// Documents by address, as they are kept and as they are now; and what was asked.
 #[derive(Default)]
 pub(crate) struct Others {
-    answers: Mutex<VecDeque<Result<String, OutgoingError>>>,
-    asked: Mutex<Vec<Freshness>>,
+    documents: Mutex<HashMap<String, [Published; 2]>>,
+    asked: Mutex<Vec<(String, Freshness)>>,
+    /// While this is there, nobody is answered who asks for what ends so.
+    slow: Mutex<Option<(&'static str, Arc<Semaphore>)>>,
 }
 
 impl Others {
-    /// The one address at which there is something.
-    pub(crate) const URI: &str = "https://service.example/keys";
+    /// Where the keys are of a client that publishes some.
+    pub(crate) const KEYS: &str = "https://service.example/keys";
 
-    /// These are the next answers; what was asked before is forgotten.
-    pub(crate) fn will_answer(&self, answers: impl IntoIterator<Item = Result<String, OutgoingError>>) {
-        *self.answers.lock().unwrap() = answers.into_iter().collect();
+    /// Publishes a document, which is the one that is kept.
+    pub(crate) fn publish(&self, url: &str, document: impl ToString) {
+        self.publish_as(url, Ok(document.to_string()), Ok(document.to_string()));
+    }
+
+    /// Publishes what comes of asking: for what is kept, and anew.
+    pub(crate) fn publish_as(&self, url: &str, kept: Published, current: Published) {
+        self.documents.lock().unwrap().insert(url.to_owned(), [kept, current]);
+    }
+
+    /// Of each document that was asked for.
+    pub(crate) fn asked(&self) -> Vec<Freshness> {
+        self.asked.lock().unwrap().iter().map(|(_, freshness)| *freshness).collect()
+    }
+
+    /// What was asked before counts no more.
+    pub(crate) fn forget(&self) {
         self.asked.lock().unwrap().clear();
     }
 
-    pub(crate) fn asked(&self) -> Vec<Freshness> {
-        self.asked.lock().unwrap().clone()
+    /// From now on nobody is answered who asks for what ends so.
+    pub(crate) fn hold(&self, end: &'static str) {
+        *self.slow.lock().unwrap() = Some((end, Arc::new(Semaphore::new(0))));
+    }
+
+    /// One of those is answered.
+    pub(crate) fn answer_one(&self) {
+        let slow = self.slow.lock().unwrap();
+        slow.as_ref().unwrap().1.add_permits(1);
+    }
+
+    /// All are answered again.
+    pub(crate) fn answer_all(&self) {
+        let (_, slow) = self.slow.lock().unwrap().take().unwrap();
+        slow.close();
     }
 }
 
@@ -36,13 +68,22 @@ impl Outgoing for Others {
     async fn fetch_document(
         &self,
         url: &str,
-        kind: DocumentKind,
+        _: DocumentKind,
         freshness: Freshness,
     ) -> Result<Arc<str>, OutgoingError> {
-        assert_eq!((url, kind), (Self::URI, DocumentKind::Json));
-        self.asked.lock().unwrap().push(freshness);
-        let answer = self.answers.lock().unwrap().pop_front();
-        answer.expect("an answer for each question").map(Arc::from)
+        self.asked.lock().unwrap().push((url.to_owned(), freshness));
+        let slow = self.slow.lock().unwrap().clone();
+        if let Some((_, slow)) = slow.filter(|(end, _)| url.ends_with(end)) {
+            // Closed: all are answered.
+            let _ = slow.acquire().await.map(tokio::sync::SemaphorePermit::forget);
+        }
+        let nothing = || Err(OutgoingError::Failed("10.0.0.1: it answered 418.".to_owned()));
+        let documents = self.documents.lock().unwrap();
+        let found = documents.get(url).map_or_else(nothing, |[kept, current]| match freshness {
+            Freshness::Kept => kept.clone(),
+            Freshness::Renewed => current.clone(),
+        });
+        found.map(Arc::from)
     }
 
     async fn post_form(&self, _: &str, _: String) -> Result<(), OutgoingError> {
