@@ -26,7 +26,6 @@ use crate::features::{
     Borne, ClientRule, Part, Steps, Waiting, authorization, end_session, password, verification,
 };
 use crate::source_limit::SourceLimit;
-use crate::turns::Turns;
 use crate::{
     Answer, Arrival, Authorization, Authorized, Authorizing, Challenge, DescribedClients, ErrorCode, Issuer,
     OAuthError, Outgoing, Params, ProtectedResource, RegistrationSettings, Request, RequestId, SignOutAsked,
@@ -64,7 +63,6 @@ pub struct Engine {
     pub(crate) outgoing: Arc<dyn Outgoing>,
     pub(crate) pushes: SourceLimit,
     pub(crate) registrations: SourceLimit,
-    pub(crate) turns: Turns,
     audit: Arc<dyn Audit>,
     clients: ClientAuthentication,
 }
@@ -157,9 +155,9 @@ impl Engine {
         outgoing: Arc<dyn Outgoing>,
         settings: Settings,
     ) -> Self {
-        let (pushes, registrations, turns) = (push_limit(), registration_limit(), Turns::default());
+        let (pushes, registrations) = (push_limit(), registration_limit());
         let clients = ClientAuthentication::new();
-        Self { replica, store, settings, outgoing, pushes, registrations, turns, audit, clients }
+        Self { replica, store, settings, outgoing, pushes, registrations, audit, clients }
     }
 
     /// Answers a request, or says that a password must be checked first.

@@ -134,19 +134,19 @@ async fn keys_at_a_jwks_uri_are_asked_for_as_they_are_kept_and_once_more_for_a_k
     service.ask_at(&[("exp", 60)], "kept").await.unwrap();
     assert_eq!(service.others.asked(), [Freshness::Kept]);
 
-    service.others.forget();
+    service.others.take_asked();
     service.others.publish_as(Others::KEYS, Ok(set(&[&old])), Ok(set(&[&old, &service.key])));
     service.ask_at(&[("exp", 60)], "renewed").await.unwrap();
     assert_eq!(service.others.asked(), [Freshness::Kept, Freshness::Renewed]);
 
-    service.others.forget();
+    service.others.take_asked();
     service.others.publish_as(Others::KEYS, Ok(set(&[&old])), Ok(set(&[&old, &other])));
     let unknown = service.ask_at(&[("exp", 60)], "unknown").await.unwrap_err();
     assert_eq!(unknown.code(), ErrorCode::InvalidClient);
     assert_eq!(service.others.asked(), [Freshness::Kept, Freshness::Renewed]);
 
     // What does not fit a key that is there is no reason to ask again.
-    service.others.forget();
+    service.others.take_asked();
     service.others.publish(Others::KEYS, set(&[&service.key]));
     let good = signed(&service.key, &[("exp", START_SECS + 60)], "forged");
     let (rest, _) = good.rsplit_once('.').unwrap();

@@ -1,5 +1,5 @@
-//! Clients that bring a document of their own, where a test holds the document: what becomes of a change, of a number of
-//! them, and of many who ask.
+//! Clients that bring a document of their own, where a test holds the document: what becomes of a change, and of a number
+//! of them.
 
 mod rooms;
 
@@ -11,33 +11,17 @@ use obol_oauth::{
     AuthorizationAnswer, Authorized, Decision, DescribedClients, ErrorCode, Freshness, OAuthError,
 };
 use obol_replica::LeaseOptions;
-use obol_store::{AuditEvent, Client, Registration};
-use obol_token::SecretHash;
+use obol_store::{AuditEvent, Client};
 use rooms::Rooms;
 use rooms::browser::{Browser, CALLBACK, CHALLENGE};
 use rooms::others::Others;
 use serde_json::json;
 
 const URL: &str = "https://app.example/client.json";
-/// A request object whose signature has to be looked at: `{"alg":"ES256","kid":"a"}`, `{}`.
-const NOT_SIGNED_YET: &str = "eyJhbGciOiJFUzI1NiIsImtpZCI6ImEifQ.e30.AAAA";
 
 /// Publishes a document, which is the one that is kept.
 fn publish(others: &Others, url: &str, callback: &str) {
     others.publish(url, json!({ "client_id": url, "redirect_uris": [callback] }));
-}
-
-/// The same of a client that signs, with keys at another address.
-fn publish_with_keys(others: &Others, url: &str) {
-    let method = "private_key_jwt";
-    let keys = format!("{url}/keys");
-    others.publish(
-        url,
-        json!({
-            "client_id": url, "redirect_uris": [CALLBACK],
-            "token_endpoint_auth_method": method, "jwks_uri": keys,
-        }),
-    );
 }
 
 /// Rooms that let at most so many clients in, and what they publish.
@@ -212,78 +196,4 @@ async fn what_an_operator_has_set_stays() {
     let client = stored(&rooms, URL).await.unwrap();
     assert_eq!((client.access_token_lifetime, client.redirect_uris), (lifetime, vec![CALLBACK.to_owned()]));
     assert_eq!(client.settings.longest_access_token_ttl, Some(3_600));
-}
-
-#[tokio::test]
-async fn strangers_are_waited_for_only_so_often_at_once() {
-    let (rooms, others) = rooms(10).await;
-    let rooms = Arc::new(rooms);
-    // For their documents, and for the keys that these name.
-    for (end, asked) in [("", 16), ("/keys", 48)] {
-        others.hold(end);
-        let waiting: Vec<_> = (0..16)
-            .map(|number| {
-                let (rooms, url) = (rooms.clone(), format!("https://app.example/{number}"));
-                if end == "/keys" {
-                    publish_with_keys(&others, &url);
-                }
-                let query = format!("{}&request={NOT_SIGNED_YET}", query(&url, CALLBACK));
-                tokio::spawn(async move { Browser::signed_in(&rooms).await.ask(&query, None).await.is_err() })
-            })
-            .collect();
-        while others.asked().len() < asked {
-            tokio::task::yield_now().await;
-        }
-        let browser = Browser::signed_in(&rooms).await;
-        let refused = browser.ask(&query(URL, CALLBACK), None).await.unwrap_err();
-        assert_eq!((refused.code(), others.asked().len()), (ErrorCode::Unavailable, asked));
-        // Clients that are registered are not concerned, and the turns come back.
-        let registered = browser.ask(&query("nobody", CALLBACK), None).await;
-        assert_eq!(code_of(registered), ErrorCode::InvalidClient);
-        others.answer_all();
-        for one in waiting {
-            one.await.unwrap();
-        }
-    }
-    publish(&others, URL, CALLBACK);
-    let browser = Browser::signed_in(&rooms).await;
-    assert!(matches!(browser.ask(&query(URL, CALLBACK), None).await.unwrap(), Authorized::Consent(_)));
-}
-
-#[tokio::test]
-async fn requests_at_addresses_that_strangers_have_registered_are_waited_for_only_so_often_at_once() {
-    let (rooms, others) = rooms(10).await;
-    let uris: Vec<_> = (0..17).map(|number| format!("https://app.example/{number}")).collect();
-    let registered =
-        Registration { access_token: SecretHash::from_bytes([1; 32]), sector_identifier_uri: None };
-    for (id, registration) in [("stranger", Some(registered)), ("known", None)] {
-        let mut spec = rooms.spec(id, &["authorization_code"], None);
-        spec.redirect_uris = vec![CALLBACK.to_owned()];
-        (spec.settings.request_uris, spec.settings.registration) = (uris.clone(), registration);
-        rooms.add(spec).await;
-    }
-    let rooms = Arc::new(rooms);
-    others.hold("");
-    let ask = |id: &str, uri: &str| {
-        let (rooms, query) = (rooms.clone(), format!("client_id={id}&request_uri={uri}"));
-        tokio::spawn(async move {
-            let answer = Browser::signed_in(&rooms).await.answer(&query, None).await;
-            param(&answer, "error").map(str::to_owned)
-        })
-    };
-    let mut waiting: Vec<_> = uris[..16].iter().map(|uri| ask("stranger", uri)).collect();
-    while others.asked().len() < 16 {
-        tokio::task::yield_now().await;
-    }
-    let refused = ask("stranger", &uris[16]).await.unwrap();
-    assert_eq!((refused.as_deref(), others.asked().len()), (Some("temporarily_unavailable"), 16));
-    // Clients of the operator's go on.
-    waiting.push(ask("known", &uris[16]));
-    while others.asked().len() < 17 {
-        tokio::task::yield_now().await;
-    }
-    others.answer_all();
-    for one in waiting {
-        assert_eq!(one.await.unwrap().as_deref(), Some("invalid_request_uri"), "there is nothing");
-    }
 }

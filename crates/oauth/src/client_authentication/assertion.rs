@@ -83,7 +83,7 @@ impl ClientAuthentication {
             (Some(ClientAuthMethod::PrivateKeyJwt), JwtAlgorithm::Signed(_)) => {
                 verify_signed_by(call.engine, client, jwt).await.map_err(|trouble| match trouble {
                     KeysTrouble::NotSigned(error) => not_signed(error.to_string()),
-                    KeysTrouble::Unreachable(cause) => KeysTrouble::unreachable(cause),
+                    KeysTrouble::Unreachable(error) => KeysTrouble::unreachable(error),
                     KeysTrouble::Unusable(cause) => not_signed(cause),
                 })
             }

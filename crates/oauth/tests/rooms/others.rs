@@ -1,22 +1,23 @@
-//! Others, who publish documents, and the keys in them.
+//! Others, who publish documents and are told of logouts; and keys.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use obol_keys::{MasterKey, SigningKey};
-use obol_oauth::{DocumentKind, Freshness, Outgoing, OutgoingError};
+use obol_oauth::{DocumentKind, Freshness, NamedBy, Outgoing, OutgoingError};
 use obol_token::{KeyKind, Position};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 pub(crate) type Published = Result<String, OutgoingError>;
 
-/// Documents by address, as they are kept and as they are now; and what was asked.
+/// What comes of asking, by address: for what is kept, and anew; and what was asked.
 #[derive(Default)]
 pub(crate) struct Others {
     documents: Mutex<HashMap<String, [Published; 2]>>,
-    asked: Mutex<Vec<(String, Freshness)>>,
+    asked: Mutex<Vec<(String, NamedBy)>>,
+    freshness: Mutex<Vec<Freshness>>,
     /// While this is there, nobody is answered who asks for what ends so.
     slow: Mutex<Option<(&'static str, Arc<Semaphore>)>>,
 }
@@ -37,12 +38,13 @@ impl Others {
 
     /// Of each document that was asked for.
     pub(crate) fn asked(&self) -> Vec<Freshness> {
-        self.asked.lock().unwrap().iter().map(|(_, freshness)| *freshness).collect()
+        self.freshness.lock().unwrap().clone()
     }
 
-    /// What was asked before counts no more.
-    pub(crate) fn forget(&self) {
-        self.asked.lock().unwrap().clear();
+    /// What was asked or told since this was called last, and who had named it.
+    pub(crate) fn take_asked(&self) -> Vec<(String, NamedBy)> {
+        self.freshness.lock().unwrap().clear();
+        std::mem::take(&mut self.asked.lock().unwrap())
     }
 
     /// From now on nobody is answered who asks for what ends so.
@@ -61,6 +63,14 @@ impl Others {
         let (_, slow) = self.slow.lock().unwrap().take().unwrap();
         slow.close();
     }
+
+    fn published(&self, url: &str, freshness: Freshness) -> Published {
+        let nothing = || Err(OutgoingError::Failed("10.0.0.1: it answered 418.".to_owned()));
+        self.documents.lock().unwrap().get(url).map_or_else(nothing, |[kept, current]| match freshness {
+            Freshness::Kept => kept.clone(),
+            Freshness::Renewed => current.clone(),
+        })
+    }
 }
 
 #[async_trait]
@@ -68,26 +78,23 @@ impl Outgoing for Others {
     async fn fetch_document(
         &self,
         url: &str,
+        named_by: NamedBy,
         _: DocumentKind,
         freshness: Freshness,
     ) -> Result<Arc<str>, OutgoingError> {
-        self.asked.lock().unwrap().push((url.to_owned(), freshness));
+        self.asked.lock().unwrap().push((url.to_owned(), named_by));
+        self.freshness.lock().unwrap().push(freshness);
         let slow = self.slow.lock().unwrap().clone();
         if let Some((_, slow)) = slow.filter(|(end, _)| url.ends_with(end)) {
             // Closed: all are answered.
             let _ = slow.acquire().await.map(tokio::sync::SemaphorePermit::forget);
         }
-        let nothing = || Err(OutgoingError::Failed("10.0.0.1: it answered 418.".to_owned()));
-        let documents = self.documents.lock().unwrap();
-        let found = documents.get(url).map_or_else(nothing, |[kept, current]| match freshness {
-            Freshness::Kept => kept.clone(),
-            Freshness::Renewed => current.clone(),
-        });
-        found.map(Arc::from)
+        self.published(url, freshness).map(Arc::from)
     }
 
-    async fn post_form(&self, _: &str, _: String) -> Result<(), OutgoingError> {
-        unreachable!("nothing is posted here")
+    async fn post_form(&self, url: &str, named_by: NamedBy, _: String) -> Result<(), OutgoingError> {
+        self.asked.lock().unwrap().push((url.to_owned(), named_by));
+        self.published(url, Freshness::Renewed).map(drop)
     }
 }
 
