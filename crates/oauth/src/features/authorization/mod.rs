@@ -28,7 +28,9 @@ pub(crate) use self::claims_request::ClaimsRequest;
 pub(crate) use self::details::{CodeDetails, Granted};
 pub(crate) use self::pkce::fits;
 pub use self::redirect_uri::RedirectUriError;
-pub(crate) use self::redirect_uri::{check_redirect_uri, destination_of, is_claimed, is_dot_segment};
+pub(crate) use self::redirect_uri::{
+    check_redirect_uri, destination_of, is_claimed, is_dot_segment, sector_of,
+};
 pub(crate) use self::request::{is_resource, parse_resource};
 
 use self::request::{AuthorizationRequest, Return};
