@@ -18,7 +18,7 @@ use obol_store::{Audit, AuditEvent, AuditRecord, ClientKind, Store};
 use obol_token::{Position, Scopes, Scratch, SubjectId};
 
 use crate::client_authentication::{
-    AuthenticatedClient, ClientAuthentication, bears_assertion, claimed_client,
+    AuthenticatedClient, ClientAuthentication, as_it_is_now, bears_assertion, claimed_client,
 };
 use crate::features::pushed_authorization::push_limit;
 use crate::features::registration::registration_limit;
@@ -178,10 +178,7 @@ impl Engine {
             }
             Begun::Borne(handle) => handle(&self.vouched_call(request)?).await,
             Begun::Asserted(rule, part, scratch) => {
-                let call = self.vouched_call(request)?;
-                let client = self.authenticated_by_assertion(&call, rule).await?;
-                // Keys were waited for: this node may have missed much since.
-                let call = self.vouched_call(request)?;
+                let (call, client) = self.authenticated_by_assertion(request, rule).await?;
                 match part {
                     Part::AtOnce(handle) => handle(&call, &client, scratch).map(Outcome::Done),
                     Part::Waiting(handle) => handle(&call, client).await,
@@ -363,13 +360,17 @@ impl Engine {
         self.admitted(call, rule, self.clients.authenticate(call.request, call.vouched.memory()))
     }
 
-    async fn authenticated_by_assertion(
-        &self,
-        call: &Call<'_>,
+    /// With the call to go on with: keys were waited for, so this node may have missed much, and the client may have changed.
+    async fn authenticated_by_assertion<'a>(
+        &'a self,
+        request: &'a Request<'_>,
         rule: ClientRule,
-    ) -> Result<AuthenticatedClient, OAuthError> {
-        check_credentials_sent(call.request, rule)?;
-        self.admitted(call, rule, self.clients.authenticate_by_assertion(call).await)
+    ) -> Result<(Call<'a>, AuthenticatedClient), OAuthError> {
+        check_credentials_sent(request, rule)?;
+        let shown = self.clients.authenticate_by_assertion(&self.vouched_call(request)?).await;
+        let call = self.vouched_call(request)?;
+        let client = self.admitted(&call, rule, shown.and_then(|client| as_it_is_now(&call, &client)))?;
+        Ok((call, client))
     }
 
     fn admitted(

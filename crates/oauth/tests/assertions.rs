@@ -7,7 +7,7 @@ use std::sync::Arc;
 use obol_keys::{SigningKey, assertion_hash};
 use obol_oauth::{ErrorCode, Freshness, OAuthError, Outcome, OutgoingError};
 use obol_replica::Clock;
-use obol_store::{ClientAuthMethod, ClientSettings, UseOutcome};
+use obol_store::{ChangeOutcome, ClientAuthMethod, ClientSettings, UseOutcome};
 use obol_token::Algorithm;
 use rooms::others::{Others, jwks, new_key};
 use rooms::{Rooms, START_SECS, TOKEN, long_lease};
@@ -157,6 +157,51 @@ async fn keys_at_a_jwks_uri_are_asked_for_as_they_are_kept_and_once_more_for_a_k
     let forged = service.ask(&format!("{rest}.{signature}")).await.unwrap_err();
     assert_eq!(forged.code(), ErrorCode::InvalidClient);
     assert_eq!(service.others.asked(), [Freshness::Kept]);
+}
+
+/// What an operator has been told is done counts, however long a request has been on its way.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_counts_as_it_is_when_its_keys_have_come() {
+    for (change, expected) in [
+        ("nothing", None),
+        ("renamed", None),
+        ("disabled", Some(ErrorCode::InvalidClient)),
+        ("deleted", Some(ErrorCode::InvalidClient)),
+        ("other keys", Some(ErrorCode::Unavailable)),
+        ("another method", Some(ErrorCode::Unavailable)),
+    ] {
+        let service = Service::open(false).await;
+        let (store, id, now) = (&service.rooms.store, "service".parse().unwrap(), service.rooms.clock.wall());
+        service.others.publish(Others::KEYS, jwks(&[&service.key]));
+        service.others.hold("");
+        let changing = async {
+            while service.others.asked().is_empty() {
+                tokio::task::yield_now().await;
+            }
+            let mut client = store.find_client(&id).await.unwrap().unwrap();
+            let changed = match change {
+                "disabled" => store.set_client_enabled(&id, false, now).await,
+                "deleted" => store.delete_client(&id, now).await,
+                other => {
+                    match other {
+                        "renamed" => client.name = "renamed".to_owned(),
+                        "other keys" => {
+                            (client.settings.jwks, client.settings.jwks_uri) =
+                                (Some(jwks(&[&new_key()])), None);
+                        }
+                        "another method" => client.settings.token_endpoint_auth_method = None,
+                        _ => {}
+                    }
+                    store.change_client(&client).await
+                }
+            };
+            let ChangeOutcome::Changed(appended) = changed.unwrap() else { panic!("{change}") };
+            let _everywhere = service.rooms.replica.confirm(appended).await.unwrap();
+            service.others.answer_all();
+        };
+        let (asked, ()) = tokio::join!(service.ask_at(&[("exp", 60)], "one"), changing);
+        assert_eq!(asked.err().map(|error| error.code()), expected, "{change}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
