@@ -42,6 +42,18 @@ fn oidc_registration_5_clients_of_one_sector_know_a_person_by_one_sub() {
     assert_ne!(sub(&alone, REDIRECT_URI), one);
 }
 
+/// Core §8.1: the host alone. So a client at a port is of the sector that it names there.
+#[test]
+fn oidc_registration_5_a_port_makes_no_other_sector() {
+    let elsewhere = Elsewhere::start();
+    let both = both_and(&elsewhere);
+    let redirect_uris = json!([elsewhere.url("/cb")]);
+    elsewhere.publishes("/uris.json", &redirect_uris);
+    let derived = json!({ "redirect_uris": redirect_uris, "subject_type": "pairwise" });
+    let known = both.server.registered(&derived);
+    known.update(&both.server, &of_sector(&elsewhere.url("/uris.json"), &redirect_uris)).expect(200);
+}
+
 #[test]
 fn oidc_registration_5_the_document_lists_every_redirect_uri() {
     let elsewhere = Elsewhere::start();

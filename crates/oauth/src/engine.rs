@@ -18,7 +18,7 @@ use obol_store::{Audit, AuditEvent, AuditRecord, ClientKind, Store};
 use obol_token::{Position, Scopes, Scratch, SubjectId};
 
 use crate::client_authentication::{
-    AuthenticatedClient, ClientAuthentication, bears_assertion, claimed_client,
+    AuthenticatedClient, ClientAuthentication, as_it_is_now, bears_assertion, claimed_client,
 };
 use crate::features::pushed_authorization::push_limit;
 use crate::features::registration::registration_limit;
@@ -26,7 +26,6 @@ use crate::features::{
     Borne, ClientRule, Part, Steps, Waiting, authorization, end_session, password, verification,
 };
 use crate::source_limit::SourceLimit;
-use crate::turns::Turns;
 use crate::{
     Answer, Arrival, Authorization, Authorized, Authorizing, Challenge, DescribedClients, ErrorCode, Issuer,
     OAuthError, Outgoing, Params, ProtectedResource, RegistrationSettings, Request, RequestId, SignOutAsked,
@@ -64,7 +63,6 @@ pub struct Engine {
     pub(crate) outgoing: Arc<dyn Outgoing>,
     pub(crate) pushes: SourceLimit,
     pub(crate) registrations: SourceLimit,
-    pub(crate) turns: Turns,
     audit: Arc<dyn Audit>,
     clients: ClientAuthentication,
 }
@@ -157,9 +155,9 @@ impl Engine {
         outgoing: Arc<dyn Outgoing>,
         settings: Settings,
     ) -> Self {
-        let (pushes, registrations, turns) = (push_limit(), registration_limit(), Turns::default());
+        let (pushes, registrations) = (push_limit(), registration_limit());
         let clients = ClientAuthentication::new();
-        Self { replica, store, settings, outgoing, pushes, registrations, turns, audit, clients }
+        Self { replica, store, settings, outgoing, pushes, registrations, audit, clients }
     }
 
     /// Answers a request, or says that a password must be checked first.
@@ -180,10 +178,7 @@ impl Engine {
             }
             Begun::Borne(handle) => handle(&self.vouched_call(request)?).await,
             Begun::Asserted(rule, part, scratch) => {
-                let call = self.vouched_call(request)?;
-                let client = self.authenticated_by_assertion(&call, rule).await?;
-                // Keys were waited for: this node may have missed much since.
-                let call = self.vouched_call(request)?;
+                let (call, client) = self.authenticated_by_assertion(request, rule).await?;
                 match part {
                     Part::AtOnce(handle) => handle(&call, &client, scratch).map(Outcome::Done),
                     Part::Waiting(handle) => handle(&call, client).await,
@@ -370,13 +365,17 @@ impl Engine {
         self.admitted(call, rule, self.clients.authenticate(call.request, call.vouched.memory()))
     }
 
-    async fn authenticated_by_assertion(
-        &self,
-        call: &Call<'_>,
+    /// With the call to go on with: keys were waited for, so this node may have missed much, and the client may have changed.
+    async fn authenticated_by_assertion<'a>(
+        &'a self,
+        request: &'a Request<'_>,
         rule: ClientRule,
-    ) -> Result<AuthenticatedClient, OAuthError> {
-        check_credentials_sent(call.request, rule)?;
-        self.admitted(call, rule, self.clients.authenticate_by_assertion(call).await)
+    ) -> Result<(Call<'a>, AuthenticatedClient), OAuthError> {
+        check_credentials_sent(request, rule)?;
+        let shown = self.clients.authenticate_by_assertion(&self.vouched_call(request)?).await;
+        let call = self.vouched_call(request)?;
+        let client = self.admitted(&call, rule, shown.and_then(|client| as_it_is_now(&call, &client)))?;
+        Ok((call, client))
     }
 
     fn admitted(

@@ -24,7 +24,6 @@ mod params;
 mod request;
 mod scopes;
 mod source_limit;
-mod turns;
 
 pub use answer::{
     About, Answer, ClientInformation, Introspection, KeySet, PushedAnswer, RevocationDone, TokenAnswer,
@@ -47,6 +46,6 @@ pub use features::registration::{
     RegistrationAsked, RegistrationMode, RegistrationRequest, RegistrationSettings,
 };
 pub use features::{Endpoint, FEATURES, Feature, Grant, Method, PageKind, grant_types};
-pub use outgoing::{DocumentKind, Freshness, NoWayOut, Outgoing, OutgoingError};
+pub use outgoing::{DocumentKind, Freshness, NamedBy, NoWayOut, Outgoing, OutgoingError};
 pub use params::{MalformedParams, Params};
 pub use request::{Arrival, Issuer, IssuerError, Request, RequestId, Surface};

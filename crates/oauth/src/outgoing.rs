@@ -5,6 +5,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use obol_store::Client;
+
+use crate::OAuthError;
 
 /// The one way out.
 #[async_trait]
@@ -13,8 +16,13 @@ pub trait Outgoing: Send + Sync {
     ///
     /// # Errors
     /// [`OutgoingError`]
-    async fn fetch(&self, url: &str, freshness: Freshness) -> Result<Arc<str>, OutgoingError> {
-        self.fetch_document(url, DocumentKind::Json, freshness).await
+    async fn fetch(
+        &self,
+        url: &str,
+        named_by: NamedBy,
+        freshness: Freshness,
+    ) -> Result<Arc<str>, OutgoingError> {
+        self.fetch_document(url, named_by, DocumentKind::Json, freshness).await
     }
 
     /// The same for a document of another kind.
@@ -24,6 +32,7 @@ pub trait Outgoing: Send + Sync {
     async fn fetch_document(
         &self,
         url: &str,
+        named_by: NamedBy,
         kind: DocumentKind,
         freshness: Freshness,
     ) -> Result<Arc<str>, OutgoingError>;
@@ -32,7 +41,7 @@ pub trait Outgoing: Send + Sync {
     ///
     /// # Errors
     /// [`OutgoingError`]
-    async fn post_form(&self, url: &str, form: String) -> Result<(), OutgoingError>;
+    async fn post_form(&self, url: &str, named_by: NamedBy, form: String) -> Result<(), OutgoingError>;
 }
 
 /// A way out that leads nowhere: everything is refused.
@@ -44,13 +53,14 @@ impl Outgoing for NoWayOut {
     async fn fetch_document(
         &self,
         _url: &str,
+        _named_by: NamedBy,
         _kind: DocumentKind,
         _freshness: Freshness,
     ) -> Result<Arc<str>, OutgoingError> {
         Err(Self::refused())
     }
 
-    async fn post_form(&self, _url: &str, _form: String) -> Result<(), OutgoingError> {
+    async fn post_form(&self, _url: &str, _named_by: NamedBy, _form: String) -> Result<(), OutgoingError> {
         Err(Self::refused())
     }
 }
@@ -58,6 +68,25 @@ impl Outgoing for NoWayOut {
 impl NoWayOut {
     fn refused() -> OutgoingError {
         OutgoingError::Refused("This server asks no other.".to_owned())
+    }
+}
+
+/// Who has named an address. For strangers only so much is asked at once that there is room for the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NamedBy {
+    /// An operator, for a client.
+    Operator,
+    /// A client that no operator has added.
+    Stranger,
+}
+
+impl NamedBy {
+    /// Who has named the addresses of this client.
+    pub(crate) fn of(client: &Client) -> Self {
+        match client.is_a_stranger() {
+            true => Self::Stranger,
+            false => Self::Operator,
+        }
     }
 }
 
@@ -89,4 +118,20 @@ pub enum OutgoingError {
     /// It could not be reached, did not answer in time, or answered what is not taken.
     #[error("{0}")]
     Failed(String),
+    /// So much is asked at this moment that there was no place. Nothing was sent.
+    #[error("{0}")]
+    Busy(String),
+}
+
+impl OutgoingError {
+    /// What is answered: `error`; but where nobody was asked, that this may be better in a moment.
+    pub(crate) fn answered_as(self, error: OAuthError) -> OAuthError {
+        match self {
+            Self::Refused(cause) | Self::Failed(cause) => error.caused_by(cause),
+            Self::Busy(cause) => {
+                let sentence = "Too much is being looked up at other servers at this moment; try again.";
+                OAuthError::unavailable(sentence, 1).caused_by(cause)
+            }
+        }
+    }
 }

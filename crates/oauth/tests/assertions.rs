@@ -7,7 +7,7 @@ use std::sync::Arc;
 use obol_keys::{SigningKey, assertion_hash};
 use obol_oauth::{ErrorCode, Freshness, OAuthError, Outcome, OutgoingError};
 use obol_replica::Clock;
-use obol_store::{ClientAuthMethod, ClientSettings, UseOutcome};
+use obol_store::{ChangeOutcome, ClientAuthMethod, ClientSettings, UseOutcome};
 use obol_token::Algorithm;
 use rooms::others::{Others, jwks, new_key};
 use rooms::{Rooms, START_SECS, TOKEN, long_lease};
@@ -32,7 +32,7 @@ impl Service {
         spec.settings = ClientSettings {
             token_endpoint_auth_method: Some(ClientAuthMethod::PrivateKeyJwt),
             jwks: by_value.then(|| jwks(&[&key])),
-            jwks_uri: (!by_value).then(|| Others::URI.to_owned()),
+            jwks_uri: (!by_value).then(|| Others::KEYS.to_owned()),
             ..ClientSettings::default()
         };
         rooms.add(spec).await;
@@ -129,22 +129,25 @@ async fn a_used_assertion_is_known_for_a_minute_longer_than_it_is_good() {
 async fn keys_at_a_jwks_uri_are_asked_for_as_they_are_kept_and_once_more_for_a_kid_that_is_new() {
     let service = Service::open(false).await;
     let (old, other) = (new_key(), new_key());
-    let set = |keys: &[&SigningKey]| Ok(jwks(keys).to_string());
-    service.others.will_answer([set(&[&service.key])]);
+    let set = |keys: &[&SigningKey]| jwks(keys).to_string();
+    service.others.publish(Others::KEYS, set(&[&service.key]));
     service.ask_at(&[("exp", 60)], "kept").await.unwrap();
     assert_eq!(service.others.asked(), [Freshness::Kept]);
 
-    service.others.will_answer([set(&[&old]), set(&[&old, &service.key])]);
+    service.others.take_asked();
+    service.others.publish_as(Others::KEYS, Ok(set(&[&old])), Ok(set(&[&old, &service.key])));
     service.ask_at(&[("exp", 60)], "renewed").await.unwrap();
     assert_eq!(service.others.asked(), [Freshness::Kept, Freshness::Renewed]);
 
-    service.others.will_answer([set(&[&old]), set(&[&old, &other])]);
+    service.others.take_asked();
+    service.others.publish_as(Others::KEYS, Ok(set(&[&old])), Ok(set(&[&old, &other])));
     let unknown = service.ask_at(&[("exp", 60)], "unknown").await.unwrap_err();
     assert_eq!(unknown.code(), ErrorCode::InvalidClient);
     assert_eq!(service.others.asked(), [Freshness::Kept, Freshness::Renewed]);
 
     // What does not fit a key that is there is no reason to ask again.
-    service.others.will_answer([set(&[&service.key])]);
+    service.others.take_asked();
+    service.others.publish(Others::KEYS, set(&[&service.key]));
     let good = signed(&service.key, &[("exp", START_SECS + 60)], "forged");
     let (rest, _) = good.rsplit_once('.').unwrap();
     let (_, signature) = signed(&service.key, &[("exp", START_SECS + 60)], "another")
@@ -154,6 +157,51 @@ async fn keys_at_a_jwks_uri_are_asked_for_as_they_are_kept_and_once_more_for_a_k
     let forged = service.ask(&format!("{rest}.{signature}")).await.unwrap_err();
     assert_eq!(forged.code(), ErrorCode::InvalidClient);
     assert_eq!(service.others.asked(), [Freshness::Kept]);
+}
+
+/// What an operator has been told is done counts, however long a request has been on its way.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_counts_as_it_is_when_its_keys_have_come() {
+    for (change, expected) in [
+        ("nothing", None),
+        ("renamed", None),
+        ("disabled", Some(ErrorCode::InvalidClient)),
+        ("deleted", Some(ErrorCode::InvalidClient)),
+        ("other keys", Some(ErrorCode::Unavailable)),
+        ("another method", Some(ErrorCode::Unavailable)),
+    ] {
+        let service = Service::open(false).await;
+        let (store, id, now) = (&service.rooms.store, "service".parse().unwrap(), service.rooms.clock.wall());
+        service.others.publish(Others::KEYS, jwks(&[&service.key]));
+        service.others.hold("");
+        let changing = async {
+            while service.others.asked().is_empty() {
+                tokio::task::yield_now().await;
+            }
+            let mut client = store.find_client(&id).await.unwrap().unwrap();
+            let changed = match change {
+                "disabled" => store.set_client_enabled(&id, false, now).await,
+                "deleted" => store.delete_client(&id, now).await,
+                other => {
+                    match other {
+                        "renamed" => client.name = "renamed".to_owned(),
+                        "other keys" => {
+                            (client.settings.jwks, client.settings.jwks_uri) =
+                                (Some(jwks(&[&new_key()])), None);
+                        }
+                        "another method" => client.settings.token_endpoint_auth_method = None,
+                        _ => {}
+                    }
+                    store.change_client(&client).await
+                }
+            };
+            let ChangeOutcome::Changed(appended) = changed.unwrap() else { panic!("{change}") };
+            let _everywhere = service.rooms.replica.confirm(appended).await.unwrap();
+            service.others.answer_all();
+        };
+        let (asked, ()) = tokio::join!(service.ask_at(&[("exp", 60)], "one"), changing);
+        assert_eq!(asked.err().map(|error| error.code()), expected, "{change}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -171,14 +219,15 @@ async fn where_keys_cannot_be_had_nobody_is_let_in() {
         (Ok(private.to_string()), ErrorCode::InvalidClient),
     ] {
         let named = format!("{answer:?}");
-        service.others.will_answer([answer]);
+        service.others.publish_as(Others::KEYS, answer.clone(), answer);
         let refused = service.ask_at(&[("exp", 60)], "one").await.unwrap_err();
         assert_eq!(refused.code(), code, "{named}");
         assert!(!refused.sentence().contains("private"), "the cause is private: {refused:?}");
     }
-    service.others.will_answer([Ok(jwks(&[&new_key()]).to_string()), failed("it did not answer in time")]);
+    let of_another = jwks(&[&new_key()]).to_string();
+    service.others.publish_as(Others::KEYS, Ok(of_another), failed("it did not answer in time"));
     let refused = service.ask_at(&[("exp", 60)], "one").await.unwrap_err();
     assert_eq!(refused.code(), ErrorCode::Unavailable);
-    service.others.will_answer([Ok(jwks(&[&service.key]).to_string())]);
+    service.others.publish(Others::KEYS, jwks(&[&service.key]));
     service.ask_at(&[("exp", 60)], "one").await.unwrap();
 }

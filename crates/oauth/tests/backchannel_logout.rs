@@ -2,23 +2,32 @@
 
 mod rooms;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use obol_oauth::{ErrorCode, LogoutTold};
+use obol_oauth::{ErrorCode, LogoutTold, NoWayOut, Outgoing, OutgoingError};
 use obol_replica::{Clock, LeaseOptions};
 use obol_store::{AuditEvent, LogoutNotice, SessionEndRevokes};
 use obol_token::ClientId;
 use rooms::browser::{Browser, CALLBACK, VERIFIER};
+use rooms::others::Others;
 use rooms::{ALICE, Rooms};
+
+const TOLD: &str = "https://app.example.com/told";
 
 /// Every client is at an address that nobody may ask. One session of the client `people` has ended at the start.
 async fn open(lease_secs: u64) -> Rooms {
+    open_to(lease_secs, Arc::new(NoWayOut)).await
+}
+
+/// The same with a way out.
+async fn open_to(lease_secs: u64, outgoing: Arc<dyn Outgoing>) -> Rooms {
     let lease = Duration::from_secs(lease_secs);
-    let rooms = Rooms::open_with(LeaseOptions { lease, ..LeaseOptions::default() }).await;
+    let rooms = Rooms::open_to(LeaseOptions { lease, ..LeaseOptions::default() }, outgoing).await;
     let mut spec = rooms.spec("people", &["authorization_code", "refresh_token"], None);
     spec.redirect_uris = vec![CALLBACK.to_owned()];
     spec.default_scopes = "openid".parse().unwrap();
-    spec.settings.backchannel_logout_uri = Some("https://app.example.com/told".to_owned());
+    spec.settings.backchannel_logout_uri = Some(TOLD.to_owned());
     rooms.add(spec).await;
     let alice = Browser::signed_in(&rooms).await;
     let code = alice.code("").await;
@@ -67,6 +76,29 @@ async fn a_client_is_tried_for_a_day_less_and_less_often_and_then_given_up() {
     assert!(failure.contains("asks no other"), "{failure}");
     assert_eq!(rooms.engine.clients_to_tell().await.unwrap(), []);
     assert_eq!(rooms.audit.events().last(), Some(&AuditEvent::LogoutNotTold));
+}
+
+/// However often: the client has refused nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notice_that_has_found_no_place_is_tried_again_soon() {
+    let others = Arc::new(Others::default());
+    let busy = || Err(OutgoingError::Busy("too much is asked".to_owned()));
+    others.publish_as(TOLD, busy(), busy());
+    let rooms = open_to(7_200, others.clone()).await;
+    let mut now_secs = 0;
+    for _ in 0..10 {
+        let (notices, _) = due(&rooms).await;
+        let told = rooms.engine.tell_of_logout(&notices[0]).await.unwrap();
+        assert_eq!(told, LogoutTold::PutOff { failure: "too much is asked".to_owned() });
+        let (_, wait) = due(&rooms).await;
+        assert!(wait.is_some_and(|secs| (5..=6).contains(&secs)), "{wait:?}");
+        now_secs += wait.unwrap();
+        rooms.clock.set_secs_after_start(now_secs);
+    }
+    others.publish(TOLD, "");
+    let (notices, _) = due(&rooms).await;
+    assert_eq!(rooms.engine.tell_of_logout(&notices[0]).await.unwrap(), LogoutTold::Told);
+    assert_eq!(rooms.engine.clients_to_tell().await.unwrap(), []);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 
 mod rooms;
 
-use obol_oauth::administration::change_client;
+use obol_oauth::administration::{ClientSpec, change_client};
 use obol_oauth::{About, Answer, Introspection, Outcome, Userinfo};
 use obol_store::SubjectType;
 use obol_token::ClientId;
@@ -95,4 +95,28 @@ async fn oidc_core_8_1_a_new_redirect_uri_changes_nobody_s_subject() {
     let appended = moved.await.unwrap();
     let _everywhere = rooms.replica.confirm(appended).await.unwrap();
     assert_eq!(userinfo(&rooms, &before.access_token).await.sub, subject);
+}
+
+async fn sector_of(rooms: &Rooms, id: &str) -> Option<String> {
+    let client = rooms.store.find_client(&id.parse().unwrap()).await.unwrap().unwrap();
+    client.settings.sector_identifier
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn oidc_core_8_1_the_sector_is_the_host_and_stays_what_it_is() {
+    let rooms = open().await;
+    let (host, with_port) = ("app.example.com", "app.example.com:8443");
+    // By the same host; and as it was named before, whatever would come of it now.
+    for (id, named, sector) in [("ports", None, host), ("before", Some(with_port), with_port)] {
+        let mut spec = rooms.spec(id, &["authorization_code"], None);
+        spec.redirect_uris = vec!["https://app.example.com:8443/cb".to_owned(), CALLBACK.to_owned()];
+        spec.settings.subject_type = SubjectType::Pairwise;
+        spec.settings.sector_identifier = named.map(str::to_owned);
+        rooms.add(spec).await;
+        assert_eq!(sector_of(&rooms, id).await.as_deref(), Some(sector));
+        let renamed = |spec: &mut ClientSpec| spec.name = "renamed".to_owned();
+        let _appended = change_client(&*rooms.store, &id.parse().unwrap(), renamed).await.unwrap();
+        assert_eq!(sector_of(&rooms, id).await.as_deref(), Some(sector));
+    }
+    assert_eq!(sector_of(&rooms, "people").await.as_deref(), Some(host));
 }

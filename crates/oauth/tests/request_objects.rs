@@ -21,7 +21,7 @@ async fn open(key: &SigningKey, others: Option<&Arc<Others>>) -> Rooms {
     spec.default_scopes = "openid".parse().unwrap();
     spec.settings = ClientSettings {
         jwks: others.is_none().then(|| jwks(&[key])),
-        jwks_uri: others.map(|_| Others::URI.to_owned()),
+        jwks_uri: others.map(|_| Others::KEYS.to_owned()),
         ..ClientSettings::default()
     };
     rooms.add(spec).await;
@@ -91,11 +91,13 @@ async fn keys_at_a_jwks_uri_verify_objects_as_well() {
     let rooms = open(&key, Some(&others)).await;
     let alice = Browser::signed_in(&rooms).await;
     let query = query(&key, &[("exp", 60)]);
-    others.will_answer([Ok(jwks(&[&new_key()]).to_string()), Ok(jwks(&[&key]).to_string())]);
+    let set = |key: &SigningKey| Ok(jwks(&[key]).to_string());
+    others.publish_as(Others::KEYS, set(&new_key()), set(&key));
     assert!(!is_refused(alice.ask(&query, None).await));
-    others.will_answer([Ok(jwks(&[&new_key()]).to_string()), Ok(jwks(&[&new_key()]).to_string())]);
+    others.publish(Others::KEYS, jwks(&[&new_key()]));
     assert!(is_refused(alice.ask(&query, None).await));
-    others.will_answer([Err(obol_oauth::OutgoingError::Failed("it did not answer in time".to_owned()))]);
+    let failed = Err(obol_oauth::OutgoingError::Failed("it did not answer in time".to_owned()));
+    others.publish_as(Others::KEYS, failed.clone(), failed);
     let Authorized::Answer(answer) = alice.ask(&query, None).await.unwrap() else { panic!("it is refused") };
     assert!(answer.params.contains(&("error", "temporarily_unavailable".to_owned())), "{answer:?}");
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use obol_oauth::{DocumentKind, Freshness, Outgoing, OutgoingError};
+use obol_oauth::{DocumentKind, Freshness, NamedBy, Outgoing, OutgoingError};
 use tokio::sync::Semaphore;
 
 use crate::address::{Address, Host};
@@ -32,9 +32,11 @@ pub struct GuardedDoor {
 pub struct Limits {
     /// From the first look at the address to the last byte of the answer.
     pub deadline: Duration,
-    /// Servers asked at once.
+    /// Requests at once.
     pub at_once: usize,
-    /// Requests to one host at once.
+    /// Those of them to addresses that strangers have named.
+    pub at_once_of_strangers: usize,
+    /// Requests to one host at once; to addresses that strangers have named as many again.
     pub at_once_of_a_host: usize,
     /// Names being resolved at once, those included for which nobody waits any more.
     pub resolving: usize,
@@ -49,6 +51,7 @@ impl Default for Limits {
         Self {
             deadline: Duration::from_secs(5),
             at_once: 64,
+            at_once_of_strangers: 16,
             at_once_of_a_host: 8,
             // More than strangers can have hanging: 16 every 5 s, while a resolver gives up within a minute.
             resolving: 256,
@@ -74,7 +77,7 @@ impl GuardedDoor {
     ) -> Self {
         Self {
             kept: Kept::new(limits.kept_documents, limits.kept_bytes),
-            places: Places::new(limits.at_once, limits.at_once_of_a_host),
+            places: Places::new(limits.at_once, limits.at_once_of_strangers, limits.at_once_of_a_host),
             way: Arc::new(Way {
                 network,
                 authorities,
@@ -96,6 +99,7 @@ impl Outgoing for GuardedDoor {
     async fn fetch_document(
         &self,
         url: &str,
+        named_by: NamedBy,
         kind: DocumentKind,
         freshness: Freshness,
     ) -> Result<Arc<str>, OutgoingError> {
@@ -106,7 +110,7 @@ impl Outgoing for GuardedDoor {
         };
         let address = Address::parse(sent).map_err(|trouble| trouble.about(None))?;
         let host = address.authority();
-        let place = || self.places.take(host.clone());
+        let place = || self.places.take(named_by, host.clone());
         match self
             .kept
             .find(&kept_as, freshness, Instant::now(), place)
@@ -123,10 +127,11 @@ impl Outgoing for GuardedDoor {
         }
     }
 
-    async fn post_form(&self, url: &str, form: String) -> Result<(), OutgoingError> {
+    async fn post_form(&self, url: &str, named_by: NamedBy, form: String) -> Result<(), OutgoingError> {
         let address = Address::parse(url).map_err(|trouble| trouble.about(None))?;
         let host = address.authority();
-        let _place = self.places.take(host.clone()).map_err(|trouble| trouble.about(Some(&host)))?;
+        let place = self.places.take(named_by, host.clone());
+        let _place = place.map_err(|trouble| trouble.about(Some(&host)))?;
         self.way.post(&address, form).await.map_err(|trouble| trouble.noted_about(&host))
     }
 }

@@ -4,7 +4,7 @@
 //! |----------|------------------------------------------------------------|------------|
 //! | address  | `https`, a plain host name or an IP address, nothing hidden | `address`  |
 //! | kept     | a document from before, or the one that is under way        | `kept`     |
-//! | place    | only so many at once, over all and for one host             | `places`   |
+//! | place    | only so many at once: over all, for strangers, of a host    | `places`   |
 //! | resolve  | every address of the host is judged                        | `judgement` |
 //! | connect  | to an address that was judged; the certificate is checked   | `network`, `tls` |
 //! | exchange | one request, no redirect, every size and the time bounded   | `exchange` |

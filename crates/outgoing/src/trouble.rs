@@ -71,9 +71,10 @@ impl Trouble {
             Some(host) => format!("{host}: {self}."),
             None => format!("{self}."),
         };
-        match self.is_refusal() {
-            true => OutgoingError::Refused(sentence),
-            false => OutgoingError::Failed(sentence),
+        match self {
+            Self::Busy => OutgoingError::Busy(sentence),
+            refusal if refusal.is_refusal() => OutgoingError::Refused(sentence),
+            _ => OutgoingError::Failed(sentence),
         }
     }
 

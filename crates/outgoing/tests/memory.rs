@@ -11,7 +11,7 @@ mod server;
 use std::sync::Arc;
 
 use network::{PUBLIC, TestNetwork, door_to};
-use obol_oauth::{Freshness, Outgoing};
+use obol_oauth::{Freshness, NamedBy, Outgoing};
 use obol_outgoing::Limits;
 use server::{HOST, TestServer, json};
 use tokio::io::AsyncWriteExt;
@@ -32,7 +32,9 @@ async fn ask_for_many(server: &TestServer, from: usize, to: usize) -> usize {
         let asking: Vec<_> = (0..16)
             .map(|one| {
                 let (door, url) = (door.clone(), format!("https://app.example/{round}/{one}"));
-                tokio::spawn(async move { door.fetch(&url, Freshness::Kept).await.is_ok() })
+                tokio::spawn(
+                    async move { door.fetch(&url, NamedBy::Operator, Freshness::Kept).await.is_ok() },
+                )
             })
             .collect();
         for one in asking {

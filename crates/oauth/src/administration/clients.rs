@@ -1,5 +1,7 @@
 //! Adding clients and replacing their secrets.
 
+use std::collections::BTreeSet;
+
 use obol_keys::{ForeignKeys, KeySetError, PlainSecret};
 use obol_replica::Memory;
 use obol_store::{
@@ -10,7 +12,7 @@ use obol_token::{ClientId, Lifetime, Scopes, Timestamp};
 
 use super::addresses::{MAX_URL_CHARS, check_addresses};
 use crate::features::authorization::{
-    RedirectUriError, check_redirect_uri, destination_of, is_claimed, is_resource,
+    RedirectUriError, check_redirect_uri, is_claimed, is_resource, sector_of,
 };
 use crate::features::grant_types;
 use crate::features::userinfo::scope_names;
@@ -365,7 +367,7 @@ fn subjects_of(settings: &ClientSettings) -> Option<Option<String>> {
 fn fix_sector(spec: &mut ClientSpec) {
     let settings = &mut spec.settings;
     if settings.subject_type == SubjectType::Pairwise && settings.sector_identifier.is_none() {
-        settings.sector_identifier = spec.redirect_uris.first().map(|uri| destination_of(uri).to_owned());
+        settings.sector_identifier = spec.redirect_uris.first().and_then(|uri| sector_of(uri));
     }
 }
 
@@ -465,10 +467,8 @@ fn check_sign_in(spec: &ClientSpec, public: bool) -> Result<(), ClientSpecError>
     if let Some(resource) = settings.resources.iter().find(|resource| !is_resource(resource)) {
         return Err(ClientSpecError::Resource(resource.clone()));
     }
-    let mut hosts: Vec<_> = spec.redirect_uris.iter().map(|uri| destination_of(uri)).collect();
-    hosts.sort_unstable();
-    hosts.dedup();
-    let sector_known = settings.sector_identifier.is_some() || hosts.len() == 1;
+    let sectors: BTreeSet<_> = spec.redirect_uris.iter().map(|uri| sector_of(uri)).collect();
+    let sector_known = settings.sector_identifier.is_some() || sectors.len() == 1;
     match settings.subject_type {
         SubjectType::Pairwise if !sector_known => Err(ClientSpecError::Sector),
         SubjectType::Pairwise | SubjectType::Public => Ok(()),

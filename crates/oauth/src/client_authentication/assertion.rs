@@ -6,6 +6,7 @@
 //! 3. The signature is verified.
 //! 4. What it says is looked at.
 //! 5. It is used, once: only now is anything written, so that nobody without a key makes rows.
+//! 6. The client is looked up again: what was changed while its keys were waited for counts.
 
 use std::sync::Arc;
 
@@ -58,6 +59,7 @@ impl ClientAuthentication {
         authenticated.map_err(|error| error.challenged(challenge_of(call.request)))
     }
 
+    /// Steps 1 to 5.
     async fn by_assertion(&self, call: &Call<'_>) -> Result<AuthenticatedClient, OAuthError> {
         let assertion = presented(call.request)?;
         let jwt = ForeignJwt::read(assertion).map_err(|error| unusable(error.to_string()))?;
@@ -83,7 +85,7 @@ impl ClientAuthentication {
             (Some(ClientAuthMethod::PrivateKeyJwt), JwtAlgorithm::Signed(_)) => {
                 verify_signed_by(call.engine, client, jwt).await.map_err(|trouble| match trouble {
                     KeysTrouble::NotSigned(error) => not_signed(error.to_string()),
-                    KeysTrouble::Unreachable(cause) => KeysTrouble::unreachable(cause),
+                    KeysTrouble::Unreachable(error) => KeysTrouble::unreachable(error),
                     KeysTrouble::Unusable(cause) => not_signed(cause),
                 })
             }
@@ -151,6 +153,34 @@ fn named_client(call: &Call<'_>, jwt: &ForeignJwt<'_>) -> Result<Arc<Client>, OA
         true => Ok(client),
         false => Err(not_signed("disabled client")),
     }
+}
+
+/// The client that was authenticated before this call, as it is known at this call.
+///
+/// # Errors
+/// `invalid_client` (401) when it is disabled or deleted, 503 when it authenticates by something else.
+pub(crate) fn as_it_is_now(
+    call: &Call<'_>,
+    before: &AuthenticatedClient,
+) -> Result<AuthenticatedClient, OAuthError> {
+    let now = call.vouched.memory().client(before.id.as_str()).filter(|client| client.enabled);
+    let Some(now) = now else {
+        let error = not_signed("disabled or deleted while its keys were fetched");
+        return Err(error.challenged(challenge_of(call.request)));
+    };
+    if authenticates_by(&now) != authenticates_by(before) {
+        let sentence =
+            "This client was changed while its keys were fetched; ask again, with a new assertion.";
+        return Err(OAuthError::unavailable(sentence, 1));
+    }
+    Ok(AuthenticatedClient(now))
+}
+
+/// All that decides whether an assertion is the client's.
+fn authenticates_by(client: &Client) -> impl PartialEq + '_ {
+    let settings = &client.settings;
+    let keys = (&settings.jwks, &settings.jwks_uri);
+    (&client.kind, settings.token_endpoint_auth_method, keys, settings.assertion_audience)
 }
 
 /// Of any number of times that it is presented, at any node, one succeeds.

@@ -4,7 +4,7 @@ use obol_keys::{ForeignJwt, ForeignKeys, JwtClaims, NotSigned};
 use obol_store::Client;
 use serde_json::Value;
 
-use crate::{Engine, Freshness, OAuthError, OutgoingError};
+use crate::{Engine, Freshness, NamedBy, OAuthError, OutgoingError};
 
 /// Why it is not known whether a client has signed something.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,16 +12,16 @@ pub(crate) enum KeysTrouble {
     /// It is known: it has not.
     NotSigned(NotSigned),
     /// Its keys could not be fetched.
-    Unreachable(String),
+    Unreachable(OutgoingError),
     /// It has no keys, or what it publishes is no set of keys.
     Unusable(String),
 }
 
 impl KeysTrouble {
     /// What is answered when the keys could not be fetched: it may be better in a moment.
-    pub(crate) fn unreachable(cause: String) -> OAuthError {
+    pub(crate) fn unreachable(error: OutgoingError) -> OAuthError {
         let sentence = "The keys of this client cannot be had from its `jwks_uri`; see that it answers.";
-        OAuthError::unavailable(sentence, 10).caused_by(cause)
+        error.answered_as(OAuthError::unavailable(sentence, 10))
     }
 }
 
@@ -38,20 +38,22 @@ pub(crate) async fn verify_signed_by<'j>(
     let Some(uri) = &client.settings.jwks_uri else {
         return Err(KeysTrouble::Unusable("the client has no keys".to_owned()));
     };
-    let busy = |error: OAuthError| KeysTrouble::Unreachable(error.sentence().to_owned());
-    let _turn = engine.turns.take_for(client).map_err(busy)?;
-    match verify(jwt, &fetch(engine, uri, Freshness::Kept).await?) {
-        Err(KeysTrouble::NotSigned(NotSigned::UnknownKey)) => {
-            verify(jwt, &fetch(engine, uri, Freshness::Renewed).await?)
-        }
+    let fetch = async |freshness| fetch(engine, uri, NamedBy::of(client), freshness).await;
+    match verify(jwt, &fetch(Freshness::Kept).await?) {
+        Err(KeysTrouble::NotSigned(NotSigned::UnknownKey)) => verify(jwt, &fetch(Freshness::Renewed).await?),
         verified => verified,
     }
 }
 
-async fn fetch(engine: &Engine, uri: &str, freshness: Freshness) -> Result<Value, KeysTrouble> {
+async fn fetch(
+    engine: &Engine,
+    uri: &str,
+    named_by: NamedBy,
+    freshness: Freshness,
+) -> Result<Value, KeysTrouble> {
     // The same for an address that may not be asked: whoever names addresses must not learn which of them are in our network.
-    let unreachable = |error: OutgoingError| KeysTrouble::Unreachable(error.to_string());
-    let document = engine.outgoing.fetch(uri, freshness).await.map_err(unreachable)?;
+    let fetched = engine.outgoing.fetch(uri, named_by, freshness).await;
+    let document = fetched.map_err(KeysTrouble::Unreachable)?;
     serde_json::from_str(&document).map_err(|error| KeysTrouble::Unusable(format!("jwks_uri: {error}")))
 }
 

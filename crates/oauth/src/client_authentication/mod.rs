@@ -16,7 +16,7 @@ use obol_store::{Client, ClientAuthMethod, ClientKind};
 use obol_token::{Algorithm, SecretHash, Timestamp};
 use serde_json::{Map, Value, json};
 
-pub(crate) use self::assertion::{bears_assertion, claimed_client};
+pub(crate) use self::assertion::{as_it_is_now, bears_assertion, claimed_client};
 use crate::source_limit::too_many;
 use crate::{Arrival, Authorization, Challenge, ErrorCode, OAuthError, Params, Request, Surface};
 

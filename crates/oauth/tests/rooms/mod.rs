@@ -14,7 +14,8 @@ use obol_keys::MasterKey;
 use obol_oauth::administration::{ChosenSecret, ClientSpec, add_client};
 use obol_oauth::{
     Answer, Authorization, DescribedClients, Endpoint, Engine, FEATURES, NoWayOut, OAuthError, Outcome,
-    Outgoing, Params, PasswordNeeded, Person, Request, RequestId, Settings, TokenAnswer,
+    Outgoing, Params, PasswordNeeded, Person, RegistrationMode, RegistrationSettings, Request, RequestId,
+    Settings, TokenAnswer,
 };
 use obol_replica::{Boottime, Clock, LeaseOptions, Replica, SystemClock};
 use obol_store::{Audit, AuditEvent, AuditRecord, PasswordHash, Profile, Store, User};
@@ -106,7 +107,7 @@ impl Rooms {
             require_pushed_authorization_requests: false,
             key_set_max_age_secs: 3_600,
             protected_resources: Vec::new(),
-            registration: obol_oauth::RegistrationSettings::default(),
+            registration: RegistrationSettings { mode: RegistrationMode::Open, ..Default::default() },
             described_clients,
         };
         let of_engine = Arc::clone(&replica);

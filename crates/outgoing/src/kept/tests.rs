@@ -1,3 +1,5 @@
+use obol_oauth::NamedBy;
+
 use super::*;
 use crate::places::Places;
 
@@ -11,11 +13,11 @@ struct Shelves {
 
 impl Shelves {
     fn new(most: usize, most_bytes: usize) -> Self {
-        Self { kept: Kept::new(most, most_bytes), places: Places::new(64, 64), begun: Instant::now() }
+        Self { kept: Kept::new(most, most_bytes), places: Places::new(64, 64, 64), begun: Instant::now() }
     }
 
     fn find(&self, url: &str, freshness: Freshness, millis: u64) -> Found {
-        let place = || self.places.take("app.example".to_owned());
+        let place = || self.places.take(NamedBy::Operator, "app.example".to_owned());
         self.kept.find(url, freshness, self.at(millis), place).unwrap()
     }
 

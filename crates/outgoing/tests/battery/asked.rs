@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use obol_oauth::{Freshness, Outgoing, OutgoingError};
+use obol_oauth::{Freshness, NamedBy, Outgoing, OutgoingError};
 use obol_outgoing::Limits;
 use tokio::io::AsyncWriteExt;
 
@@ -35,7 +35,8 @@ async fn a_document_is_asked_for_without_anything_of_ours() {
         "HTTP/1.1 200 OK\r\nContent-Type: application/jwk-set+json; charset=utf-8\r\n\r\n{\"keys\":[]}",
     );
     let door = door_to(&network_to(&server), Limits::default());
-    let document = door.fetch("https://App.Example:8443/keys?of=app", Freshness::Kept).await.unwrap();
+    let document =
+        door.fetch("https://App.Example:8443/keys?of=app", NamedBy::Operator, Freshness::Kept).await.unwrap();
     assert_eq!(&*document, "{\"keys\":[]}");
     let version = env!("CARGO_PKG_VERSION");
     let wanted = format!(
@@ -56,7 +57,9 @@ async fn a_form_is_posted_and_200_or_204_is_success() {
     ] {
         let (server, heard) = listening(answer);
         let door = door_to(&network_to(&server), Limits::default());
-        let posted = door.post_form("https://app.example/logout", "logout_token=a.b.c".to_owned()).await;
+        let posted = door
+            .post_form("https://app.example/logout", NamedBy::Operator, "logout_token=a.b.c".to_owned())
+            .await;
         assert_eq!(posted.is_ok(), good, "{answer}");
         let heard = heard.lock().unwrap();
         assert!(heard[0].starts_with("POST /logout HTTP/1.1\r\nhost: app.example\r\n"), "{}", heard[0]);
@@ -72,7 +75,7 @@ async fn no_cookie_comes_back() {
     );
     let door = door_to(&network_to(&server), Limits::default());
     for path in ["a", "b"] {
-        door.fetch(&format!("https://app.example/{path}"), Freshness::Kept).await.unwrap();
+        door.fetch(&format!("https://app.example/{path}"), NamedBy::Operator, Freshness::Kept).await.unwrap();
     }
     let heard = heard.lock().unwrap();
     assert!(heard.len() == 2 && heard.iter().all(|request| !request.contains("cookie")), "{heard:?}");
@@ -90,7 +93,7 @@ async fn redirects_are_not_followed() {
         ));
         let network = network_to(&server);
         let door = door_to(&network, Limits::default());
-        let failed = door.fetch("https://app.example/", Freshness::Kept).await;
+        let failed = door.fetch("https://app.example/", NamedBy::Operator, Freshness::Kept).await;
         let sentence = format!("app.example: it answered {status}, and redirects are not followed.");
         assert_eq!(failed, Err(OutgoingError::Failed(sentence)));
         assert_eq!(network.connected().len(), 1);
@@ -116,7 +119,7 @@ async fn only_200_with_plain_json_is_taken() {
     ] {
         let server = TestServer::answering(answer.clone());
         let fetched = door_to(&network_to(&server), Limits::default())
-            .fetch("https://app.example/", Freshness::Kept)
+            .fetch("https://app.example/", NamedBy::Operator, Freshness::Kept)
             .await;
         assert!(fetched.unwrap_err().to_string().contains(reason), "{answer}");
     }
@@ -128,7 +131,8 @@ async fn a_document_is_utf_8() {
     let end = answer.len();
     answer[end - 3..end - 1].copy_from_slice(&[0xff, 0xfe]);
     let server = TestServer::answering(answer);
-    let fetched =
-        door_to(&network_to(&server), Limits::default()).fetch("https://app.example/", Freshness::Kept).await;
+    let fetched = door_to(&network_to(&server), Limits::default())
+        .fetch("https://app.example/", NamedBy::Operator, Freshness::Kept)
+        .await;
     assert_eq!(fetched.unwrap_err().to_string(), "app.example: its answer is not UTF-8.");
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use obol_oauth::{Freshness, Outgoing, OutgoingError};
+use obol_oauth::{Freshness, NamedBy, Outgoing, OutgoingError};
 use obol_outgoing::Limits;
 
 use crate::network::{PUBLIC, TestNetwork, door_to};
@@ -15,12 +15,15 @@ async fn the_connection_goes_to_the_address_that_was_judged() {
     let network = Arc::new(network);
     let door = door_to(&network, Limits::default());
 
-    assert_eq!(&*door.fetch("https://app.example/a", Freshness::Kept).await.unwrap(), "{}");
+    assert_eq!(
+        &*door.fetch("https://app.example/a", NamedBy::Operator, Freshness::Kept).await.unwrap(),
+        "{}"
+    );
     assert_eq!(network.resolved(), [HOST]);
     assert_eq!(network.connected(), [format!("{PUBLIC}:443")]);
 
     // Its addresses are now others.
-    let refused = door.fetch("https://app.example/b", Freshness::Kept).await;
+    let refused = door.fetch("https://app.example/b", NamedBy::Operator, Freshness::Kept).await;
     assert!(matches!(refused, Err(OutgoingError::Refused(_))), "{refused:?}");
     assert_eq!((network.resolved().len(), network.connected().len(), server.accepted()), (2, 1, 1));
 }
@@ -32,11 +35,11 @@ async fn a_name_that_was_private_is_judged_anew() {
     let network = Arc::new(network);
     let door = door_to(&network, Limits::default());
     assert!(matches!(
-        door.fetch("https://app.example/a", Freshness::Kept).await,
+        door.fetch("https://app.example/a", NamedBy::Operator, Freshness::Kept).await,
         Err(OutgoingError::Refused(_))
     ));
     assert_eq!(network.connected(), [""; 0]);
-    door.fetch("https://app.example/b", Freshness::Kept).await.unwrap();
+    door.fetch("https://app.example/b", NamedBy::Operator, Freshness::Kept).await.unwrap();
     assert_eq!(network.connected(), [format!("{PUBLIC}:443")]);
 }
 
@@ -44,8 +47,9 @@ async fn a_name_that_was_private_is_judged_anew() {
 async fn a_name_without_addresses_fails() {
     for network in [TestNetwork::unreachable(), TestNetwork::unreachable().naming(HOST, &[&[]])] {
         let network = Arc::new(network);
-        let failed =
-            door_to(&network, Limits::default()).fetch("https://app.example/", Freshness::Kept).await;
+        let failed = door_to(&network, Limits::default())
+            .fetch("https://app.example/", NamedBy::Operator, Freshness::Kept)
+            .await;
         assert_eq!(failed.unwrap_err().to_string(), "app.example: the host name has no address.");
     }
 }
@@ -55,7 +59,9 @@ async fn only_a_few_addresses_of_a_name_are_tried() {
     let many: Vec<String> = (1..=50).map(|last| format!("93.184.216.{last}")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     let network = Arc::new(TestNetwork::unreachable().naming(HOST, &[&many]));
-    let failed = door_to(&network, Limits::default()).fetch("https://app.example/", Freshness::Kept).await;
+    let failed = door_to(&network, Limits::default())
+        .fetch("https://app.example/", NamedBy::Operator, Freshness::Kept)
+        .await;
     assert_eq!(failed.unwrap_err().to_string(), "app.example: it cannot be connected to.");
     assert_eq!(network.connected().len(), 3);
 }

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::sync::Arc;
 
-use obol_oauth::{Freshness, Outgoing, OutgoingError};
+use obol_oauth::{Freshness, NamedBy, Outgoing, OutgoingError};
 use obol_outgoing::{Authorities, GuardedDoor, Limits, Network};
 
 use crate::network::{PUBLIC, TestNetwork, door_to};
@@ -135,8 +135,8 @@ const URLS: &[&str] = &[
 ];
 
 async fn refusal(door: &dyn Outgoing, url: &str) -> String {
-    let fetched = door.fetch(url, Freshness::Kept).await;
-    let posted = door.post_form(url, "a=b".to_owned()).await;
+    let fetched = door.fetch(url, NamedBy::Operator, Freshness::Kept).await;
+    let posted = door.post_form(url, NamedBy::Operator, "a=b".to_owned()).await;
     match (fetched, posted) {
         (Err(OutgoingError::Refused(reason)), Err(OutgoingError::Refused(same))) if reason == same => reason,
         other => panic!("{url}: {other:?}"),
@@ -225,7 +225,7 @@ async fn public_addresses_are_connected_to() {
     for host in hosts {
         let network = Arc::new(TestNetwork::unreachable());
         let door = door_to(&network, Limits::default());
-        let failed = door.fetch(&format!("https://{host}/"), Freshness::Kept).await;
+        let failed = door.fetch(&format!("https://{host}/"), NamedBy::Operator, Freshness::Kept).await;
         assert!(matches!(failed, Err(OutgoingError::Failed(_))), "{host}: {failed:?}");
         assert_eq!(network.connected().len(), 1, "{host}");
     }
@@ -246,7 +246,7 @@ async fn an_operator_may_open_private_networks_by_host_and_port() {
     for url in ["https://10.0.0.1/", "https://INSIDE.example/", "https://other.example:8443/"] {
         for ip in ["10.0.0.9", "127.0.0.1", "fd00::1", "100.64.0.1", "::1", PUBLIC] {
             let network = named(ip);
-            let failed = door(&network).fetch(url, Freshness::Kept).await;
+            let failed = door(&network).fetch(url, NamedBy::Operator, Freshness::Kept).await;
             assert!(matches!(failed, Err(OutgoingError::Failed(_))), "{url} {ip}: {failed:?}");
             assert_eq!(network.connected().len(), 1);
         }

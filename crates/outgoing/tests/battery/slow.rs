@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use obol_oauth::{Freshness, Outgoing, OutgoingError};
+use obol_oauth::{Freshness, NamedBy, Outgoing, OutgoingError};
 use obol_outgoing::{GuardedDoor, Limits, Network};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -39,8 +39,8 @@ async fn is_given_up_in_time(what: &str, server: TestServer) {
     for posted in [false, true] {
         let begun = Instant::now();
         let failed = match posted {
-            false => door.fetch("https://app.example/", Freshness::Kept).await.map(drop),
-            true => door.post_form("https://app.example/", "a=b".to_owned()).await,
+            false => door.fetch("https://app.example/", NamedBy::Operator, Freshness::Kept).await.map(drop),
+            true => door.post_form("https://app.example/", NamedBy::Operator, "a=b".to_owned()).await,
         };
         let sentence = "app.example: it did not answer in time.".to_owned();
         assert_eq!(failed, Err(OutgoingError::Failed(sentence)), "{what}");
@@ -93,7 +93,7 @@ async fn a_slow_body() {
         let network = Arc::new(TestNetwork::leading_to(&server).naming(HOST, &[&[PUBLIC]]));
         let door = door_to(&network, Limits { deadline: DEADLINE, ..Limits::default() });
         let begun = Instant::now();
-        let failed = door.fetch("https://app.example/", Freshness::Kept).await;
+        let failed = door.fetch("https://app.example/", NamedBy::Operator, Freshness::Kept).await;
         assert!(failed.unwrap_err().to_string().ends_with("it did not answer in time."));
         assert!(begun.elapsed() < PATIENCE);
         server.until_nobody_is_left().await;
@@ -125,7 +125,7 @@ async fn a_connection_that_does_not_come_about() {
     let limits = Limits { deadline: DEADLINE, ..Limits::default() };
     let door = GuardedDoor::over(network, authorities(), Vec::new(), limits);
     let begun = Instant::now();
-    let failed = door.fetch("https://app.example/", Freshness::Kept).await;
+    let failed = door.fetch("https://app.example/", NamedBy::Operator, Freshness::Kept).await;
     assert_eq!(failed.unwrap_err().to_string(), "app.example: it cannot be connected to.");
     assert!(begun.elapsed() < PATIENCE);
     assert_eq!(door.under_way(), 0);
@@ -139,7 +139,8 @@ async fn a_resolver_that_hangs() {
     let door = GuardedDoor::over(network.clone(), authorities(), Vec::new(), limits);
     let mut failures = Vec::new();
     for path in ["a", "b", "c"] {
-        let failed = door.fetch(&format!("https://app.example/{path}"), Freshness::Kept).await;
+        let failed =
+            door.fetch(&format!("https://app.example/{path}"), NamedBy::Operator, Freshness::Kept).await;
         failures.push(failed.unwrap_err().to_string());
     }
     let slow = "app.example: it did not answer in time.";
@@ -161,7 +162,7 @@ async fn places_are_bounded_over_all_and_by_host() {
         let (door, url) = (door.clone(), format!("https://{host}/{path}"));
         tokio::spawn(async move {
             let begun = Instant::now();
-            let failed = door.fetch(&url, Freshness::Kept).await.unwrap_err().to_string();
+            let failed = door.fetch(&url, NamedBy::Operator, Freshness::Kept).await.unwrap_err().to_string();
             (failed.ends_with("too many servers are being asked at this moment."), begun.elapsed())
         })
     };
@@ -188,6 +189,55 @@ async fn places_are_bounded_over_all_and_by_host() {
     assert!(!again.0);
 }
 
+/// What is kept needs no place, nor does a document that is under way; and what the rest ask finds one, also at the same host.
+#[tokio::test]
+async fn strangers_leave_places_to_the_rest() {
+    let server = TestServer::start(|visit| async {
+        let (mut tls, head) = visit.heard().await;
+        match head.starts_with("GET /kept ") {
+            true => {
+                let _ = tls.write_all(json("{}").as_bytes()).await;
+                let _ = tls.shutdown().await;
+            }
+            false => until_gone(tls).await,
+        }
+    });
+    let network = Arc::new(TestNetwork::leading_to(&server).naming(HOST, &[&[PUBLIC]]));
+    let limits =
+        Limits { deadline: DEADLINE, at_once_of_strangers: 2, at_once_of_a_host: 3, ..Limits::default() };
+    let door = Arc::new(door_to(&network, limits));
+    let kept = "https://app.example/kept";
+    door.fetch(kept, NamedBy::Stranger, Freshness::Kept).await.unwrap();
+
+    let ask = |named_by: NamedBy, url: &'static str| {
+        let door = door.clone();
+        tokio::spawn(async move { door.fetch(url, named_by, Freshness::Kept).await.unwrap_err() })
+    };
+    let mut waiting = vec![ask(NamedBy::Stranger, "https://app.example/1"), {
+        let door = door.clone();
+        tokio::spawn(async move {
+            let posted = door.post_form("https://app.example/2", NamedBy::Stranger, "a=b".to_owned()).await;
+            posted.unwrap_err()
+        })
+    }];
+    while door.under_way() < 2 {
+        tokio::task::yield_now().await;
+    }
+    let refused = ask(NamedBy::Stranger, "https://app.example/3").await.unwrap();
+    assert!(matches!(refused, OutgoingError::Busy(_)), "{refused:?}");
+    let refused = door.post_form("https://app.example/4", NamedBy::Stranger, "a=b".to_owned()).await;
+    assert!(matches!(refused, Err(OutgoingError::Busy(_))), "{refused:?}");
+    assert_eq!(&*door.fetch(kept, NamedBy::Stranger, Freshness::Kept).await.unwrap(), "{}");
+    waiting.push(ask(NamedBy::Stranger, "https://app.example/1"));
+    for url in ["https://app.example/5", "https://app.example/6", "https://app.example/7"] {
+        waiting.push(ask(NamedBy::Operator, url));
+    }
+    for one in waiting {
+        assert_eq!(one.await.unwrap().to_string(), "app.example: it did not answer in time.");
+    }
+    assert_eq!(door.under_way(), 0);
+}
+
 #[tokio::test]
 async fn who_leaves_early_takes_nothing_along() {
     let server = TestServer::start(|visit| async {
@@ -200,7 +250,9 @@ async fn who_leaves_early_takes_nothing_along() {
     let door = Arc::new(door_to(&network, Limits::default()));
     let ask = || {
         let door = door.clone();
-        tokio::spawn(async move { door.fetch("https://app.example/", Freshness::Kept).await })
+        tokio::spawn(
+            async move { door.fetch("https://app.example/", NamedBy::Operator, Freshness::Kept).await },
+        )
     };
     let (first, second) = (ask(), ask());
     while server.accepted() == 0 {

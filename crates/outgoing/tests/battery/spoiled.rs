@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use obol_oauth::{Freshness, Outgoing, OutgoingError};
+use obol_oauth::{Freshness, NamedBy, Outgoing, OutgoingError};
 use obol_outgoing::Limits;
 use rcgen::{CertificateParams, date_time_ymd};
 use tokio::io::AsyncWriteExt;
@@ -20,7 +20,7 @@ async fn fails(server: &TestServer, reason: &str) {
     let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
     let before = tasks();
     let begun = Instant::now();
-    let failed = door.fetch("https://app.example/", Freshness::Kept).await;
+    let failed = door.fetch("https://app.example/", NamedBy::Operator, Freshness::Kept).await;
     let took = begun.elapsed();
     assert_eq!(failed, Err(OutgoingError::Failed(format!("app.example: {reason}."))));
     assert!(took < Duration::from_secs(5), "{took:?}");
@@ -91,7 +91,10 @@ async fn an_address_has_a_certificate_for_itself() {
     });
     let network = Arc::new(TestNetwork::leading_to(&server));
     let door = door_to(&network, Limits::default());
-    assert_eq!(&*door.fetch(&format!("https://{PUBLIC}/"), Freshness::Kept).await.unwrap(), "{}");
+    assert_eq!(
+        &*door.fetch(&format!("https://{PUBLIC}/"), NamedBy::Operator, Freshness::Kept).await.unwrap(),
+        "{}"
+    );
 }
 
 #[tokio::test]
@@ -116,7 +119,7 @@ async fn bodies_are_bounded_while_they_are_read() {
     let server = TestServer::answering(json(&most));
     let network = Arc::new(TestNetwork::leading_to(&server).naming(HOST, &[&[PUBLIC]]));
     let door = door_to(&network, Limits::default());
-    assert_eq!(*door.fetch("https://app.example/", Freshness::Kept).await.unwrap(), *most);
+    assert_eq!(*door.fetch("https://app.example/", NamedBy::Operator, Freshness::Kept).await.unwrap(), *most);
 }
 
 /// However the bytes are named: extensions of chunks, trailers, informational answers.
@@ -137,7 +140,11 @@ async fn what_is_read_is_bounded() {
         let network = Arc::new(TestNetwork::leading_to(&server).naming(HOST, &[&[PUBLIC]]));
         let door = door_to(&network, Limits::default());
         let begun = Instant::now();
-        let failed = door.fetch("https://app.example/", Freshness::Kept).await.unwrap_err().to_string();
+        let failed = door
+            .fetch("https://app.example/", NamedBy::Operator, Freshness::Kept)
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(reasons.iter().any(|reason| failed == format!("app.example: {reason}.")), "{failed}");
         assert!(begun.elapsed() < Duration::from_secs(4));
         server.until_nobody_is_left().await;

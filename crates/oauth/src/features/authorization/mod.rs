@@ -28,7 +28,9 @@ pub(crate) use self::claims_request::ClaimsRequest;
 pub(crate) use self::details::{CodeDetails, Granted};
 pub(crate) use self::pkce::fits;
 pub use self::redirect_uri::RedirectUriError;
-pub(crate) use self::redirect_uri::{check_redirect_uri, destination_of, is_claimed, is_dot_segment};
+pub(crate) use self::redirect_uri::{
+    check_redirect_uri, destination_of, is_claimed, is_dot_segment, sector_of,
+};
 pub(crate) use self::request::{is_resource, parse_resource};
 
 use self::request::{AuthorizationRequest, Return};
@@ -75,7 +77,7 @@ pub(super) const FORTI_PATH: &str = "/api/v1/oauth/authorize";
 /// What must be shown on a page: the client or its redirect URI is not good, or this node cannot vouch.
 pub(crate) async fn authorize(engine: &Engine, asked: &Authorizing<'_>) -> Result<Authorized, OAuthError> {
     let client_id = asked.params.required("client_id")?;
-    let (described, _turn) = find_described(engine, client_id, asked.arrival.now).await?.unzip();
+    let described = find_described(engine, client_id, asked.arrival.now).await?;
     let vouched = engine.replica.vouch()?;
     // Read before anything is looked up: whatever is denied from then on refuses what is given here.
     let position = vouched.position();

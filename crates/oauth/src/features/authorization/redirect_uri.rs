@@ -118,5 +118,17 @@ pub(crate) fn destination_of(uri: &str) -> &str {
     }
 }
 
+/// The sector that a URI stands for: the component host, so without its port (OpenID Connect Core §8.1); of an application's own
+/// scheme that scheme. `None` for what is no URI of either kind.
+pub(crate) fn sector_of(uri: &str) -> Option<String> {
+    let uri = Uri::parse(uri).ok()?;
+    let scheme = uri.scheme().as_str();
+    let sector = match scheme {
+        "https" | "http" => uri.authority()?.host(),
+        _ => scheme,
+    };
+    (!sector.is_empty()).then(|| sector.to_ascii_lowercase())
+}
+
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use obol_store::{AuditEvent, AuditRecord, Client, LogoutNotice};
 use obol_token::{ClientId, Timestamp};
 
 use super::token::logout_token;
-use crate::{Engine, OAuthError};
+use crate::{Engine, NamedBy, OAuthError, OutgoingError};
 
 /// For so long a notice that was taken is nobody else's, in seconds: several times what a try may take.
 const TRY_SECS: i64 = 30;
@@ -74,12 +74,15 @@ impl Engine {
         };
         let token = logout_token(self, &client, notice, self.telling_now()?)?;
         // A JWT has no character that a form would escape.
-        match self.outgoing.post_form(&uri, format!("logout_token={token}")).await {
+        let form = format!("logout_token={token}");
+        match self.outgoing.post_form(&uri, NamedBy::of(&client), form).await {
             Ok(()) => {
                 self.store.remove_notice(notice).await?;
                 Ok(LogoutTold::Told)
             }
-            Err(error) => self.put_off(notice, error.to_string()).await,
+            // Nobody was asked, so there is nobody to be left alone for longer.
+            Err(OutgoingError::Busy(failure)) => self.put_off(notice, 0, failure).await,
+            Err(error) => self.put_off(notice, notice.tries, error.to_string()).await,
         }
     }
 
@@ -88,9 +91,15 @@ impl Engine {
         self.store.wait_for_notices().await;
     }
 
-    async fn put_off(&self, notice: &LogoutNotice, failure: String) -> Result<LogoutTold, OAuthError> {
+    /// Until it is due again after so many `tries` of which the client is the cause.
+    async fn put_off(
+        &self,
+        notice: &LogoutNotice,
+        tries: u32,
+        failure: String,
+    ) -> Result<LogoutTold, OAuthError> {
         let now = self.replica.now().0;
-        let again_at = now.plus_secs(wait_secs(notice.tries, random_bytes()));
+        let again_at = now.plus_secs(wait_secs(tries, random_bytes()));
         if again_at.has_reached(notice.leaves_at) {
             self.store.remove_notice(notice).await?;
             self.record(AuditRecord {

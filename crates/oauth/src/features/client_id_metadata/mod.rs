@@ -23,8 +23,7 @@ use self::address::check_address;
 use self::document::{DocumentError, read_document};
 use super::Feature;
 use crate::administration::{ClientSpec, client_of};
-use crate::turns::Turn;
-use crate::{Engine, ErrorCode, Freshness, OAuthError};
+use crate::{Engine, ErrorCode, Freshness, NamedBy, OAuthError};
 
 /// The draft.
 pub(super) const FEATURE: Feature = Feature {
@@ -47,15 +46,15 @@ pub struct DescribedClients {
 }
 
 /// The client that the document at its `client_id` describes now; `None` if it is not of this kind, so that it must be
-/// a registered one. With the turn that strangers have while they make us ask others, for this document and what it names.
+/// a registered one.
 ///
 /// # Errors
-/// For a page: such clients are not let in, or the document is not good.
-pub(crate) async fn find_described<'a>(
-    engine: &'a Engine,
+/// For a page: such clients are not let in, or the document is not good. 503 while too much is asked of others for strangers.
+pub(crate) async fn find_described(
+    engine: &Engine,
     client_id: &str,
     now: Timestamp,
-) -> Result<Option<(Client, Turn<'a>)>, OAuthError> {
+) -> Result<Option<Client>, OAuthError> {
     let Some(rules) = &engine.settings.described_clients else { return Ok(None) };
     let known = engine.replica.vouch()?.memory().client(client_id);
     // Of a disabled one nothing is asked: it is refused in any case.
@@ -66,16 +65,14 @@ pub(crate) async fn find_described<'a>(
     check_address(client_id, &rules.hosts)?;
     // Deviation: §3 knows no limit to the length; ids of clients have one.
     let id = ClientId::new(client_id).map_err(|error| refused(format!("its id cannot be used: {error}")))?;
-    let turn = engine.turns.take()?;
     let spec = find_description(engine, rules, &id).await?;
     let kind = ClientKind::of(None, &spec.settings);
     let described = client_of(spec, kind, now);
     let described = described.map_err(|error| unusable(DocumentError::Client(error)))?;
-    let client = match known {
+    Ok(Some(match known {
         Some(known) => described_anew(&known, described),
         None => described,
-    };
-    Ok(Some((client, turn)))
+    }))
 }
 
 /// The client that is there, as it is described now. What no document says stays as the operator has it.
@@ -135,10 +132,10 @@ async fn fetch(
     id: &ClientId,
     freshness: Freshness,
 ) -> Result<Result<ClientSpec, DocumentError>, OAuthError> {
-    let text = engine.outgoing.fetch(id.as_str(), freshness).await.map_err(|error| {
-        // What was wrong stays here: an answer would tell strangers what stands in our network.
-        refused("its description cannot be fetched".to_owned()).caused_by(error.to_string())
-    })?;
+    let fetched = engine.outgoing.fetch(id.as_str(), NamedBy::Stranger, freshness).await;
+    // What was wrong stays here: an answer would tell strangers what stands in our network.
+    let text = fetched
+        .map_err(|error| error.answered_as(refused("its description cannot be fetched".to_owned())))?;
     let resources = engine.settings.protected_resources.iter().map(ToString::to_string).collect();
     Ok(read_document(&text, id, rules.scopes.clone(), resources))
 }

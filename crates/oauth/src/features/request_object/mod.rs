@@ -186,7 +186,7 @@ fn not_verified(trouble: KeysTrouble) -> OAuthError {
         KeysTrouble::Unusable(cause) => {
             not_supported("there are no keys with which this client may sign").caused_by(cause)
         }
-        KeysTrouble::Unreachable(cause) => KeysTrouble::unreachable(cause),
+        KeysTrouble::Unreachable(error) => KeysTrouble::unreachable(error),
     }
 }
 

@@ -69,6 +69,22 @@ fn people_are_told_the_host_or_the_scheme() {
     }
 }
 
+#[test]
+fn oidc_core_8_1_a_sector_is_a_host() {
+    for (uri, expected) in [
+        ("https://app.example.com/cb", Some("app.example.com")),
+        ("https://App.Example.com:8443?x", Some("app.example.com")),
+        ("https://app.example.com@evil.example/cb", Some("evil.example")),
+        ("http://[::1]:80/cb", Some("[::1]")),
+        ("com.example.app://host/cb", Some("com.example.app")),
+        ("https:///cb", None),
+        ("https:cb", None),
+        ("/cb", None),
+    ] {
+        assert_eq!(sector_of(uri).as_deref(), expected, "{uri}");
+    }
+}
+
 const WEB: &str = "https://app.example.com/callback?tenant=1";
 const LOOPBACK_4: &str = "http://127.0.0.1:4000/callback";
 const LOOPBACK_6: &str = "http://[::1]/callback";
