@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use obol_testkit::{
     ALICE, Client, ClientKey, ClientSpec, Elsewhere, INTROSPECT, METADATA, PASSWORD, RFC_REVOKE, RFC_TOKEN,
-    Server, at_once, hs256, obol, wait_until,
+    Server, at_once, hs256, now_secs, obol, wait_until,
 };
 use serde_json::{Value, json};
 
-use self::asserting::{Asserting, CLIENT, ISSUER, TYPE, ask, claims, fields, keyed, now_secs};
+use self::asserting::{Asserting, CLIENT, ISSUER, TYPE, ask, claims, fields, keyed};
 
 const BATCH: &str = "/oauth2/introspect/batch";
 const GRANT: (&str, &str) = ("grant_type", "client_credentials");

@@ -7,11 +7,9 @@
 #[path = "rfc9101/by_reference.rs"]
 mod by_reference;
 
-use std::time::UNIX_EPOCH;
-
 use obol_testkit::{
     AuthorizationRequest, Client, ClientKey, ClientSpec, FORTI_AUTHORIZE, METADATA, PAR, REDIRECT_URI,
-    Return, Server, encoded, hs256, obol,
+    Return, Server, encoded, hs256, now_secs, obol,
 };
 use serde_json::{Value, json};
 
@@ -83,10 +81,6 @@ impl Signing {
         let answer = self.server.person().follows(&self.bring(object)).returns();
         assert_eq!((answer.error(), answer.uri.as_str()), ("invalid_request_object", REDIRECT_URI), "{what}");
     }
-}
-
-fn now_secs() -> u64 {
-    UNIX_EPOCH.elapsed().expect("after 1970").as_secs()
 }
 
 fn set(name: &'static str, value: Value) -> impl FnOnce(&mut Value) {
