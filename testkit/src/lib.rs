@@ -46,6 +46,7 @@ mod storage_faults;
 mod tls;
 mod tokens;
 mod unanswered;
+mod unsaid;
 mod vouched;
 
 pub use answer::Answer;
@@ -89,6 +90,7 @@ pub use shapes::{Shape, for_each_shape, for_each_slash};
 pub use small_disk::SmallDisk;
 pub use tokens::Tokens;
 pub use unanswered::Unanswered;
+pub use unsaid::{assert_not_stored, assert_unsaid};
 pub use vouched::vouched;
 
 /// The person of most tests.

@@ -1,7 +1,5 @@
 //! §2: what a client sends, and gets.
 
-use std::fs;
-
 use http::Method;
 use obol_testkit::{AuthorizationRequest, Client, ClientKey, ClientSpec, PAR, REDIRECT_URI, now_secs, obol};
 use serde_json::json;
@@ -191,10 +189,7 @@ fn the_credentials_of_the_client_are_not_kept() {
     let form = request.form();
     let sent = format!("{form}&client_assertion_type={kind}&client_assertion={assertion}");
     server.http().post(PAR).body(FORM, sent).send().expect(201);
-    let mut stored = Vec::new();
-    for file in ["obol.db", "obol.db-wal"] {
-        stored.extend(fs::read(server.data().join(file)).unwrap_or_default());
-    }
+    let stored = server.stored();
     let holds = |text: &str| stored.windows(text.len()).any(|window| window == text.as_bytes());
     assert!(holds("a-state-to-be-found"), "the request is looked for where it is");
     assert!(!holds(app.own_secret()) && !holds(&assertion) && !holds("assertion-type"));
