@@ -1,10 +1,10 @@
 //! draft-ietf-oauth-client-id-metadata-document-02: clients that come with a document of their own.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use obol_testkit::{
     Arrival, AuthorizationRequest, Client, ClientKey, ClientSpec, Elsewhere, METADATA, REDIRECT_URI, Server,
-    ServerBuilder, VERIFIER, obol, unescaped, wait_until,
+    ServerBuilder, VERIFIER, now_secs, obol, unescaped, wait_until,
 };
 use serde_json::{Value, json};
 
@@ -179,7 +179,7 @@ fn cimd_8_2_a_client_that_publishes_keys_authenticates_with_one() {
     let code = || scene.server.person().goes_through(&scene.request()).code().to_owned();
     scene.server.redeem(&scene.client, &code()).expect_error(401, "invalid_client");
 
-    let now = UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let now = now_secs();
     let id = &scene.client.id;
     let claims = json!({ "iss": id, "sub": id, "aud": ISSUER, "jti": "once", "iat": now, "exp": now + 60 });
     let (code, assertion) = (code(), key.jwt(&claims));

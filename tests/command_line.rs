@@ -174,6 +174,24 @@ fn client_add_refuses_what_cannot_be() {
     assert_eq!(list.as_array().unwrap().len(), 1);
 }
 
+/// What people read on the pages stays on its line, in its direction, and is seen.
+#[test]
+fn client_add_and_set_refuse_a_name_that_changes_how_a_line_reads() {
+    let installation = obol!().installation();
+    installation.add_client(&ClientSpec::public("shop"));
+    for name in ["a\nb", "knab\u{202e}", "ba\u{200b}nk", "\u{3164}", " "] {
+        for command in [
+            &["client", "add", "--id", "x", "--type", "public", "--grant", "password"][..],
+            &["client", "set", "shop"],
+        ] {
+            let refused = installation.run(&[command, &["--name", name]].concat()).exits(1);
+            assert!(refused.stderr.contains("marks of direction"), "{name:?}: {refused:?}");
+        }
+    }
+    let list = installation.run(&["client", "list", "--json"]).exits(0).json();
+    assert_eq!(list.as_array().unwrap().len(), 1);
+}
+
 #[test]
 fn client_list_show_disable_enable_rotate_secret_and_delete() {
     let House { server, gateway, .. } = obol!().house();

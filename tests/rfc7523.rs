@@ -11,12 +11,12 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use obol_testkit::{
-    ALICE, Client, ClientKey, ClientSpec, Elsewhere, INTROSPECT, METADATA, PASSWORD, RFC_REVOKE, RFC_TOKEN,
-    Server, at_once, hs256, obol, wait_until,
+    ALICE, AuthorizationRequest, Client, ClientKey, ClientSpec, Elsewhere, INTROSPECT, JWKS, Jwt, METADATA,
+    PASSWORD, RFC_REVOKE, RFC_TOKEN, Server, at_once, hs256, now_secs, obol, wait_until,
 };
 use serde_json::{Value, json};
 
-use self::asserting::{Asserting, CLIENT, ISSUER, TYPE, ask, claims, fields, keyed, now_secs};
+use self::asserting::{Asserting, CLIENT, ISSUER, TYPE, ask, claims, fields, keyed};
 
 const BATCH: &str = "/oauth2/introspect/batch";
 const GRANT: (&str, &str) = ("grant_type", "client_credentials");
@@ -525,6 +525,20 @@ fn no_jwt_of_another_kind_is_an_assertion_and_no_assertion_is_a_token() {
     let verify = format!("/api/v1/oauth/verify_token/?client_id={CLIENT}");
     house.server.http().get(&verify).bearer(&assertion).send().expect(401);
     house.ask(&assertion).expect(200);
+}
+
+/// S-50: also where a client has named the keys of this server as its own, and the person's name.
+#[test]
+fn no_id_token_is_an_assertion() {
+    let (server, app) = obol!().application();
+    let code = server.person().goes_through(&AuthorizationRequest::of(&app)).code().to_owned();
+    let id_token = server.redeem(&app, &code).expect(200).text("id_token");
+    let sub = Jwt::read(&id_token).claims["sub"].as_str().expect("a text").to_owned();
+    let keys = server.http().get(JWKS).send().expect(200).json();
+    server.add_client(&keyed(&server, &sub, &keys));
+    let refused = ask(&server, &id_token).expect_error(401, "invalid_client");
+    let sentence = refused.text("error_description");
+    assert!(sentence.contains("`iss` and `sub` must both be the client_id"), "{sentence}");
 }
 
 #[test]

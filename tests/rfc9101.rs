@@ -7,11 +7,9 @@
 #[path = "rfc9101/by_reference.rs"]
 mod by_reference;
 
-use std::time::UNIX_EPOCH;
-
 use obol_testkit::{
-    AuthorizationRequest, Client, ClientKey, ClientSpec, FORTI_AUTHORIZE, METADATA, PAR, REDIRECT_URI,
-    Return, Server, encoded, hs256, obol,
+    AuthorizationRequest, Client, ClientKey, ClientSpec, FORTI_AUTHORIZE, JWKS, METADATA, PAR, REDIRECT_URI,
+    Return, Server, encoded, hs256, now_secs, obol,
 };
 use serde_json::{Value, json};
 
@@ -83,10 +81,6 @@ impl Signing {
         let answer = self.server.person().follows(&self.bring(object)).returns();
         assert_eq!((answer.error(), answer.uri.as_str()), ("invalid_request_object", REDIRECT_URI), "{what}");
     }
-}
-
-fn now_secs() -> u64 {
-    UNIX_EPOCH.elapsed().expect("after 1970").as_secs()
 }
 
 fn set(name: &'static str, value: Value) -> impl FnOnce(&mut Value) {
@@ -361,13 +355,23 @@ fn rfc9126_3_a_client_pushes_no_object_of_another() {
 
 /// S-50.
 #[test]
-fn rfc9101_10_8_an_assertion_is_no_request_object_and_the_other_way_about() {
+fn rfc9101_10_8_an_assertion_is_no_request_object() {
+    let house = Signing::new();
+    let mut assertion = json!({
+        "iss": "app", "sub": "app", "aud": house.server.url(), "exp": now_secs() + 60, "jti": "1",
+    });
+    house.assert_not_good(&house.key.jwt(&assertion), "an assertion");
+    // One that names the client once more is a request for nothing.
+    assertion["client_id"] = json!("app");
+    let object = house.bring(&house.key.jwt(&assertion));
+    house.server.http().push(&house.app, &object).expect_error(400, "invalid_request");
+}
+
+/// S-50: the other way about.
+#[test]
+fn rfc9101_10_8_a_request_object_is_no_assertion() {
     let house = Signing::new();
     house.server.run(&["client", "set", "app", "--auth-method", "private_key_jwt"]).exits(0);
-    let now = now_secs();
-    let assertion =
-        json!({ "iss": "app", "sub": "app", "aud": house.server.url(), "exp": now + 60, "jti": "1" });
-    house.assert_not_good(&house.key.jwt(&assertion), "an assertion");
     let ask = |object: &str| {
         let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
         let form = [
@@ -379,12 +383,35 @@ fn rfc9101_10_8_an_assertion_is_no_request_object_and_the_other_way_about() {
         house.server.http().post("/oauth2/token").form(&form).send()
     };
     ask(&house.key.jwt(&house.claims())).expect_error(401, "invalid_client");
-    // Also if it says all that an assertion says: its type tells them apart.
+    // Also if it says all that an assertion says: its type tells them apart, or else what it asks for.
     let mut both = house.claims();
     both["sub"] = json!("app");
     both["jti"] = json!("2");
-    let header = json!({ "alg": "ES256", "kid": house.key.kid(), "typ": "oauth-authz-req+jwt" });
-    ask(&house.key.sign(&header.to_string(), &both.to_string())).expect_error(401, "invalid_client");
+    for (typ, said) in
+        [(Some("oauth-authz-req+jwt"), "`typ`"), (Some("JWT"), "`response_type`"), (None, "`response_type`")]
+    {
+        let mut header = house.key.header();
+        typ.into_iter().for_each(|typ| header["typ"] = json!(typ));
+        let object = house.key.sign(&header.to_string(), &both.to_string());
+        let refused = ask(&object).expect_error(401, "invalid_client");
+        assert!(refused.text("error_description").contains(said), "{typ:?}: {refused:?}");
+    }
+    both.as_object_mut().unwrap().remove("response_type");
+    ask(&house.key.jwt(&both)).expect_error(400, "invalid_grant");
+}
+
+/// S-50: also where a client has named the keys of this server as its own.
+#[test]
+fn rfc9101_10_8_an_id_token_is_no_request_object() {
+    let house = Signing::new();
+    let answer = house.goes_through(&house.request(|_| ()));
+    let id_token = house.server.redeem(&house.app, answer.code()).expect(200).text("id_token");
+    let keys = house.server.http().get(JWKS).send().expect(200).json().to_string();
+    let keys = house.server.installation().write("ours.json", &keys);
+    house.server.run(&["client", "set", "app", "--jwks", &keys]).exits(0);
+    let refused = house.error(&id_token);
+    assert_eq!(refused.error(), "invalid_request_object");
+    assert!(refused.get("error_description").unwrap().contains("`iss`"), "{refused:?}");
 }
 
 #[test]

@@ -28,6 +28,7 @@ mod http;
 mod installation;
 mod jwt;
 mod lines;
+mod now;
 mod person;
 mod pieces;
 mod port;
@@ -45,6 +46,7 @@ mod storage_faults;
 mod tls;
 mod tokens;
 mod unanswered;
+mod unsaid;
 mod vouched;
 
 pub use answer::Answer;
@@ -72,6 +74,7 @@ pub use http::{BodyType, Http, Request};
 pub use installation::Installation;
 pub use jwt::{JWKS, Jwt, half_sha256, s256};
 pub use lines::Lines;
+pub use now::now_secs;
 pub use person::{Arrival, Person, Return};
 pub use pieces::{Heard, Then};
 pub use port::Port;
@@ -87,6 +90,7 @@ pub use shapes::{Shape, for_each_shape, for_each_slash};
 pub use small_disk::SmallDisk;
 pub use tokens::Tokens;
 pub use unanswered::Unanswered;
+pub use unsaid::{assert_not_stored, assert_unsaid};
 pub use vouched::vouched;
 
 /// The person of most tests.

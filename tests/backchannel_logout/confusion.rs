@@ -1,6 +1,8 @@
 //! §4.1, S-50: a logout token is good for nothing else, and nothing else is one.
 
-use obol_testkit::{Arrival, AuthorizationRequest, ClientSpec, INTROSPECT, RFC_TOKEN, USERINFO, VERIFY};
+use obol_testkit::{
+    Arrival, AuthorizationRequest, ClientSpec, INTROSPECT, JWKS, RFC_TOKEN, USERINFO, VERIFY,
+};
 
 use crate::house::House;
 
@@ -34,17 +36,27 @@ fn bclo_4_1_s_50_a_logout_token_is_no_id_token_hint() {
     assert_eq!(alice.person.follows(&hinted).returns().error(), "invalid_request");
 }
 
+/// Also where a client has named the keys of this server as its own.
 #[test]
-fn bclo_4_1_s_50_a_logout_token_authenticates_no_client() {
+fn bclo_4_1_s_50_a_logout_token_authenticates_no_client_and_is_no_request_object() {
     let house = House::open();
     house.sign_in().signs_out();
     let token = house.tokens(1).remove(0);
+    let keys = house.server.http().get(JWKS).send().expect(200).json().to_string();
+    let keys = house.server.installation().write("ours.json", &keys);
+    let set = ["client", "set", "app", "--auth-method", "private_key_jwt", "--jwks", &keys];
+    house.server.run(&set).exits(0);
     let assertion = [
         ("grant_type", "client_credentials"),
         ("client_id", "app"),
         ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
         ("client_assertion", &token),
     ];
-    let answer = house.server.http().post(RFC_TOKEN).form(&assertion).send();
-    assert_eq!(answer.json()["error"], "invalid_client", "{answer:?}");
+    let refused = house.server.http().post(RFC_TOKEN).form(&assertion).send();
+    let refused = refused.expect_error(401, "invalid_client");
+    assert!(refused.text("error_description").contains("`typ`"), "{refused:?}");
+    let request = AuthorizationRequest::of(&house.app).with("request", &token);
+    let refused = house.server.person().follows(&request).returns();
+    assert_eq!(refused.error(), "invalid_request_object");
+    assert!(refused.get("error_description").unwrap().contains("`typ`"), "{refused:?}");
 }

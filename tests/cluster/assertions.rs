@@ -1,6 +1,6 @@
 //! Assertions of clients at several nodes: each is good at one of them, once.
 
-use obol_testkit::{ClientKey, RFC_TOKEN, at_once, obol};
+use obol_testkit::{ClientKey, RFC_TOKEN, at_once, now_secs, obol};
 use serde_json::json;
 
 use crate::alone::Alone;
@@ -18,7 +18,7 @@ fn an_assertion_that_was_used_at_one_node_is_refused_at_every_node_and_after_a_r
     let add =
         ["client", "add", "--id", "service", "--type", "confidential", "--auth-method", "private_key_jwt"];
     cluster.command(&[&add[..], &["--jwks", &file]].concat()).exits(0);
-    let now = i64::try_from(std::time::UNIX_EPOCH.elapsed().expect("after 1970").as_secs()).expect("in time");
+    let now = now_secs();
     let assertion = |jti: &str| {
         let (iss, sub) = ("service", "service");
         key.jwt(&json!({ "iss": iss, "sub": sub, "aud": ISSUER, "exp": now + 240, "jti": jti }))

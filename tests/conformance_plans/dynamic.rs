@@ -1,11 +1,11 @@
 //! The plan Dynamic OP: clients that register themselves, and authenticate with keys of theirs for RS256.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use obol_testkit::{
     Answer, AuthorizationRequest, Client, ClientKey, Elsewhere, Jwt, METADATA, REDIRECT_URI, RFC_TOKEN,
-    Return, Server, encoded, half_sha256, obol, wait_until,
+    Return, Server, encoded, half_sha256, now_secs, obol, wait_until,
 };
 use serde_json::{Value, json};
 
@@ -80,7 +80,7 @@ impl Dynamic {
     /// What an assertion says in all modules but one: the token endpoint is its audience.
     fn claims(&self, client: &Client) -> Value {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let now = UNIX_EPOCH.elapsed().expect("after 1970").as_secs();
+        let now = now_secs();
         json!({
             "iss": client.id,
             "sub": client.id,

@@ -1,21 +1,18 @@
 //! §2, §3.1.3.3, §3.1.3.6, §10.1: what an ID token says, and who signed it (S-73).
 
-use obol_testkit::{AuthorizationRequest, Client, ClientSpec, Jwt, REDIRECT_URI, Server, half_sha256, obol};
+use obol_testkit::{
+    AuthorizationRequest, Client, ClientSpec, Jwt, REDIRECT_URI, Server, half_sha256, now_secs, obol,
+};
 
 use super::id_token_of;
-
-fn seconds_now() -> i64 {
-    let since = std::time::UNIX_EPOCH.elapsed().expect("after 1970");
-    i64::try_from(since.as_secs()).expect("before the year 292 billion")
-}
 
 #[test]
 fn oidc_core_2_s_73_the_claims_are_those_of_this_sign_in() {
     let (server, app) = obol!().application();
-    let before = seconds_now();
+    let before = now_secs();
     let request = AuthorizationRequest::of(&app).with("nonce", "n1").with("max_age", "1000");
     let Jwt { claims, header, .. } = id_token_of(&server, &app, &mut server.person(), &request);
-    let after = seconds_now();
+    let after = now_secs();
     assert_eq!(claims["iss"], server.url());
     assert_eq!((&claims["aud"], &claims["azp"]), (&"app".into(), &"app".into()));
     assert_eq!(claims["nonce"], "n1");

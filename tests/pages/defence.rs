@@ -230,3 +230,22 @@ fn a_session_cookie_that_is_there_twice_was_planted() {
     let mut twice = site.browser().saying("cookie", &cookie).saying("cookie", &cookie);
     assert_eq!(twice.open("/sessions").heading(), "Sign in");
 }
+
+#[test]
+fn the_name_of_a_client_is_text_on_every_page_that_shows_it() {
+    let site = Site::open();
+    site.server.run(&["client", "set", "web", "--name", "<img src=x>\"'&{user}"]).exits(0);
+    let mut browser = site.browser();
+    let page = browser.open(&request("web", ""));
+    assert_shown_as_text(&page);
+    let page = sign_in(&mut browser, &page, ALICE);
+    assert_shown_as_text(&page);
+    browser.send(&page.form("/consent"), &[("decision", "allow")]).expect(200);
+    assert_shown_as_text(&browser.open("/sessions"));
+}
+
+#[track_caller]
+fn assert_shown_as_text(page: &obol_testkit::Page) {
+    assert!(page.says("<img src=x>\"'&"), "{page:?}");
+    assert!(!page.html().contains("<img src=x") && page.html().contains("&lt;img"), "{page:?}");
+}

@@ -1,9 +1,8 @@
 //! A server with a client that authenticates with a key, and what that client says.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::UNIX_EPOCH;
 
-use obol_testkit::{Answer, Client, ClientKey, ClientSpec, RFC_TOKEN, Server, obol};
+use obol_testkit::{Answer, Client, ClientKey, ClientSpec, RFC_TOKEN, Server, now_secs, obol};
 use serde_json::{Value, json};
 
 pub(crate) const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -60,10 +59,6 @@ pub(crate) fn claims(audience: &str, client_id: &str) -> Value {
     let jti = format!("assertion {}", COUNT.fetch_add(1, Ordering::Relaxed));
     let now = now_secs();
     json!({ "iss": client_id, "sub": client_id, "aud": audience, "jti": jti, "iat": now, "exp": now + 60 })
-}
-
-pub(crate) fn now_secs() -> i64 {
-    i64::try_from(UNIX_EPOCH.elapsed().expect("after 1970").as_secs()).expect("before the end of time")
 }
 
 /// The fields of a request that authenticates with this assertion, then `fields`.

@@ -1,10 +1,10 @@
 //! Assertions that are not good, most of them signed with the right key: whoever forges here may do more than an outsider can.
 
 use aws_lc_rs::rsa::KeySize;
-use obol_testkit::{ClientKey, encoded, hs256};
+use obol_testkit::{ClientKey, encoded, hs256, now_secs};
 use serde_json::{Value, json};
 
-use crate::asserting::{Asserting, CLIENT, ISSUER, now_secs};
+use crate::asserting::{Asserting, CLIENT, ISSUER};
 
 /// A forged assertion, by the name of the attack.
 pub(crate) type Row = (String, String);

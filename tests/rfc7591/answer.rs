@@ -1,10 +1,8 @@
 //! §3.2: what a client is told, and what it can do then.
 
-use std::time::UNIX_EPOCH;
-
 use obol_testkit::{
     ALICE, Answer, AuthorizationRequest, Client, ClientKey, INTROSPECT, PASSWORD, REDIRECT_URI, RFC_TOKEN,
-    Server, ServerBuilder, VERIFIER, hs256,
+    Server, ServerBuilder, VERIFIER, hs256, now_secs,
 };
 use serde_json::{Value, json};
 
@@ -162,8 +160,8 @@ fn rfc7523_3_s_39_the_operator_says_what_assertions_of_registered_clients_name_a
 
 /// A good assertion of this client.
 fn claims(server: &Server, client: &Client) -> Value {
-    let now = i64::try_from(UNIX_EPOCH.elapsed().expect("after 1970").as_secs()).expect("not that late");
-    json!({ "iss": client.id, "sub": client.id, "aud": server.url(), "jti": client.id, "exp": now + 60 })
+    let expires_at = now_secs() + 60;
+    json!({ "iss": client.id, "sub": client.id, "aud": server.url(), "jti": client.id, "exp": expires_at })
 }
 
 #[test]

@@ -134,12 +134,26 @@ fn rfc7591_2_pages_for_people_are_https_urls_and_a_picture_is_not_taken() {
 }
 
 #[test]
-fn rfc7591_2_client_name_is_short_and_on_one_line() {
+fn rfc7591_2_client_name_is_short_and_seen_and_on_one_line() {
     let both = Both::of(open());
-    for name in ["x".repeat(201), "a\nb".to_owned(), "\u{7}".to_owned()] {
+    for name in [
+        &*"x".repeat(201),
+        "a\nb",
+        "\u{7}",
+        "\u{2028}b",
+        "knab\u{202e}",
+        "\u{2067}bank\u{2069}",
+        "\u{61c}bank",
+        "ba\u{200b}nk",
+        "\u{feff}bank",
+        "bank\u{e0041}",
+        "\u{3164}",
+        "  ",
+    ] {
         both.refuse(&with("client_name", name), METADATA);
     }
     both.keep("client_name", "Schöne Dinge <b>\"&");
+    both.keep("client_name", "مثال");
     for told in both.take(&json!({ "redirect_uris": [REDIRECT_URI] })) {
         assert_eq!(told["client_name"], told["client_id"]);
     }

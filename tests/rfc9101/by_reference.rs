@@ -1,11 +1,12 @@
 //! §5.2, OpenID Connect Core §6.2: `request_uri`.
 
 use obol_testkit::{
-    AuthorizationRequest, ClientKey, ClientSpec, Elsewhere, FORTI_AUTHORIZE, PAR, REDIRECT_URI, encoded, obol,
+    AuthorizationRequest, ClientKey, ClientSpec, Elsewhere, FORTI_AUTHORIZE, PAR, REDIRECT_URI, encoded,
+    now_secs, obol,
 };
 use serde_json::{Value, json};
 
-use crate::{Signing, now_secs};
+use crate::Signing;
 
 const TYPE: &str = "application/oauth-authz-req+jwt";
 

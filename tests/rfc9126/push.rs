@@ -1,10 +1,7 @@
 //! §2: what a client sends, and gets.
 
-use std::fs;
-use std::time::UNIX_EPOCH;
-
 use http::Method;
-use obol_testkit::{AuthorizationRequest, Client, ClientKey, ClientSpec, PAR, REDIRECT_URI, obol};
+use obol_testkit::{AuthorizationRequest, Client, ClientKey, ClientSpec, PAR, REDIRECT_URI, now_secs, obol};
 use serde_json::json;
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -185,17 +182,14 @@ fn the_credentials_of_the_client_are_not_kept() {
     let keys = server.installation().write("keys.json", &key.jwks().to_string());
     let set = ["client", "set", "app", "--auth-method", "private_key_jwt", "--jwks", &keys];
     server.run(&set).exits(0);
-    let now = UNIX_EPOCH.elapsed().expect("after 1970").as_secs();
+    let now = now_secs();
     let (iss, sub, aud) = ("app", "app", server.url());
     let assertion = key.jwt(&json!({ "iss": iss, "sub": sub, "aud": aud, "exp": now + 60, "jti": "an-id" }));
     let kind = "urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
     let form = request.form();
     let sent = format!("{form}&client_assertion_type={kind}&client_assertion={assertion}");
     server.http().post(PAR).body(FORM, sent).send().expect(201);
-    let mut stored = Vec::new();
-    for file in ["obol.db", "obol.db-wal"] {
-        stored.extend(fs::read(server.data().join(file)).unwrap_or_default());
-    }
+    let stored = server.stored();
     let holds = |text: &str| stored.windows(text.len()).any(|window| window == text.as_bytes());
     assert!(holds("a-state-to-be-found"), "the request is looked for where it is");
     assert!(!holds(app.own_secret()) && !holds(&assertion) && !holds("assertion-type"));

@@ -4,15 +4,17 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use obol_oauth::changes_the_line;
+
 /// `text` with every character that could forge a line or hide another written as `\u{…}`, and cut to `most_chars`.
 pub(crate) fn printable(text: &str, most_chars: usize) -> Cow<'_, str> {
     let cut = capped(text, most_chars);
-    if !cut.contains(is_unprintable) {
+    if !cut.contains(changes_the_line) {
         return cut;
     }
     let mut clean = String::with_capacity(cut.len() + 16);
     for character in cut.chars() {
-        match is_unprintable(character) {
+        match changes_the_line(character) {
             true => clean.extend(character.escape_unicode()),
             false => clean.push(character),
         }
@@ -43,7 +45,7 @@ pub(crate) fn printable_json(json: String) -> String {
     }
     let mut clean = String::with_capacity(json.len() + 16);
     for character in json.chars() {
-        match is_unprintable(character) {
+        match changes_the_line(character) {
             true => {
                 let mut units = [0; 2];
                 for unit in character.encode_utf16(&mut units) {
@@ -57,23 +59,6 @@ pub(crate) fn printable_json(json: String) -> String {
     clean
 }
 
-/// Controls (C0, DEL, C1), line and paragraph separators, marks of direction, invisible joiners, tags and the byte-order
-/// mark.
-fn is_unprintable(character: char) -> bool {
-    character.is_control()
-        || matches!(
-            character,
-            '\u{ad}'
-                | '\u{61c}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{feff}'
-                | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e007f}'
-        )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,7 +68,7 @@ mod tests {
     #[test]
     fn asvs_16_4_1_no_character_forges_a_line_or_hides_one() {
         let clean = printable(HOSTILE, 1_000);
-        assert!(!clean.contains(is_unprintable), "{clean:?}");
+        assert!(!clean.contains(changes_the_line), "{clean:?}");
         assert_eq!(printable("a\nb\u{1b}c", 9), "a\\u{a}b\\u{1b}c");
         assert_eq!(printable("plain, ä 漢字 🙂", 99), "plain, ä 漢字 🙂");
     }
@@ -92,7 +77,7 @@ mod tests {
     fn json_means_the_same_afterwards() {
         let json = serde_json::to_string(&serde_json::json!({ "value": HOSTILE })).unwrap();
         let clean = printable_json(json.clone());
-        assert!(!clean.contains(is_unprintable), "{clean:?}");
+        assert!(!clean.contains(changes_the_line), "{clean:?}");
         let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
         assert_eq!(read(&clean), read(&json));
     }

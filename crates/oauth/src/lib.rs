@@ -19,6 +19,7 @@ mod error;
 mod features;
 mod issue;
 mod jwt_access_token;
+mod one_line;
 mod outgoing;
 mod params;
 mod request;
@@ -46,6 +47,7 @@ pub use features::registration::{
     RegistrationAsked, RegistrationMode, RegistrationRequest, RegistrationSettings,
 };
 pub use features::{Endpoint, FEATURES, Feature, Grant, Method, PageKind, grant_types};
+pub use one_line::changes_the_line;
 pub use outgoing::{DocumentKind, Freshness, NamedBy, NoWayOut, Outgoing, OutgoingError};
 pub use params::{MalformedParams, Params};
 pub use request::{Arrival, Issuer, IssuerError, Request, RequestId, Surface};

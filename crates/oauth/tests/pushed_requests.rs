@@ -1,15 +1,18 @@
-//! Pushed authorization requests (RFC 9126): how long they are good, and how many are kept.
+//! Pushed authorization requests (RFC 9126): how long they are good, and how many are kept, of whom.
 
 mod rooms;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use obol_keys::PlainSecret;
+use obol_oauth::administration::ChosenSecret;
 use obol_oauth::{Answer, Authorized, Decision, ErrorCode, OAuthError, Outcome, PushedAnswer};
 use obol_replica::Clock;
-use obol_store::{NewPushedRequest, PushOutcome, SessionEndRevokes};
+use obol_store::{NewPushedRequest, PushOutcome, Registration, SessionEndRevokes};
 use obol_token::SecretHash;
-use rooms::Rooms;
 use rooms::browser::{Browser, CALLBACK};
+use rooms::{GATEWAY_SECRET, LOOPBACK, Rooms};
 
 async fn open() -> Rooms {
     let rooms = Rooms::open().await;
@@ -20,10 +23,33 @@ async fn open() -> Rooms {
 }
 
 async fn push(rooms: &Rooms) -> Result<PushedAnswer, OAuthError> {
-    match rooms.ask("/oauth2/par", &Browser::query(""), "").await? {
+    push_of(rooms, "people", LOOPBACK).await
+}
+
+/// Pushes a request of this client, with the secret of all that have one, from there.
+async fn push_of(rooms: &Rooms, client: &str, source: IpAddr) -> Result<PushedAnswer, OAuthError> {
+    let (form, secret) = (Browser::query(""), format!("&client_secret={GATEWAY_SECRET}"));
+    let form = form.replace("client_id=people", &format!("client_id={client}"));
+    let form = if client == "people" { form } else { form + &secret };
+    match rooms.ask_from(source, "/oauth2/par", &form, "").await? {
         Outcome::Done(Answer::Pushed(pushed)) => Ok(pushed),
         other => panic!("{other:?}"),
     }
+}
+
+/// A confidential client; one that has registered itself, or that the operator has added.
+async fn add_confidential(rooms: &Rooms, id: &str, registered: bool) {
+    let secret = PlainSecret::chosen(GATEWAY_SECRET.to_owned()).unwrap();
+    let mut spec = rooms.spec(id, &["authorization_code"], Some(ChosenSecret::Given(secret)));
+    spec.redirect_uris = vec![CALLBACK.to_owned()];
+    let access_token = SecretHash::from_bytes([0; 32]);
+    spec.settings.registration =
+        registered.then_some(Registration { access_token, sector_identifier_uri: None });
+    rooms.add(spec).await;
+}
+
+fn source(number: u8) -> IpAddr {
+    IpAddr::from([198, 51, 100, number])
 }
 
 /// What a browser brings for a request that was pushed.
@@ -109,4 +135,49 @@ async fn rfc9126_2_3_where_ten_thousand_of_a_client_wait_the_next_is_429() {
     push(&rooms).await.unwrap();
     let refused = push(&rooms).await.unwrap_err();
     assert_eq!((refused.code(), refused.retry_after_secs()), (ErrorCode::TooManyRequests, Some(90)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rfc9126_2_3_where_two_hundred_of_a_registered_client_wait_the_next_is_429_and_others_push_on() {
+    let rooms = open().await;
+    for id in ["registered", "another"] {
+        add_confidential(&rooms, id, true).await;
+    }
+    add_confidential(&rooms, "added", false).await;
+    let first = push_of(&rooms, "registered", source(0)).await.unwrap();
+    for number in 1..200 {
+        push_of(&rooms, "registered", source(number)).await.unwrap();
+    }
+    let refused = push_of(&rooms, "registered", source(200)).await.unwrap_err();
+    assert_eq!((refused.code(), refused.retry_after_secs()), (ErrorCode::TooManyRequests, Some(90)));
+    for client in ["another", "added", "people"] {
+        push_of(&rooms, client, source(201)).await.unwrap();
+    }
+    // Each that is brought to its end makes room for one.
+    let alice = Browser::signed_in(&rooms).await;
+    let query = format!("client_id=registered&request_uri={}", first.request_uri);
+    assert_eq!(alice.answer(&query, Some(Decision::Allow)).await.params[0].0, "code");
+    push_of(&rooms, "registered", source(202)).await.unwrap();
+    push_of(&rooms, "registered", source(203)).await.unwrap_err();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_pushes_for_registered_clients_is_slowed_down_over_all_of_them_and_the_operator_s_clients_push_on()
+ {
+    let rooms = open().await;
+    for id in ["registered", "another"] {
+        add_confidential(&rooms, id, true).await;
+    }
+    add_confidential(&rooms, "added", false).await;
+    for number in 0..200 {
+        push_of(&rooms, ["registered", "another"][number % 2], source(1)).await.unwrap();
+    }
+    for client in ["registered", "another", "people"] {
+        let refused = push_of(&rooms, client, source(1)).await.unwrap_err();
+        assert_eq!((refused.code(), refused.retry_after_secs()), (ErrorCode::TooManyRequests, Some(1)));
+    }
+    push_of(&rooms, "registered", source(2)).await.unwrap();
+    for _ in 0..10 {
+        push_of(&rooms, "added", source(1)).await.unwrap();
+    }
 }

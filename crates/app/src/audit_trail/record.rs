@@ -43,7 +43,7 @@ pub(super) fn shortened(mut record: AuditRecord) -> AuditRecord {
     let texts = [&mut record.client_id, &mut record.username, &mut record.source, &mut record.request_id];
     for text in texts.into_iter().flatten() {
         // Somebody has sent a token or a secret in the wrong field.
-        if CredentialKind::claimed_by(text).is_some() {
+        if holds_credential(text) {
             "(a credential)".clone_into(text);
         }
         if let Cow::Owned(short) = capped(text, MOST_CHARS) {
@@ -56,6 +56,13 @@ pub(super) fn shortened(mut record: AuditRecord) -> AuditRecord {
         *reason = short.into();
     }
     record
+}
+
+/// Whether a credential of ours or a JWT stands in `text`: alone, after `Bearer`, or as the last part of a URN (RFC 9126 §2.2).
+fn holds_credential(text: &str) -> bool {
+    // `{"`, with which the header of a JWT begins, in base64url.
+    let is_jwt = |word: &str| word.starts_with("eyJ") && word.contains('.');
+    text.split([' ', ':']).any(|word| CredentialKind::claimed_by(word).is_some() || is_jwt(word))
 }
 
 /// The record as a line, with its line break. `lost` is the count of records that an `audit.lost` stands for.
@@ -134,11 +141,21 @@ mod tests {
     }
 
     #[test]
-    fn a_credential_in_the_wrong_field_is_not_kept() {
-        let mut record = AuditRecord::new(AuditEvent::TokenRefused, Timestamp::from_secs(0));
-        record.client_id = Some("obs_not-to-be-kept".to_owned());
-        record.username = Some("obr_not-to-be-kept".to_owned());
-        let line = line(&shortened(record), None);
-        assert!(line.contains("(a credential)") && !line.contains("not-to-be-kept"), "{line}");
+    fn s_89_a_credential_in_the_wrong_field_is_not_kept() {
+        for credential in [
+            "obs_not-to-be-kept",
+            "Bearer oba_not-to-be-kept",
+            "urn:ietf:params:oauth:request_uri:obp_not-to-be-kept",
+            "eyJhbGciOiJFUzI1NiJ9.not-to-be-kept.x",
+        ] {
+            let mut record = AuditRecord::new(AuditEvent::TokenRefused, Timestamp::from_secs(0));
+            record.client_id = Some(credential.to_owned());
+            record.username = Some(credential.to_owned());
+            let line = line(&shortened(record), None);
+            assert!(line.contains("(a credential)") && !line.contains("not-to-be-kept"), "{line}");
+        }
+        for id in ["https://app.example/client.json", "urn:example:app", "eyJ", "job_x"] {
+            assert!(!holds_credential(id), "{id}");
+        }
     }
 }

@@ -11,6 +11,7 @@ use obol_store::{
 use obol_token::{ClientId, Lifetime, Scopes, Timestamp};
 
 use super::addresses::{MAX_URL_CHARS, check_addresses};
+use crate::changes_the_line;
 use crate::features::authorization::{
     RedirectUriError, check_redirect_uri, is_claimed, is_resource, sector_of,
 };
@@ -172,8 +173,10 @@ pub enum ClientSpecError {
     /// The right to introspect for a public client.
     #[error("a public client cannot introspect: it does not authenticate")]
     PublicIntrospection,
-    /// A name with control characters or over 200 characters.
-    #[error("a client's name has at most 200 characters and no control characters")]
+    /// A name over 200 characters, of blanks alone, or with what changes how a line reads.
+    #[error(
+        "a client's name has at most 200 characters that are seen: no line breaks, other controls, marks of direction or invisible characters"
+    )]
     Name,
     /// More scopes than a token can say.
     #[error(
@@ -434,7 +437,7 @@ fn check(spec: &ClientSpec, kind: &ClientKind) -> Result<(), ClientSpecError> {
     if spec.may_introspect && public {
         return Err(ClientSpecError::PublicIntrospection);
     }
-    if spec.name.chars().count() > 200 || spec.name.chars().any(changes_the_line) {
+    if !is_name(&spec.name) {
         return Err(ClientSpecError::Name);
     }
     let most = max_scope_chars(spec.settings.access_token_format);
@@ -445,6 +448,12 @@ fn check(spec: &ClientSpec, kind: &ClientKind) -> Result<(), ClientSpecError> {
         Lifetime::Never => Err(ClientSpecError::RefreshLifetime),
         Lifetime::Secs(_) => Ok(()),
     }
+}
+
+/// What people read of it, or nothing.
+fn is_name(name: &str) -> bool {
+    let blank = !name.is_empty() && name.trim().is_empty();
+    name.chars().count() <= 200 && !blank && !name.chars().any(changes_the_line)
 }
 
 /// How people sign in at it.
@@ -473,12 +482,6 @@ fn check_sign_in(spec: &ClientSpec, public: bool) -> Result<(), ClientSpecError>
         SubjectType::Pairwise if !sector_known => Err(ClientSpecError::Sector),
         SubjectType::Pairwise | SubjectType::Public => Ok(()),
     }
-}
-
-/// Controls, and what is not seen or turns the direction of what stands around it: a name must not change how a page reads.
-fn changes_the_line(char: char) -> bool {
-    char.is_control()
-        || matches!(char, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// How it authenticates: with what it has.

@@ -11,6 +11,7 @@ use super::host_of;
 use crate::administration::{
     ClientSpec, ClientSpecError, USUAL_ACCESS_TOKEN_TTL_SECS, USUAL_REFRESH_TOKEN_TTL_SECS,
 };
+use crate::changes_the_line;
 use crate::features::authorization::check_redirect_uri;
 
 /// What §8.7 recommends, in bytes.
@@ -174,7 +175,8 @@ fn runs(redirect_uris: &[String]) -> ApplicationType {
 /// or hide the host, is left out.
 fn name_of(id: &ClientId, name: Option<&str>) -> String {
     let host = host_of(id.as_str());
-    let plain = |char: char| char.is_alphanumeric() || " .,:;-_+&'!/".contains(char);
+    let plain =
+        |char: char| (char.is_alphanumeric() && !changes_the_line(char)) || " .,:;-_+&'!/".contains(char);
     match name
         .map(str::trim)
         .filter(|name| !name.is_empty() && name.chars().count() <= MAX_NAME_CHARS && name.chars().all(plain))

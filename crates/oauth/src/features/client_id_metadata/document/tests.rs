@@ -180,6 +180,8 @@ fn cimd_8_5_a_name_does_not_hide_the_host() {
         ("bank.example)", "app.example"),
         ("a\nb", "app.example"),
         ("zero\u{200b}width", "app.example"),
+        ("\u{3164}", "app.example"),
+        ("tag\u{e0041}", "app.example"),
         ("<b>", "app.example"),
         (&"x".repeat(61), "app.example"),
     ] {
