@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use obol_keys::{PlainPassword, hash_password};
-use obol_store::{AddOutcome, ChangeOutcome, PasswordHash, Profile, StoreError, User, Username, Users};
+use obol_store::{
+    AddOutcome, ChangeOutcome, PasswordHash, Profile, ReplaceOutcome, StoreError, User, Username, Users,
+};
 use obol_store_sqlite::SqliteStore;
 use obol_token::{SubjectId, Timestamp};
 
@@ -23,6 +25,7 @@ pub(crate) enum AfterLook {
     NewPassword,
     Disable,
     Delete,
+    Nickname,
     Fail,
 }
 
@@ -55,6 +58,13 @@ impl Users for WatchedUsers {
                 self.store.set_user_password(username, &hash, NOW).await?
             }
             Some(AfterLook::Disable) => self.store.set_user_enabled(username, false, NOW).await?,
+            Some(AfterLook::Nickname) => {
+                let profile = [("nickname".to_owned(), "Al".into())].into_iter().collect();
+                let former = self.store.find_user(username).await?.unwrap();
+                let email = Some("al@example.com");
+                let _ = self.store.set_user_profile(&former, email, &profile).await?;
+                return found;
+            }
             Some(AfterLook::Delete) => self.store.delete_user(username, NOW).await?,
         };
         found
@@ -83,11 +93,11 @@ impl Users for WatchedUsers {
 
     async fn set_user_profile(
         &self,
-        username: &Username,
+        former: &User,
         email: Option<&str>,
         profile: &Profile,
-    ) -> Result<ChangeOutcome, StoreError> {
-        self.store.set_user_profile(username, email, profile).await
+    ) -> Result<ReplaceOutcome, StoreError> {
+        self.store.set_user_profile(former, email, profile).await
     }
 
     async fn set_user_password(

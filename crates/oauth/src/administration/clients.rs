@@ -4,7 +4,7 @@ use obol_keys::{ForeignKeys, KeySetError, PlainSecret};
 use obol_replica::Memory;
 use obol_store::{
     AccessTokenFormat, AddOutcome, Appended, ChangeOutcome, Client, ClientAuthMethod, ClientKind,
-    ClientSettings, Clients, GrantType, RegisterOutcome, StoreError, StoredSecret, SubjectType,
+    ClientSettings, Clients, GrantType, RegisterOutcome, StoreError, StoredSecret, SubjectType, replace,
 };
 use obol_token::{ClientId, Lifetime, Scopes, Timestamp};
 
@@ -269,18 +269,29 @@ pub enum ChangeError {
     Spec(#[from] ClientSpecError),
 }
 
-/// Changes a client: `change` is given what it is now. Id, type and secret stay, and so do its tokens; a refresh gives no scope
-/// that is not attached any more.
+/// Changes a client: `change` is given what it is now, and once more where another change was faster. Id, type and secret stay,
+/// and so do its tokens; a refresh gives no scope that is not attached any more.
 ///
 /// # Errors
 /// [`ChangeError`]
 pub async fn change_client(
     store: &dyn Clients,
     id: &ClientId,
-    change: impl FnOnce(&mut ClientSpec),
+    change: impl Fn(&mut ClientSpec),
 ) -> Result<Appended, ChangeError> {
-    let unknown = || ChangeError::Unknown(id.clone());
-    let client = store.find_client(id).await.map_err(ClientSpecError::from)?.ok_or_else(unknown)?;
+    let replaced = replace(
+        || store.find_client(id),
+        |former| changed(former.clone(), &change),
+        |former, client| async move { store.change_client(&former, &client).await },
+    );
+    match replaced.await? {
+        ChangeOutcome::Changed(appended) => Ok(appended),
+        ChangeOutcome::Unknown => Err(ChangeError::Unknown(id.clone())),
+    }
+}
+
+/// What a change makes of a client.
+fn changed(client: Client, change: impl Fn(&mut ClientSpec)) -> Result<Client, ClientSpecError> {
     let longest = client.longest_access_token_lifetime();
     let mut spec = ClientSpec {
         id: client.id.clone(),
@@ -304,19 +315,16 @@ pub async fn change_client(
     if kind != client.kind {
         let sentence =
             "a client stays public or confidential; add another one for the other way to authenticate";
-        return Err(ClientSpecError::AuthMethod(sentence).into());
+        return Err(ClientSpecError::AuthMethod(sentence));
     }
     let shortened = spec.access_token_lifetime.longer(longest) != spec.access_token_lifetime;
     spec.settings.longest_access_token_ttl = shortened.then(|| longest.as_setting_secs());
     let client = client_of(spec, kind, client.created_at)?;
     // Its tokens stay: they must not tell it by what another sector knows people.
     if subjects_of(&client.settings) != subjects {
-        return Err(ClientSpecError::OtherSubjects.into());
+        return Err(ClientSpecError::OtherSubjects);
     }
-    match store.change_client(&client).await.map_err(ClientSpecError::from)? {
-        ChangeOutcome::Changed(appended) => Ok(appended),
-        ChangeOutcome::Unknown => Err(unknown()),
-    }
+    Ok(client)
 }
 
 /// The client that a description is of.
