@@ -106,21 +106,12 @@ impl Clients for PostgresStore {
 
     async fn set_client_secret(
         &self,
-        id: &ClientId,
+        former: &Client,
         secret: &StoredSecret,
-    ) -> Result<ChangeOutcome, StoreError> {
-        let (id, secret) = (id.clone(), secret.clone());
+    ) -> Result<ReplaceOutcome, StoreError> {
+        let (former, secret) = (former.clone(), secret.clone());
         self.writer
-            .write(None, move |db| {
-                Box::pin(async move {
-                    let values: Values<'_> =
-                        &[&secret.hash.as_bytes().as_slice(), &secret.sealed, &id.as_str()];
-                    match db.execute(SET_SECRET, values).await? {
-                        0 => Ok(ChangeOutcome::Unknown),
-                        _ => changed(db, &id).await,
-                    }
-                })
-            })
+            .write(None, move |db| Box::pin(async move { replace_secret(db, &former, &secret).await }))
             .await
     }
 
@@ -211,6 +202,18 @@ async fn replace(db: &Connection, former: &Client, client: &Client, texts: &Text
     ];
     db.execute(CHANGE, values).await?;
     told(db, &client.id).await.map(ReplaceOutcome::Replaced)
+}
+
+/// No other write comes between the two statements: writers take turns.
+async fn replace_secret(db: &Connection, former: &Client, secret: &StoredSecret) -> Result<ReplaceOutcome> {
+    if let Err(outcome) = ReplaceOutcome::check(find(db, &former.id).await?.as_ref(), former) {
+        return Ok(outcome);
+    }
+    let values: Values<'_> = &[&secret.hash.as_bytes().as_slice(), &secret.sealed, &former.id.as_str()];
+    match db.execute(SET_SECRET, values).await? {
+        0 => Ok(ReplaceOutcome::Unknown),
+        _ => told(db, &former.id).await.map(ReplaceOutcome::Replaced),
+    }
 }
 
 async fn find(db: &Connection, id: &ClientId) -> Result<Option<Client>> {

@@ -90,19 +90,11 @@ impl Clients for SqliteStore {
 
     async fn set_client_secret(
         &self,
-        id: &ClientId,
+        former: &Client,
         secret: &StoredSecret,
-    ) -> Result<ChangeOutcome, StoreError> {
-        let (id, secret) = (id.clone(), secret.clone());
-        self.writer
-            .write(None, move |db| {
-                let row = (secret.hash.as_bytes(), secret.sealed, id.as_str());
-                match db.prepare_cached(SET_SECRET)?.execute(row)? {
-                    0 => Ok(ChangeOutcome::Unknown),
-                    _ => changed(db, &id),
-                }
-            })
-            .await
+    ) -> Result<ReplaceOutcome, StoreError> {
+        let (former, secret) = (former.clone(), secret.clone());
+        self.writer.write(None, move |db| replace_secret(db, &former, &secret)).await
     }
 
     async fn delete_client(&self, id: &ClientId, now: Timestamp) -> Result<ChangeOutcome, StoreError> {
@@ -188,6 +180,18 @@ fn replace(db: &Connection, former: &Client, client: &Client, texts: &Texts) -> 
         client.id.as_str(),
     ])?;
     told(db, &client.id).map(ReplaceOutcome::Replaced)
+}
+
+/// No other write comes between the two statements: writers take turns.
+fn replace_secret(db: &Connection, former: &Client, secret: &StoredSecret) -> Result<ReplaceOutcome> {
+    if let Err(outcome) = ReplaceOutcome::check(find(db, &former.id)?.as_ref(), former) {
+        return Ok(outcome);
+    }
+    let row = (secret.hash.as_bytes(), &secret.sealed, former.id.as_str());
+    match db.prepare_cached(SET_SECRET)?.execute(row)? {
+        0 => Ok(ReplaceOutcome::Unknown),
+        _ => told(db, &former.id).map(ReplaceOutcome::Replaced),
+    }
 }
 
 fn find(db: &Connection, id: &ClientId) -> Result<Option<Client>> {

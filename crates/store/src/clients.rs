@@ -210,15 +210,15 @@ pub trait Clients: Send + Sync {
     /// [`StoreError`]
     async fn change_client(&self, former: &Client, client: &Client) -> Result<ReplaceOutcome, StoreError>;
 
-    /// Replaces the secret of a client that has one. `Unknown` for another as well.
+    /// Replaces the secret of a client that has one, if it is still `former`. `Unknown` for another as well.
     ///
     /// # Errors
     /// [`StoreError`]
     async fn set_client_secret(
         &self,
-        id: &ClientId,
+        former: &Client,
         secret: &StoredSecret,
-    ) -> Result<ChangeOutcome, StoreError>;
+    ) -> Result<ReplaceOutcome, StoreError>;
 
     /// Deletes a client: denies all its tokens and ends its families in the same transaction. Its id stays taken.
     ///

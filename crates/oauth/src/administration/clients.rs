@@ -383,6 +383,12 @@ pub enum RotateError {
     /// There is no such client, or it has no secret.
     #[error("there is no client `{0}` with a secret")]
     Unknown(ClientId),
+    /// What is kept of the new secret is only its hash, and the client signs with it.
+    #[error(
+        "the client `{0}` signs with its secret; replace it by one that is kept for that: \
+         `obol client rotate-secret --for-signing`"
+    )]
+    NotKept(ClientId),
     /// Storage failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -398,7 +404,17 @@ pub async fn rotate_secret(
     secret: ChosenSecret,
 ) -> Result<(Option<PlainSecret>, Appended), RotateError> {
     let (stored, generated) = secret.made();
-    match store.set_client_secret(id, &stored).await? {
+    let replaced = replace(
+        || store.find_client(id),
+        |former| match former.settings.token_endpoint_auth_method {
+            Some(ClientAuthMethod::ClientSecretJwt) if stored.sealed.is_none() => {
+                Err(RotateError::NotKept(id.clone()))
+            }
+            _ => Ok(stored.clone()),
+        },
+        |former, secret| async move { store.set_client_secret(&former, &secret).await },
+    );
+    match replaced.await? {
         ChangeOutcome::Changed(appended) => Ok((generated, appended)),
         ChangeOutcome::Unknown => Err(RotateError::Unknown(id.clone())),
     }

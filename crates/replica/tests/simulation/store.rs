@@ -190,7 +190,7 @@ impl Clients for Link {
         unused()
     }
 
-    async fn set_client_secret(&self, _: &ClientId, _: &StoredSecret) -> Result<ChangeOutcome, StoreError> {
+    async fn set_client_secret(&self, _: &Client, _: &StoredSecret) -> Result<ReplaceOutcome, StoreError> {
         unused()
     }
 

@@ -123,7 +123,7 @@ pub async fn an_unknown_client_cannot_be_changed(store: Fresh) {
     assert_eq!(store.set_client_enabled(&id, false, at(1)).await, Ok(ChangeOutcome::Unknown));
     let other = client("other");
     assert_eq!(store.change_client(&other, &other).await, Ok(ReplaceOutcome::Unknown));
-    assert_eq!(store.set_client_secret(&id, &hash("secret", 1).into()).await, Ok(ChangeOutcome::Unknown));
+    assert_eq!(store.set_client_secret(&other, &hash("secret", 1).into()).await, Ok(ReplaceOutcome::Unknown));
     assert_eq!(store.delete_client(&id, at(1)).await, Ok(ChangeOutcome::Unknown));
     assert_eq!(log_end(&*store).await, end);
 }
@@ -245,7 +245,7 @@ pub async fn a_client_that_is_not_as_it_was_read_is_not_replaced(store: Fresh) {
                 replaced(store.change_client(&read, &restricted).await.unwrap());
             }
             "secret" => {
-                changed(store.set_client_secret(id, &hash("secret", 2).into()).await.unwrap());
+                replaced(store.set_client_secret(&read, &hash("secret", 2).into()).await.unwrap());
             }
             _ => {
                 changed(store.set_client_enabled(id, false, at(1)).await.unwrap());
@@ -253,6 +253,8 @@ pub async fn a_client_that_is_not_as_it_was_read_is_not_replaced(store: Fresh) {
         }
         let (now, end) = (store.find_client(id).await, log_end(&*store).await);
         assert_eq!(store.change_client(&read, &asked).await, Ok(ReplaceOutcome::Raced), "{what}");
+        let secret = hash("secret", 3).into();
+        assert_eq!(store.set_client_secret(&read, &secret).await, Ok(ReplaceOutcome::Raced), "{what}");
         assert_eq!((store.find_client(id).await, log_end(&*store).await), (now, end), "{what}");
     }
 }
@@ -280,7 +282,7 @@ pub async fn a_new_secret_replaces_the_old(store: Fresh) {
     let mut client = Client { kind: ClientKind::Confidential(hash("secret", 1).into()), ..client("gateway") };
     add_client(&*store, &client).await;
     for secret in [hash("secret", 2).into(), sealed_secret(3), sealed_secret(4), hash("secret", 5).into()] {
-        let position = changed(store.set_client_secret(&client.id, &secret).await.unwrap());
+        let position = replaced(store.set_client_secret(&client, &secret).await.unwrap());
         client.kind = ClientKind::Confidential(secret);
         assert_eq!(store.find_client(&client.id).await, Ok(Some(client.clone())));
         assert_eq!(told(&*store, &client.id).await, Some((position, Some(client.clone()))));
@@ -290,8 +292,8 @@ pub async fn a_new_secret_replaces_the_old(store: Fresh) {
 pub async fn a_client_without_a_secret_has_none_to_replace(store: Fresh) {
     for client in [client("fcare"), keyed("gateway")] {
         let position = add_client(&*store, &client).await;
-        let outcome = store.set_client_secret(&client.id, &hash("secret", 1).into()).await;
-        assert_eq!(outcome, Ok(ChangeOutcome::Unknown));
+        let outcome = store.set_client_secret(&client, &hash("secret", 1).into()).await;
+        assert_eq!(outcome, Ok(ReplaceOutcome::Unknown));
         assert_eq!(told(&*store, &client.id.clone()).await, Some((position, Some(client))));
     }
 }
@@ -343,7 +345,10 @@ pub async fn a_deleted_client_cannot_be_changed(store: Fresh) {
     let id = &client.id;
     assert_eq!(store.set_client_enabled(id, true, at(2)).await, Ok(ChangeOutcome::Unknown));
     assert_eq!(store.change_client(&client, &client).await, Ok(ReplaceOutcome::Unknown));
-    assert_eq!(store.set_client_secret(id, &hash("secret", 2).into()).await, Ok(ChangeOutcome::Unknown));
+    assert_eq!(
+        store.set_client_secret(&client, &hash("secret", 2).into()).await,
+        Ok(ReplaceOutcome::Unknown)
+    );
     assert_eq!(store.delete_client(id, at(2)).await, Ok(ChangeOutcome::Unknown));
     assert_eq!(log_end(&*store).await, position);
     assert_eq!(store.find_client(id).await, Ok(None));
