@@ -13,6 +13,8 @@ mod authenticate;
 mod password_rules;
 mod pool;
 mod sessions;
+#[cfg(test)]
+mod watched_users;
 
 pub use authenticate::{LOCAL_REALM, PasswordCheck, Person, Reason, Refused};
 pub use password_rules::{MIN_PASSWORD_CHARS, PasswordRuleError};

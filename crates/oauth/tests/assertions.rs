@@ -7,7 +7,9 @@ use std::sync::Arc;
 use obol_keys::{SigningKey, assertion_hash};
 use obol_oauth::{ErrorCode, Freshness, OAuthError, Outcome, OutgoingError};
 use obol_replica::Clock;
-use obol_store::{ChangeOutcome, ClientAuthMethod, ClientSettings, UseOutcome};
+use obol_store::{
+    Appended, ChangeOutcome, ClientAuthMethod, ClientSettings, ReplaceOutcome, StoreError, UseOutcome,
+};
 use obol_token::Algorithm;
 use rooms::others::{Others, jwks, new_key};
 use rooms::{Rooms, START_SECS, TOKEN, long_lease};
@@ -159,6 +161,13 @@ async fn keys_at_a_jwks_uri_are_asked_for_as_they_are_kept_and_once_more_for_a_k
     assert_eq!(service.others.asked(), [Freshness::Kept]);
 }
 
+fn changed(outcome: Result<ChangeOutcome, StoreError>) -> Appended {
+    match outcome.unwrap() {
+        ChangeOutcome::Changed(appended) => appended,
+        ChangeOutcome::Unknown => panic!("it is there"),
+    }
+}
+
 /// What an operator has been told is done counts, however long a request has been on its way.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_counts_as_it_is_when_its_keys_have_come() {
@@ -178,24 +187,24 @@ async fn a_client_counts_as_it_is_when_its_keys_have_come() {
             while service.others.asked().is_empty() {
                 tokio::task::yield_now().await;
             }
-            let mut client = store.find_client(&id).await.unwrap().unwrap();
-            let changed = match change {
-                "disabled" => store.set_client_enabled(&id, false, now).await,
-                "deleted" => store.delete_client(&id, now).await,
-                other => {
-                    match other {
-                        "renamed" => client.name = "renamed".to_owned(),
-                        "other keys" => {
-                            (client.settings.jwks, client.settings.jwks_uri) =
-                                (Some(jwks(&[&new_key()])), None);
-                        }
-                        "another method" => client.settings.token_endpoint_auth_method = None,
-                        _ => {}
-                    }
-                    store.change_client(&client).await
+            let former = store.find_client(&id).await.unwrap().unwrap();
+            let mut client = former.clone();
+            match change {
+                "renamed" => client.name = "renamed".to_owned(),
+                "other keys" => {
+                    (client.settings.jwks, client.settings.jwks_uri) = (Some(jwks(&[&new_key()])), None);
                 }
+                "another method" => client.settings.token_endpoint_auth_method = None,
+                _ => {}
+            }
+            let appended = match change {
+                "disabled" => changed(store.set_client_enabled(&id, false, now).await),
+                "deleted" => changed(store.delete_client(&id, now).await),
+                _ => match store.change_client(&former, &client).await.unwrap() {
+                    ReplaceOutcome::Replaced(appended) => appended,
+                    outcome => panic!("{change}: {outcome:?}"),
+                },
             };
-            let ChangeOutcome::Changed(appended) = changed.unwrap() else { panic!("{change}") };
             let _everywhere = service.rooms.replica.confirm(appended).await.unwrap();
             service.others.answer_all();
         };

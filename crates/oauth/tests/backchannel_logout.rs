@@ -5,9 +5,10 @@ mod rooms;
 use std::sync::Arc;
 use std::time::Duration;
 
+use obol_oauth::administration::{ClientSpec, change_client};
 use obol_oauth::{ErrorCode, LogoutTold, NoWayOut, Outgoing, OutgoingError};
 use obol_replica::{Clock, LeaseOptions};
-use obol_store::{AuditEvent, LogoutNotice, SessionEndRevokes};
+use obol_store::{AuditEvent, ChangeOutcome, LogoutNotice, SessionEndRevokes};
 use obol_token::ClientId;
 use rooms::browser::{Browser, CALLBACK, VERIFIER};
 use rooms::others::Others;
@@ -111,12 +112,11 @@ async fn a_client_that_is_gone_or_wants_to_know_no_more_is_not_told_what_waits()
             "disabled" => rooms.store.set_client_enabled(&people(), false, now).await.unwrap(),
             "deleted" => rooms.store.delete_client(&people(), now).await.unwrap(),
             _ => {
-                let mut client = rooms.store.find_client(&people()).await.unwrap().unwrap();
-                client.settings.backchannel_logout_uri = None;
-                rooms.store.change_client(&client).await.unwrap()
+                let silence = |spec: &mut ClientSpec| spec.settings.backchannel_logout_uri = None;
+                ChangeOutcome::Changed(change_client(&*rooms.store, &people(), silence).await.unwrap())
             }
         };
-        let obol_store::ChangeOutcome::Changed(appended) = changed else { panic!("{changed:?}") };
+        let ChangeOutcome::Changed(appended) = changed else { panic!("{changed:?}") };
         let _ = rooms.replica.confirm(appended).await.unwrap();
         let told = rooms.engine.tell_of_logout(&notices[0]).await;
         assert_eq!(told.unwrap(), LogoutTold::NotToBeTold, "{gone}");

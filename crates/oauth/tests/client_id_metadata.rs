@@ -10,7 +10,7 @@ use obol_oauth::administration::{ClientSpec, change_client};
 use obol_oauth::{
     AuthorizationAnswer, Authorized, Decision, DescribedClients, ErrorCode, Freshness, OAuthError,
 };
-use obol_replica::LeaseOptions;
+use obol_replica::{Clock, LeaseOptions};
 use obol_store::{AuditEvent, Client};
 use rooms::Rooms;
 use rooms::browser::{Browser, CALLBACK, CHALLENGE};
@@ -196,4 +196,34 @@ async fn what_an_operator_has_set_stays() {
     let client = stored(&rooms, URL).await.unwrap();
     assert_eq!((client.access_token_lifetime, client.redirect_uris), (lifetime, vec![CALLBACK.to_owned()]));
     assert_eq!(client.settings.longest_access_token_ttl, Some(3_600));
+}
+
+/// Also what is set while the document is on its way.
+#[tokio::test]
+async fn what_an_operator_sets_beside_an_authorization_stays() {
+    let (rooms, others) = rooms(10).await;
+    let browser = Browser::signed_in(&rooms).await;
+    publish(&others, URL, CALLBACK);
+    allows(&browser, URL, CALLBACK).await;
+    let other = "https://app.example.com/other";
+    publish(&others, URL, other);
+    let Authorized::Consent(page) = browser.ask(&query(URL, other), None).await.unwrap() else {
+        panic!("she is asked")
+    };
+    others.hold("");
+    let (times, query, now) = (others.asked().len(), query(URL, other), rooms.clock.wall());
+    let allowing = browser.handed_in(&query, Some(Decision::Allow), Some(&page.shown), now, false);
+    let restricting = async {
+        while others.asked().len() == times {
+            tokio::task::yield_now().await;
+        }
+        let restrict = |spec: &mut ClientSpec| spec.settings.require_pushed_authorization_requests = true;
+        let _ = change_client(&*rooms.store, &URL.parse().unwrap(), restrict).await.unwrap();
+        others.answer_all();
+    };
+    let (allowed, ()) = tokio::join!(allowing, restricting);
+    assert!(matches!(allowed, Ok(Authorized::Answer(answer)) if param(&answer, "code").is_some()));
+    let client = stored(&rooms, URL).await.unwrap();
+    assert_eq!(client.redirect_uris, [other]);
+    assert!(client.settings.require_pushed_authorization_requests);
 }

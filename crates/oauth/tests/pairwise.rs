@@ -23,7 +23,8 @@ async fn open() -> Rooms {
     let profile = [("groups".to_owned(), vec!["staff"].into())].into_iter().collect();
     let username = "alice".parse().unwrap();
     let email = Some("alice@example.org");
-    rooms.store.set_user_profile(&username, email, &profile).await.unwrap();
+    let former = rooms.store.find_user(&username).await.unwrap().unwrap();
+    rooms.store.set_user_profile(&former, email, &profile).await.unwrap();
     rooms
 }
 

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use obol_store::{
-    AddOutcome, Change, ChangeOutcome, Client, ClientKind, Clients, GrantType, RegisterOutcome, StoreError,
-    StoredSecret,
+    AddOutcome, Appended, Change, ChangeOutcome, Client, ClientKind, Clients, GrantType, RegisterOutcome,
+    ReplaceOutcome, StoreError, StoredSecret,
 };
 use obol_token::{ClientId, Expiry, SecretHash, Timestamp};
 use tokio_postgres::Row;
@@ -65,11 +65,7 @@ impl Clients for PostgresStore {
     }
 
     async fn find_client(&self, id: &ClientId) -> Result<Option<Client>, StoreError> {
-        let found = self.readers.read(async |db| {
-            let found = db.find(FIND, &[&id.as_str()]).await?;
-            found.map(|row| client(&row, 0)).transpose()
-        });
-        found.await
+        self.readers.read(async |db| find(db, id).await).await
     }
 
     async fn list_clients(&self) -> Result<Vec<Client>, StoreError> {
@@ -100,29 +96,22 @@ impl Clients for PostgresStore {
             .await
     }
 
-    async fn change_client(&self, client: &Client) -> Result<ChangeOutcome, StoreError> {
-        let client = client.clone();
+    async fn change_client(&self, former: &Client, client: &Client) -> Result<ReplaceOutcome, StoreError> {
+        let (former, client) = (former.clone(), client.clone());
         let texts = Texts::of(&client)?;
-        self.writer.write(None, move |db| Box::pin(async move { replace(db, &client, &texts).await })).await
+        self.writer
+            .write(None, move |db| Box::pin(async move { replace(db, &former, &client, &texts).await }))
+            .await
     }
 
     async fn set_client_secret(
         &self,
-        id: &ClientId,
+        former: &Client,
         secret: &StoredSecret,
-    ) -> Result<ChangeOutcome, StoreError> {
-        let (id, secret) = (id.clone(), secret.clone());
+    ) -> Result<ReplaceOutcome, StoreError> {
+        let (former, secret) = (former.clone(), secret.clone());
         self.writer
-            .write(None, move |db| {
-                Box::pin(async move {
-                    let values: Values<'_> =
-                        &[&secret.hash.as_bytes().as_slice(), &secret.sealed, &id.as_str()];
-                    match db.execute(SET_SECRET, values).await? {
-                        0 => Ok(ChangeOutcome::Unknown),
-                        _ => changed(db, &id).await,
-                    }
-                })
-            })
+            .write(None, move |db| Box::pin(async move { replace_secret(db, &former, &secret).await }))
             .await
     }
 
@@ -176,7 +165,7 @@ async fn add(db: &Connection, client: &Client, texts: &Texts) -> Result<AddOutco
     match added {
         0 if is_deleted(db, &client.id).await? => Ok(AddOutcome::NeverAgain),
         0 => Ok(AddOutcome::Taken),
-        _ => append(db, &Thing::Client(&client.id), Expiry::Never).await.map(AddOutcome::Added),
+        _ => told(db, &client.id).await.map(AddOutcome::Added),
     }
 }
 
@@ -193,7 +182,11 @@ async fn register(db: &Connection, client: &Client, texts: &Texts, most: u32) ->
     })
 }
 
-async fn replace(db: &Connection, client: &Client, texts: &Texts) -> Result<ChangeOutcome> {
+/// No other write comes between the two statements: writers take turns.
+async fn replace(db: &Connection, former: &Client, client: &Client, texts: &Texts) -> Result<ReplaceOutcome> {
+    if let Err(outcome) = ReplaceOutcome::check(find(db, &client.id).await?.as_ref(), former) {
+        return Ok(outcome);
+    }
     let values: Values<'_> = &[
         &client.name,
         &texts.grants,
@@ -207,10 +200,24 @@ async fn replace(db: &Connection, client: &Client, texts: &Texts) -> Result<Chan
         &texts.settings,
         &client.id.as_str(),
     ];
-    match db.execute(CHANGE, values).await? {
-        0 => Ok(ChangeOutcome::Unknown),
-        _ => changed(db, &client.id).await,
+    db.execute(CHANGE, values).await?;
+    told(db, &client.id).await.map(ReplaceOutcome::Replaced)
+}
+
+/// No other write comes between the two statements: writers take turns.
+async fn replace_secret(db: &Connection, former: &Client, secret: &StoredSecret) -> Result<ReplaceOutcome> {
+    if let Err(outcome) = ReplaceOutcome::check(find(db, &former.id).await?.as_ref(), former) {
+        return Ok(outcome);
     }
+    let values: Values<'_> = &[&secret.hash.as_bytes().as_slice(), &secret.sealed, &former.id.as_str()];
+    match db.execute(SET_SECRET, values).await? {
+        0 => Ok(ReplaceOutcome::Unknown),
+        _ => told(db, &former.id).await.map(ReplaceOutcome::Replaced),
+    }
+}
+
+async fn find(db: &Connection, id: &ClientId) -> Result<Option<Client>> {
+    db.find(FIND, &[&id.as_str()]).await?.map(|row| client(&row, 0)).transpose()
 }
 
 async fn is_deleted(db: &Connection, id: &ClientId) -> Result<bool> {
@@ -218,7 +225,12 @@ async fn is_deleted(db: &Connection, id: &ClientId) -> Result<bool> {
 }
 
 async fn changed(db: &Connection, id: &ClientId) -> Result<ChangeOutcome> {
-    append(db, &Thing::Client(id), Expiry::Never).await.map(ChangeOutcome::Changed)
+    told(db, id).await.map(ChangeOutcome::Changed)
+}
+
+/// Tells the nodes how the client is now.
+async fn told(db: &Connection, id: &ClientId) -> Result<Appended> {
+    append(db, &Thing::Client(id), Expiry::Never).await
 }
 
 /// After [`changed`]: who has read the log as far as the denial has to know that the client is gone.

@@ -1,7 +1,9 @@
 //! People.
 
 use async_trait::async_trait;
-use obol_store::{AddOutcome, ChangeOutcome, PasswordHash, Profile, StoreError, User, Username, Users};
+use obol_store::{
+    AddOutcome, ChangeOutcome, PasswordHash, Profile, ReplaceOutcome, StoreError, User, Username, Users,
+};
 use obol_token::{SubjectId, Timestamp};
 use tokio_postgres::Row;
 
@@ -30,7 +32,7 @@ const SET_ENABLED: &str =
 const SET_PASSWORD: &str =
     "UPDATE users SET password = $1 WHERE username = $2 AND deleted_at IS NULL RETURNING id";
 const SET_PROFILE: &str =
-    "UPDATE users SET email = $1, profile = $2 WHERE username = $3 AND deleted_at IS NULL RETURNING id";
+    "UPDATE users SET email = $1, profile = $2 WHERE username = $3 AND deleted_at IS NULL";
 const DELETE: &str = "UPDATE users SET email = NULL, profile = '{}', password = '', enabled = FALSE, deleted_at = $1 \
      WHERE username = $2 AND deleted_at IS NULL RETURNING id";
 #[cfg(test)]
@@ -82,20 +84,15 @@ impl Users for PostgresStore {
 
     async fn set_user_profile(
         &self,
-        username: &Username,
+        former: &User,
         email: Option<&str>,
         profile: &Profile,
-    ) -> Result<ChangeOutcome, StoreError> {
-        let (name, email) = (username.clone(), email.map(str::to_owned));
+    ) -> Result<ReplaceOutcome, StoreError> {
+        let (former, email) = (former.clone(), email.map(str::to_owned));
         let profile = columns::to_json(profile)?;
         self.writer
             .write(None, move |db| {
-                Box::pin(async move {
-                    match changed(db, SET_PROFILE, &[&email, &profile, &name.as_str()]).await? {
-                        None => Ok(ChangeOutcome::Unknown),
-                        Some(_) => at_head(db).await.map(ChangeOutcome::Changed),
-                    }
-                })
+                Box::pin(async move { replace(db, &former, email.as_deref(), &profile).await })
             })
             .await
     }
@@ -159,6 +156,21 @@ async fn add(db: &Connection, user: &User, profile: &str) -> Result<AddOutcome> 
 
 async fn found(db: &Connection, statement: &'static str, values: Values<'_>) -> Result<Option<User>> {
     db.find(statement, values).await?.as_ref().map(user).transpose()
+}
+
+/// No other write comes between the two statements: writers take turns.
+async fn replace(
+    db: &Connection,
+    former: &User,
+    email: Option<&str>,
+    profile: &str,
+) -> Result<ReplaceOutcome> {
+    let name = former.username.as_str();
+    if let Err(outcome) = ReplaceOutcome::check(found(db, FIND, &[&name]).await?.as_ref(), former) {
+        return Ok(outcome);
+    }
+    db.execute(SET_PROFILE, &[&email, &profile, &name]).await?;
+    at_head(db).await.map(ReplaceOutcome::Replaced)
 }
 
 /// Runs a change; the id of the person whom it found.

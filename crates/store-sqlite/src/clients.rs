@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use obol_store::{
-    AddOutcome, Change, ChangeOutcome, Client, ClientKind, Clients, GrantType, RegisterOutcome, StoreError,
-    StoredSecret,
+    AddOutcome, Appended, Change, ChangeOutcome, Client, ClientKind, Clients, GrantType, RegisterOutcome,
+    ReplaceOutcome, StoreError, StoredSecret,
 };
 use obol_token::{ClientId, Expiry, SecretHash, Timestamp};
 use rusqlite::{Connection, Error, OptionalExtension, Result, Row, params};
@@ -82,27 +82,19 @@ impl Clients for SqliteStore {
             .await
     }
 
-    async fn change_client(&self, client: &Client) -> Result<ChangeOutcome, StoreError> {
-        let client = client.clone();
+    async fn change_client(&self, former: &Client, client: &Client) -> Result<ReplaceOutcome, StoreError> {
+        let (former, client) = (former.clone(), client.clone());
         let texts = Texts::of(&client)?;
-        self.writer.write(None, move |db| replace(db, &client, &texts)).await
+        self.writer.write(None, move |db| replace(db, &former, &client, &texts)).await
     }
 
     async fn set_client_secret(
         &self,
-        id: &ClientId,
+        former: &Client,
         secret: &StoredSecret,
-    ) -> Result<ChangeOutcome, StoreError> {
-        let (id, secret) = (id.clone(), secret.clone());
-        self.writer
-            .write(None, move |db| {
-                let row = (secret.hash.as_bytes(), secret.sealed, id.as_str());
-                match db.prepare_cached(SET_SECRET)?.execute(row)? {
-                    0 => Ok(ChangeOutcome::Unknown),
-                    _ => changed(db, &id),
-                }
-            })
-            .await
+    ) -> Result<ReplaceOutcome, StoreError> {
+        let (former, secret) = (former.clone(), secret.clone());
+        self.writer.write(None, move |db| replace_secret(db, &former, &secret)).await
     }
 
     async fn delete_client(&self, id: &ClientId, now: Timestamp) -> Result<ChangeOutcome, StoreError> {
@@ -152,7 +144,7 @@ fn add(db: &Connection, client: &Client, texts: &Texts) -> Result<AddOutcome> {
     match added {
         0 if is_deleted(db, &client.id)? => Ok(AddOutcome::NeverAgain),
         0 => Ok(AddOutcome::Taken),
-        _ => append(db, &Thing::Client(&client.id), Expiry::Never).map(AddOutcome::Added),
+        _ => told(db, &client.id).map(AddOutcome::Added),
     }
 }
 
@@ -169,8 +161,12 @@ fn register(db: &Connection, client: &Client, texts: &Texts, most: u32) -> Resul
     })
 }
 
-fn replace(db: &Connection, client: &Client, texts: &Texts) -> Result<ChangeOutcome> {
-    let found = db.prepare_cached(CHANGE)?.execute(params![
+/// No other write comes between the two statements: writers take turns.
+fn replace(db: &Connection, former: &Client, client: &Client, texts: &Texts) -> Result<ReplaceOutcome> {
+    if let Err(outcome) = ReplaceOutcome::check(find(db, &client.id)?.as_ref(), former) {
+        return Ok(outcome);
+    }
+    db.prepare_cached(CHANGE)?.execute(params![
         client.name,
         texts.grants,
         client.default_scopes.to_string(),
@@ -183,7 +179,19 @@ fn replace(db: &Connection, client: &Client, texts: &Texts) -> Result<ChangeOutc
         texts.settings,
         client.id.as_str(),
     ])?;
-    if found == 0 { Ok(ChangeOutcome::Unknown) } else { changed(db, &client.id) }
+    told(db, &client.id).map(ReplaceOutcome::Replaced)
+}
+
+/// No other write comes between the two statements: writers take turns.
+fn replace_secret(db: &Connection, former: &Client, secret: &StoredSecret) -> Result<ReplaceOutcome> {
+    if let Err(outcome) = ReplaceOutcome::check(find(db, &former.id)?.as_ref(), former) {
+        return Ok(outcome);
+    }
+    let row = (secret.hash.as_bytes(), &secret.sealed, former.id.as_str());
+    match db.prepare_cached(SET_SECRET)?.execute(row)? {
+        0 => Ok(ReplaceOutcome::Unknown),
+        _ => told(db, &former.id).map(ReplaceOutcome::Replaced),
+    }
 }
 
 fn find(db: &Connection, id: &ClientId) -> Result<Option<Client>> {
@@ -195,7 +203,12 @@ fn is_deleted(db: &Connection, id: &ClientId) -> Result<bool> {
 }
 
 fn changed(db: &Connection, id: &ClientId) -> Result<ChangeOutcome> {
-    append(db, &Thing::Client(id), Expiry::Never).map(ChangeOutcome::Changed)
+    told(db, id).map(ChangeOutcome::Changed)
+}
+
+/// Tells the nodes how the client is now.
+fn told(db: &Connection, id: &ClientId) -> Result<Appended> {
+    append(db, &Thing::Client(id), Expiry::Never)
 }
 
 /// After [`changed`]: who has read the log as far as the denial has to know that the client is gone.

@@ -1,7 +1,9 @@
 //! People.
 
 use async_trait::async_trait;
-use obol_store::{AddOutcome, ChangeOutcome, PasswordHash, Profile, StoreError, User, Username, Users};
+use obol_store::{
+    AddOutcome, ChangeOutcome, PasswordHash, Profile, ReplaceOutcome, StoreError, User, Username, Users,
+};
 use obol_token::{SubjectId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Params, Result, Row, params};
 
@@ -28,7 +30,7 @@ const SET_ENABLED: &str =
 const SET_PASSWORD: &str =
     "UPDATE users SET password = $1 WHERE username = $2 AND deleted_at IS NULL RETURNING id";
 const SET_PROFILE: &str =
-    "UPDATE users SET email = $1, profile = $2 WHERE username = $3 AND deleted_at IS NULL RETURNING id";
+    "UPDATE users SET email = $1, profile = $2 WHERE username = $3 AND deleted_at IS NULL";
 const DELETE: &str = "UPDATE users SET email = NULL, profile = '{}', password = '', enabled = FALSE, deleted_at = $1 \
      WHERE username = $2 AND deleted_at IS NULL RETURNING id";
 #[cfg(test)]
@@ -44,9 +46,7 @@ impl Users for SqliteStore {
 
     async fn find_user(&self, username: &Username) -> Result<Option<User>, StoreError> {
         let name = username.clone();
-        self.readers
-            .read(move |db| db.prepare_cached(FIND)?.query_row([name.as_str()], user).optional())
-            .await
+        self.readers.read(move |db| find(db, &name)).await
     }
 
     async fn find_user_by_id(&self, id: SubjectId) -> Result<Option<User>, StoreError> {
@@ -80,18 +80,13 @@ impl Users for SqliteStore {
 
     async fn set_user_profile(
         &self,
-        username: &Username,
+        former: &User,
         email: Option<&str>,
         profile: &Profile,
-    ) -> Result<ChangeOutcome, StoreError> {
-        let (name, email) = (username.clone(), email.map(str::to_owned));
+    ) -> Result<ReplaceOutcome, StoreError> {
+        let (former, email) = (former.clone(), email.map(str::to_owned));
         let profile = columns::to_json(profile)?;
-        self.writer
-            .write(None, move |db| match changed(db, SET_PROFILE, (&email, &profile, name.as_str()))? {
-                None => Ok(ChangeOutcome::Unknown),
-                Some(_) => at_head(db).map(ChangeOutcome::Changed),
-            })
-            .await
+        self.writer.write(None, move |db| replace(db, &former, email.as_deref(), &profile)).await
     }
 
     async fn set_user_password(
@@ -140,6 +135,19 @@ fn add(db: &Connection, user: &User, profile: &str) -> Result<AddOutcome> {
     }
     let deleted = db.prepare_cached(IS_DELETED)?.query_row([user.username.as_str()], |row| row.get(0))?;
     Ok(if deleted { AddOutcome::NeverAgain } else { AddOutcome::Taken })
+}
+
+fn find(db: &Connection, username: &Username) -> Result<Option<User>> {
+    db.prepare_cached(FIND)?.query_row([username.as_str()], user).optional()
+}
+
+/// No other write comes between the two statements: writers take turns.
+fn replace(db: &Connection, former: &User, email: Option<&str>, profile: &str) -> Result<ReplaceOutcome> {
+    if let Err(outcome) = ReplaceOutcome::check(find(db, &former.username)?.as_ref(), former) {
+        return Ok(outcome);
+    }
+    db.prepare_cached(SET_PROFILE)?.execute((email, profile, former.username.as_str()))?;
+    at_head(db).map(ReplaceOutcome::Replaced)
 }
 
 /// Runs a change; the id of the person whom it found.

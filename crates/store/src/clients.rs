@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use obol_token::{ClientId, Lifetime, Scopes, SecretHash, Timestamp};
 
-use crate::{Appended, ClientAuthMethod, ClientSettings, StoreError};
+use crate::{Appended, ClientAuthMethod, ClientSettings, ReplaceOutcome, StoreError};
 
 /// How a token may be asked for, by its wire name (RFC 6749 §4: `password`, `refresh_token`, …).
 ///
@@ -203,22 +203,22 @@ pub trait Clients: Send + Sync {
         now: Timestamp,
     ) -> Result<ChangeOutcome, StoreError>;
 
-    /// Replaces what may change of a client: all but its id, secret, `enabled` and `created_at`. Ends no token. Whoever calls
-    /// sees to it that the settings leave it of its kind.
+    /// Replaces what may change of a client: all but its id, secret, `enabled` and `created_at`; if it is still `former`. Ends no
+    /// token. Whoever calls sees to it that the settings leave it of its kind.
     ///
     /// # Errors
     /// [`StoreError`]
-    async fn change_client(&self, client: &Client) -> Result<ChangeOutcome, StoreError>;
+    async fn change_client(&self, former: &Client, client: &Client) -> Result<ReplaceOutcome, StoreError>;
 
-    /// Replaces the secret of a client that has one. `Unknown` for another as well.
+    /// Replaces the secret of a client that has one, if it is still `former`. `Unknown` for another as well.
     ///
     /// # Errors
     /// [`StoreError`]
     async fn set_client_secret(
         &self,
-        id: &ClientId,
+        former: &Client,
         secret: &StoredSecret,
-    ) -> Result<ChangeOutcome, StoreError>;
+    ) -> Result<ReplaceOutcome, StoreError>;
 
     /// Deletes a client: denies all its tokens and ends its families in the same transaction. Its id stays taken.
     ///

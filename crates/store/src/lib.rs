@@ -1,7 +1,7 @@
 //! What obol keeps, as traits: one file per stored thing, and the conformance suite that every backend runs.
 //!
-//! Methods say what the caller wants, and each change of state is one guarded statement that returns an outcome, never a
-//! read followed by a write. Secrets arrive hashed. When a method that changes something returns `Ok`, the change is
+//! Methods say what the caller wants, and each change of state is one guarded write that returns an outcome: who has read
+//! something before says what, and it is compared where it is replaced. Secrets arrive hashed. When a method that changes something returns `Ok`, the change is
 //! on stable storage.
 
 #![cfg_attr(
@@ -27,6 +27,7 @@ mod logout_notices;
 mod nodes;
 mod pushed_requests;
 mod registration;
+mod replacement;
 mod sessions;
 mod users;
 
@@ -53,6 +54,7 @@ pub use logout_notices::{LogoutNotice, LogoutNotices, NOTICE_LIFETIME_SECS, Wait
 pub use nodes::{NodeId, Nodes, Peer};
 pub use pushed_requests::{ConsumeOutcome, NewPushedRequest, PushOutcome, PushedRequest, PushedRequests};
 pub use registration::Registration;
+pub use replacement::{ReplaceOutcome, replace};
 pub use sessions::{BeginSessionOutcome, NewSession, Session, SessionEndRevokes, Sessions};
 pub use users::{PasswordHash, Profile, User, Username, UsernameError, Users};
 

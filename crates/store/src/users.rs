@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use obol_token::{Claims, SubjectId, Timestamp};
 
-use crate::{AddOutcome, ChangeOutcome, StoreError};
+use crate::{AddOutcome, ChangeOutcome, ReplaceOutcome, StoreError};
 
 /// A person's name, folded to lower case, so that all spellings are one person.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -140,16 +140,16 @@ pub trait Users: Send + Sync {
         now: Timestamp,
     ) -> Result<ChangeOutcome, StoreError>;
 
-    /// Replaces what is known of a person beside the name. Ends nothing.
+    /// Replaces what is known of a person beside the name, if the person is still `former`. Ends nothing.
     ///
     /// # Errors
     /// [`StoreError`]
     async fn set_user_profile(
         &self,
-        username: &Username,
+        former: &User,
         email: Option<&str>,
         profile: &Profile,
-    ) -> Result<ChangeOutcome, StoreError>;
+    ) -> Result<ReplaceOutcome, StoreError>;
 
     /// Replaces the password, denies all the person's tokens and ends the families in the same transaction.
     ///

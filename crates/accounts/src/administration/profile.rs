@@ -1,10 +1,10 @@
 //! What is known of a person beside name and password: the claims of OpenID Connect Core §5.1, and groups.
 
-use obol_store::{Appended, Profile, Username, Users};
+use obol_store::{Appended, Profile, Username, Users, replace};
 use obol_token::Timestamp;
 use serde_json::{Value, json};
 
-use super::{AdministrationError, Email, changed, load_user};
+use super::{AdministrationError, Email, changed};
 
 /// What a claim holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,20 +122,37 @@ pub async fn change_profile(
     changes: Vec<ClaimChange>,
     now: Timestamp,
 ) -> Result<Appended, AdministrationError> {
-    let user = load_user(users, username).await?;
-    let mut profile: Profile = user.profile;
+    let email = email.map(String::from);
+    let replaced = replace(
+        || users.find_user(username),
+        |former| {
+            let profile = changed_profile(former.profile.clone(), &changes, now)?;
+            Ok::<_, AdministrationError>((email.clone().or_else(|| former.email.clone()), profile))
+        },
+        |former, (email, profile)| async move {
+            users.set_user_profile(&former, email.as_deref(), &profile).await
+        },
+    );
+    changed(replaced.await?)
+}
+
+/// What the changes make of a profile.
+fn changed_profile(
+    mut profile: Profile,
+    changes: &[ClaimChange],
+    now: Timestamp,
+) -> Result<Profile, ClaimError> {
     for ClaimChange { name, value } in changes {
         match value {
-            Some(value) => profile.insert(name, value),
-            None => profile.remove(&name),
+            Some(value) => profile.insert(name.clone(), value.clone()),
+            None => profile.remove(name),
         };
     }
     profile.insert("updated_at".to_owned(), json!(now.as_secs()));
-    if json!(profile).to_string().len() > MAX_BYTES {
-        return Err(ClaimError::TooMuch.into());
+    match json!(profile).to_string().len() {
+        0..=MAX_BYTES => Ok(profile),
+        _ => Err(ClaimError::TooMuch),
     }
-    let email = email.map(String::from).or(user.email);
-    changed(users.set_user_profile(username, email.as_deref(), &profile).await?)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use obol_token::Timestamp;
 use tempfile::TempDir;
 
 use super::*;
+use crate::watched_users::{AfterLook, WatchedUsers};
 use crate::{PasswordCheck, Person, PoolSize, Reason, Refused};
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
@@ -105,6 +106,23 @@ async fn a_password_that_breaks_a_rule_changes_nothing() {
     let changed = set_user_password(&*house.store, &named("alice"), &plain("short"), NOW).await;
     assert_eq!(changed.map(|_| ()), broken);
     assert!(house.sign_in("alice", PASSWORD).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_change_of_a_profile_between_read_and_write_is_not_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let users = WatchedUsers::new(SqliteStore::open(folder.path()).unwrap());
+    let new = NewUser { username: named("alice"), email: None, password: plain(PASSWORD) };
+    let _ = add_user(&users, new, NOW).await.unwrap();
+    users.after_next_look(AfterLook::Nickname);
+    let name = vec![ClaimChange::parse("name", "Alice").unwrap()];
+    let _ = change_profile(&users, &named("alice"), None, name, NOW).await.unwrap();
+    let alice = load_user(&users, &named("alice")).await.unwrap();
+    assert_eq!(
+        (alice.profile["name"].as_str(), alice.profile["nickname"].as_str()),
+        (Some("Alice"), Some("Al"))
+    );
+    assert_eq!(alice.email.as_deref(), Some("al@example.com"));
 }
 
 #[tokio::test]

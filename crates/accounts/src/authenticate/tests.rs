@@ -1,17 +1,16 @@
 //! The rules of signing in, on a real store.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, mpsc};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
 use obol_keys::hash_password;
-use obol_store::{AddOutcome, ChangeOutcome, PasswordHash, Profile, StoreError};
+use obol_store::{AddOutcome, PasswordHash, Profile, StoreError};
 use obol_store_sqlite::SqliteStore;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::watched_users::{AfterLook, WatchedUsers};
 
 const RIGHT: &str = "correct horse battery";
 const WRONG: &str = "wrong horse battery";
@@ -41,7 +40,7 @@ impl House {
             };
             assert!(matches!(store.add_user(&user).await, Ok(AddOutcome::Added(_))));
         }
-        let users = Arc::new(WatchedUsers { store, looks: AtomicU64::new(0), after_look: Mutex::default() });
+        let users = Arc::new(WatchedUsers::new(store));
         let check = Arc::new(PasswordCheck::start(users.clone(), size).unwrap());
         Self { check, users, _folder: folder }
     }
@@ -259,91 +258,4 @@ async fn a_damaged_hash_is_no_refusal_of_credentials() {
     let _ = house.users.set_user_password(&"alice".parse().unwrap(), &damaged, at(0)).await.unwrap();
     let answer = house.sign_in("alice", RIGHT, at(0)).await;
     assert!(matches!(answer, Err(Refused::Unavailable(StoreError::Corrupt(_)))), "{answer:?}");
-}
-
-/// A real store that counts look-ups and can change something right after one.
-struct WatchedUsers {
-    store: SqliteStore,
-    looks: AtomicU64,
-    after_look: Mutex<Option<AfterLook>>,
-}
-
-#[derive(Clone, Copy)]
-enum AfterLook {
-    NewPassword,
-    Disable,
-    Delete,
-    Fail,
-}
-
-impl WatchedUsers {
-    fn looks(&self) -> u64 {
-        self.looks.load(Ordering::Relaxed)
-    }
-
-    fn after_next_look(&self, change: AfterLook) {
-        *self.after_look.lock().unwrap() = Some(change);
-    }
-}
-
-#[async_trait]
-impl Users for WatchedUsers {
-    async fn find_user(&self, username: &Username) -> Result<Option<User>, StoreError> {
-        self.looks.fetch_add(1, Ordering::Relaxed);
-        let found = self.store.find_user(username).await;
-        let change = self.after_look.lock().unwrap().take();
-        let _ = match change {
-            None => return found,
-            Some(AfterLook::Fail) => return Err(StoreError::Unavailable("on purpose".to_owned())),
-            Some(AfterLook::NewPassword) => {
-                self.store.set_user_password(username, &hashed("another password"), at(0)).await?
-            }
-            Some(AfterLook::Disable) => self.store.set_user_enabled(username, false, at(0)).await?,
-            Some(AfterLook::Delete) => self.store.delete_user(username, at(0)).await?,
-        };
-        found
-    }
-
-    async fn add_user(&self, user: &User) -> Result<AddOutcome, StoreError> {
-        self.store.add_user(user).await
-    }
-
-    async fn find_user_by_id(&self, id: SubjectId) -> Result<Option<User>, StoreError> {
-        self.store.find_user_by_id(id).await
-    }
-
-    async fn list_users(&self) -> Result<Vec<User>, StoreError> {
-        self.store.list_users().await
-    }
-
-    async fn set_user_enabled(
-        &self,
-        username: &Username,
-        enabled: bool,
-        now: Timestamp,
-    ) -> Result<ChangeOutcome, StoreError> {
-        self.store.set_user_enabled(username, enabled, now).await
-    }
-
-    async fn set_user_profile(
-        &self,
-        username: &Username,
-        email: Option<&str>,
-        profile: &Profile,
-    ) -> Result<ChangeOutcome, StoreError> {
-        self.store.set_user_profile(username, email, profile).await
-    }
-
-    async fn set_user_password(
-        &self,
-        username: &Username,
-        password: &PasswordHash,
-        now: Timestamp,
-    ) -> Result<ChangeOutcome, StoreError> {
-        self.store.set_user_password(username, password, now).await
-    }
-
-    async fn delete_user(&self, username: &Username, now: Timestamp) -> Result<ChangeOutcome, StoreError> {
-        self.store.delete_user(username, now).await
-    }
 }

@@ -119,7 +119,7 @@ fn set(args: SetArgs, settings: &Settings, output: Output) -> Result<End, Failur
                 change.algorithm().unwrap_or(wanted.id_token_signed_response_alg);
             add_first(installation, &wanted).await?;
         }
-        let changed = change_client(installation.store(), &id, |spec| change.apply(spec)).await;
+        let changed = change_client(installation.store(), &id, |spec| change.clone().apply(spec)).await;
         finish(installation, AuditEvent::ClientChanged, &id, changed).await?;
         show(installation, &id, None, output).await
     })

@@ -6,7 +6,7 @@ use obol_keys::{ForeignKeys, KeySetError, PlainSecret};
 use obol_replica::Memory;
 use obol_store::{
     AccessTokenFormat, AddOutcome, Appended, ChangeOutcome, Client, ClientAuthMethod, ClientKind,
-    ClientSettings, Clients, GrantType, RegisterOutcome, StoreError, StoredSecret, SubjectType,
+    ClientSettings, Clients, GrantType, RegisterOutcome, StoreError, StoredSecret, SubjectType, replace,
 };
 use obol_token::{ClientId, Lifetime, Scopes, Timestamp};
 
@@ -274,18 +274,29 @@ pub enum ChangeError {
     Spec(#[from] ClientSpecError),
 }
 
-/// Changes a client: `change` is given what it is now. Id, type and secret stay, and so do its tokens; a refresh gives no scope
-/// that is not attached any more.
+/// Changes a client: `change` is given what it is now, and once more where another change was faster. Id, type and secret stay,
+/// and so do its tokens; a refresh gives no scope that is not attached any more.
 ///
 /// # Errors
 /// [`ChangeError`]
 pub async fn change_client(
     store: &dyn Clients,
     id: &ClientId,
-    change: impl FnOnce(&mut ClientSpec),
+    change: impl Fn(&mut ClientSpec),
 ) -> Result<Appended, ChangeError> {
-    let unknown = || ChangeError::Unknown(id.clone());
-    let client = store.find_client(id).await.map_err(ClientSpecError::from)?.ok_or_else(unknown)?;
+    let replaced = replace(
+        || store.find_client(id),
+        |former| changed(former.clone(), &change),
+        |former, client| async move { store.change_client(&former, &client).await },
+    );
+    match replaced.await? {
+        ChangeOutcome::Changed(appended) => Ok(appended),
+        ChangeOutcome::Unknown => Err(ChangeError::Unknown(id.clone())),
+    }
+}
+
+/// What a change makes of a client.
+fn changed(client: Client, change: impl Fn(&mut ClientSpec)) -> Result<Client, ClientSpecError> {
     let longest = client.longest_access_token_lifetime();
     let mut spec = ClientSpec {
         id: client.id.clone(),
@@ -309,19 +320,16 @@ pub async fn change_client(
     if kind != client.kind {
         let sentence =
             "a client stays public or confidential; add another one for the other way to authenticate";
-        return Err(ClientSpecError::AuthMethod(sentence).into());
+        return Err(ClientSpecError::AuthMethod(sentence));
     }
     let shortened = spec.access_token_lifetime.longer(longest) != spec.access_token_lifetime;
     spec.settings.longest_access_token_ttl = shortened.then(|| longest.as_setting_secs());
     let client = client_of(spec, kind, client.created_at)?;
     // Its tokens stay: they must not tell it by what another sector knows people.
     if subjects_of(&client.settings) != subjects {
-        return Err(ClientSpecError::OtherSubjects.into());
+        return Err(ClientSpecError::OtherSubjects);
     }
-    match store.change_client(&client).await.map_err(ClientSpecError::from)? {
-        ChangeOutcome::Changed(appended) => Ok(appended),
-        ChangeOutcome::Unknown => Err(unknown()),
-    }
+    Ok(client)
 }
 
 /// The client that a description is of.
@@ -380,6 +388,12 @@ pub enum RotateError {
     /// There is no such client, or it has no secret.
     #[error("there is no client `{0}` with a secret")]
     Unknown(ClientId),
+    /// What is kept of the new secret is only its hash, and the client signs with it.
+    #[error(
+        "the client `{0}` signs with its secret; replace it by one that is kept for that: \
+         `obol client rotate-secret --for-signing`"
+    )]
+    NotKept(ClientId),
     /// Storage failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -395,7 +409,17 @@ pub async fn rotate_secret(
     secret: ChosenSecret,
 ) -> Result<(Option<PlainSecret>, Appended), RotateError> {
     let (stored, generated) = secret.made();
-    match store.set_client_secret(id, &stored).await? {
+    let replaced = replace(
+        || store.find_client(id),
+        |former| match former.settings.token_endpoint_auth_method {
+            Some(ClientAuthMethod::ClientSecretJwt) if stored.sealed.is_none() => {
+                Err(RotateError::NotKept(id.clone()))
+            }
+            _ => Ok(stored.clone()),
+        },
+        |former, secret| async move { store.set_client_secret(&former, &secret).await },
+    );
+    match replaced.await? {
         ChangeOutcome::Changed(appended) => Ok((generated, appended)),
         ChangeOutcome::Unknown => Err(RotateError::Unknown(id.clone())),
     }

@@ -9,8 +9,8 @@ use obol_store::{
     Durability, Families, Family, FirstKeyOutcome, Keys, LogoutNotice, LogoutNotices, NewCode, NewFamily,
     NewKey, NewPushedRequest, NewSession, NodeId, Nodes, Page, PasswordHash, Peer, Profile, PromoteOutcome,
     PushOutcome, PushedRequest, PushedRequests, ReadFrom, RedeemOutcome, Redemption, RegisterOutcome,
-    RetireOutcome, RotateOutcome, Rotation, Session, SessionEndRevokes, Sessions, StoreError, StoredSecret,
-    UseOutcome, User, Username, Users, WaitingNotices, WrappedKey,
+    ReplaceOutcome, RetireOutcome, RotateOutcome, Rotation, Session, SessionEndRevokes, Sessions, StoreError,
+    StoredSecret, UseOutcome, User, Username, Users, WaitingNotices, WrappedKey,
 };
 use obol_token::{ClientId, FamilyId, KeyId, Position, SecretHash, SessionId, SubjectId, Timestamp};
 
@@ -186,11 +186,11 @@ impl Clients for Link {
         unused()
     }
 
-    async fn change_client(&self, _: &Client) -> Result<ChangeOutcome, StoreError> {
+    async fn change_client(&self, _: &Client, _: &Client) -> Result<ReplaceOutcome, StoreError> {
         unused()
     }
 
-    async fn set_client_secret(&self, _: &ClientId, _: &StoredSecret) -> Result<ChangeOutcome, StoreError> {
+    async fn set_client_secret(&self, _: &Client, _: &StoredSecret) -> Result<ReplaceOutcome, StoreError> {
         unused()
     }
 
@@ -251,10 +251,10 @@ impl Users for Link {
 
     async fn set_user_profile(
         &self,
-        _: &Username,
+        _: &User,
         _: Option<&str>,
         _: &Profile,
-    ) -> Result<ChangeOutcome, StoreError> {
+    ) -> Result<ReplaceOutcome, StoreError> {
         unused()
     }
 

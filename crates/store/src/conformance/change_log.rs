@@ -10,8 +10,8 @@ use tokio::time::timeout;
 
 use super::samples::{
     ACCESS_SECS, Fresh, PATIENCE, add_client, add_user, at, begin, changed, client, client_id, denial, deny,
-    entries, family, hash, log_end, pass_time, people, refresh, rotate, rotation, serve, subject_id,
-    token_id, told, until, user, username,
+    entries, family, hash, log_end, pass_time, people, refresh, replaced, rotate, rotation, serve,
+    subject_id, token_id, told, until, user, username,
 };
 use crate::{Client, ClientKind, Deny, Entry, FirstKeyOutcome, NewKey, NodeId, PasswordHash, RotateOutcome};
 
@@ -35,7 +35,7 @@ pub async fn every_change_gets_a_later_position(store: Fresh) {
         FirstKeyOutcome::Exists => panic!("there is a key"),
     }
     positions
-        .push(changed(store.set_client_secret(&confidential.id, &hash("secret", 2).into()).await.unwrap()));
+        .push(replaced(store.set_client_secret(&confidential, &hash("secret", 2).into()).await.unwrap()));
     begin(store, &family).await;
     match rotate(store, &crate::Rotation { presented: refresh(1, 9), ..rotation(&family, 0, 1) }).await {
         RotateOutcome::Reused(appended) => positions.push(appended.position()),

@@ -9,12 +9,12 @@ use tokio::task::JoinSet;
 
 use super::samples::{
     Fresh, add_client, at, begin, changed, client, client_id, denial, family, hash, is_live, lifetime,
-    log_end, people, scopes, told,
+    log_end, people, replaced, scopes, told,
 };
 use crate::{
     AccessTokenFormat, AddOutcome, ApplicationType, AssertionAudience, Change, ChangeOutcome, Client,
-    ClientAuthMethod, ClientKind, ClientSettings, GrantType, RegisterOutcome, Registration, Store,
-    StoredSecret, SubjectType,
+    ClientAuthMethod, ClientKind, ClientSettings, GrantType, RegisterOutcome, Registration, ReplaceOutcome,
+    Store, StoredSecret, SubjectType,
 };
 
 pub async fn an_added_client_is_found_as_it_was(store: Fresh) {
@@ -121,8 +121,9 @@ pub async fn an_unknown_client_cannot_be_changed(store: Fresh) {
     people(&*store).await;
     let (end, id) = (log_end(&*store).await, client_id("other"));
     assert_eq!(store.set_client_enabled(&id, false, at(1)).await, Ok(ChangeOutcome::Unknown));
-    assert_eq!(store.change_client(&client("other")).await, Ok(ChangeOutcome::Unknown));
-    assert_eq!(store.set_client_secret(&id, &hash("secret", 1).into()).await, Ok(ChangeOutcome::Unknown));
+    let other = client("other");
+    assert_eq!(store.change_client(&other, &other).await, Ok(ReplaceOutcome::Unknown));
+    assert_eq!(store.set_client_secret(&other, &hash("secret", 1).into()).await, Ok(ReplaceOutcome::Unknown));
     assert_eq!(store.delete_client(&id, at(1)).await, Ok(ChangeOutcome::Unknown));
     assert_eq!(log_end(&*store).await, end);
 }
@@ -222,18 +223,66 @@ pub async fn what_may_change_of_a_client_is_replaced_and_told_and_nothing_else(s
         created_at: at(99),
         ..wanted.clone()
     };
-    let position = changed(store.change_client(&asked).await.unwrap());
+    let position = replaced(store.change_client(&before, &asked).await.unwrap());
     assert_eq!(log_end(&*store).await, position);
     assert_eq!(store.find_client(&wanted.id).await, Ok(Some(wanted.clone())));
     assert_eq!(told(&*store, &wanted.id.clone()).await, Some((position, Some(wanted))));
     assert!(is_live(&*store, &family).await, "it ends no token");
 }
 
+pub async fn a_client_that_is_not_as_it_was_read_is_not_replaced(store: Fresh) {
+    let read = Client { kind: ClientKind::Confidential(hash("secret", 1).into()), ..client("gateway") };
+    let asked = Client { name: "Asked".to_owned(), ..read.clone() };
+    add_client(&*store, &read).await;
+    let id = &read.id;
+    // Whatever another has changed meanwhile.
+    for what in ["settings", "secret", "enabled"] {
+        let read = store.find_client(id).await.unwrap().unwrap();
+        match what {
+            "settings" => {
+                let settings = ClientSettings { require_pkce: false, ..read.settings.clone() };
+                let restricted = Client { settings, ..read.clone() };
+                replaced(store.change_client(&read, &restricted).await.unwrap());
+            }
+            "secret" => {
+                replaced(store.set_client_secret(&read, &hash("secret", 2).into()).await.unwrap());
+            }
+            _ => {
+                changed(store.set_client_enabled(id, false, at(1)).await.unwrap());
+            }
+        }
+        let (now, end) = (store.find_client(id).await, log_end(&*store).await);
+        assert_eq!(store.change_client(&read, &asked).await, Ok(ReplaceOutcome::Raced), "{what}");
+        let secret = hash("secret", 3).into();
+        assert_eq!(store.set_client_secret(&read, &secret).await, Ok(ReplaceOutcome::Raced), "{what}");
+        assert_eq!((store.find_client(id).await, log_end(&*store).await), (now, end), "{what}");
+    }
+}
+
+pub async fn of_50_parallel_replacements_of_one_client_one_replaces(store: Fresh) {
+    let read = client("gateway");
+    add_client(&*store, &read).await;
+    let mut replacements = JoinSet::new();
+    for number in 0..50 {
+        let (store, read) = (store.clone(), read.clone());
+        let asked = Client { name: format!("number {number}"), ..read.clone() };
+        replacements.spawn(async move { (store.change_client(&read, &asked).await.unwrap(), asked) });
+    }
+    let (winners, others): (Vec<_>, Vec<_>) = replacements
+        .join_all()
+        .await
+        .into_iter()
+        .partition(|(outcome, _)| matches!(outcome, ReplaceOutcome::Replaced(_)));
+    assert!(others.iter().all(|(outcome, _)| *outcome == ReplaceOutcome::Raced));
+    let [(_, winner)] = &winners[..] else { panic!("{} replaced it", winners.len()) };
+    assert_eq!(store.find_client(&read.id).await, Ok(Some(winner.clone())));
+}
+
 pub async fn a_new_secret_replaces_the_old(store: Fresh) {
     let mut client = Client { kind: ClientKind::Confidential(hash("secret", 1).into()), ..client("gateway") };
     add_client(&*store, &client).await;
     for secret in [hash("secret", 2).into(), sealed_secret(3), sealed_secret(4), hash("secret", 5).into()] {
-        let position = changed(store.set_client_secret(&client.id, &secret).await.unwrap());
+        let position = replaced(store.set_client_secret(&client, &secret).await.unwrap());
         client.kind = ClientKind::Confidential(secret);
         assert_eq!(store.find_client(&client.id).await, Ok(Some(client.clone())));
         assert_eq!(told(&*store, &client.id).await, Some((position, Some(client.clone()))));
@@ -243,8 +292,8 @@ pub async fn a_new_secret_replaces_the_old(store: Fresh) {
 pub async fn a_client_without_a_secret_has_none_to_replace(store: Fresh) {
     for client in [client("fcare"), keyed("gateway")] {
         let position = add_client(&*store, &client).await;
-        let outcome = store.set_client_secret(&client.id, &hash("secret", 1).into()).await;
-        assert_eq!(outcome, Ok(ChangeOutcome::Unknown));
+        let outcome = store.set_client_secret(&client, &hash("secret", 1).into()).await;
+        assert_eq!(outcome, Ok(ReplaceOutcome::Unknown));
         assert_eq!(told(&*store, &client.id.clone()).await, Some((position, Some(client))));
     }
 }
@@ -253,8 +302,8 @@ pub async fn the_kind_of_a_client_without_a_secret_is_that_of_its_settings(store
     let keyed = keyed("gateway");
     add_client(&*store, &keyed).await;
     assert_eq!(store.find_client(&keyed.id).await, Ok(Some(keyed.clone())));
-    let public = Client { kind: ClientKind::Public, settings: ClientSettings::default(), ..keyed };
-    changed(store.change_client(&public).await.unwrap());
+    let public = Client { kind: ClientKind::Public, settings: ClientSettings::default(), ..keyed.clone() };
+    replaced(store.change_client(&keyed, &public).await.unwrap());
     assert_eq!(store.find_client(&public.id).await, Ok(Some(public)));
 }
 
@@ -295,8 +344,11 @@ pub async fn a_deleted_client_cannot_be_changed(store: Fresh) {
     let position = changed(store.delete_client(&client.id, at(1)).await.unwrap());
     let id = &client.id;
     assert_eq!(store.set_client_enabled(id, true, at(2)).await, Ok(ChangeOutcome::Unknown));
-    assert_eq!(store.change_client(&client).await, Ok(ChangeOutcome::Unknown));
-    assert_eq!(store.set_client_secret(id, &hash("secret", 2).into()).await, Ok(ChangeOutcome::Unknown));
+    assert_eq!(store.change_client(&client, &client).await, Ok(ReplaceOutcome::Unknown));
+    assert_eq!(
+        store.set_client_secret(&client, &hash("secret", 2).into()).await,
+        Ok(ReplaceOutcome::Unknown)
+    );
     assert_eq!(store.delete_client(id, at(2)).await, Ok(ChangeOutcome::Unknown));
     assert_eq!(log_end(&*store).await, position);
     assert_eq!(store.find_client(id).await, Ok(None));

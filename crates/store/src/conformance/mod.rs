@@ -64,6 +64,8 @@ macro_rules! conformance_suite {
                 disabling_twice_is_changed_twice
                 enabling_brings_nothing_back
                 what_may_change_of_a_client_is_replaced_and_told_and_nothing_else
+                a_client_that_is_not_as_it_was_read_is_not_replaced
+                of_50_parallel_replacements_of_one_client_one_replaces
                 a_new_secret_replaces_the_old
                 a_client_without_a_secret_has_none_to_replace
                 the_kind_of_a_client_without_a_secret_is_that_of_its_settings
@@ -256,6 +258,7 @@ macro_rules! conformance_suite {
                 an_id_in_use_is_a_conflict
                 people_are_listed_by_name
                 a_new_profile_replaces_the_old_and_ends_nothing
+                the_profile_of_a_person_who_is_not_as_it_was_read_is_not_replaced
                 an_unknown_person_cannot_be_changed
                 disabling_denies_the_tokens_and_ends_the_families
                 enabling_brings_nothing_back

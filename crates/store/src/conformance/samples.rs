@@ -10,7 +10,8 @@ use obol_token::{
 
 use crate::{
     AddOutcome, BeginOutcome, Change, ChangeOutcome, Client, ClientKind, ClientSettings, Deny, Entry, Family,
-    GrantType, NewFamily, NodeId, PasswordHash, Profile, RotateOutcome, Rotation, Store, User, Username,
+    GrantType, NewFamily, NodeId, PasswordHash, Profile, ReplaceOutcome, RotateOutcome, Rotation, Store,
+    User, Username,
 };
 
 /// What every rule gets: a store with nothing in it.
@@ -173,6 +174,13 @@ pub(super) fn changed(outcome: ChangeOutcome) -> Position {
     match outcome {
         ChangeOutcome::Changed(appended) => appended.position(),
         ChangeOutcome::Unknown => panic!("unknown"),
+    }
+}
+
+pub(super) fn replaced(outcome: ReplaceOutcome) -> Position {
+    match outcome {
+        ReplaceOutcome::Replaced(appended) => appended.position(),
+        other => panic!("{other:?}"),
     }
 }
 

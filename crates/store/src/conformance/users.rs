@@ -5,10 +5,10 @@ use obol_token::{Denied, Expiry};
 use tokio::task::JoinSet;
 
 use super::samples::{
-    Fresh, add_user, at, begin, changed, denial, entries, family, is_live, log_end, people, subject_id, user,
-    username,
+    Fresh, add_user, at, begin, changed, denial, entries, family, is_live, log_end, people, replaced,
+    subject_id, user, username,
 };
-use crate::{AddOutcome, ChangeOutcome, PasswordHash, Profile, StoreError, User};
+use crate::{AddOutcome, ChangeOutcome, PasswordHash, Profile, ReplaceOutcome, StoreError, User};
 
 pub async fn an_added_person_is_found_by_name_and_by_id(store: Fresh) {
     let profile = serde_json::from_str(r#"{"given_name":"No","groups":["staff"]}"#).unwrap();
@@ -81,7 +81,8 @@ pub async fn a_new_profile_replaces_the_old_and_ends_nothing(store: Fresh) {
     ];
     for (email, profile) in profiles {
         let profile: Profile = serde_json::from_str(profile).unwrap();
-        let position = changed(store.set_user_profile(&alice.username, email, &profile).await.unwrap());
+        let former = store.find_user(&alice.username).await.unwrap().unwrap();
+        let position = replaced(store.set_user_profile(&former, email, &profile).await.unwrap());
         assert_eq!(position, log_end(&*store).await);
         let expected = User { email: email.map(str::to_owned), profile, ..alice.clone() };
         assert_eq!(store.find_user(&alice.username).await, Ok(Some(expected.clone())));
@@ -92,6 +93,17 @@ pub async fn a_new_profile_replaces_the_old_and_ends_nothing(store: Fresh) {
     assert_eq!(store.find_user(&username("bob")).await, Ok(Some(user("bob"))));
 }
 
+pub async fn the_profile_of_a_person_who_is_not_as_it_was_read_is_not_replaced(store: Fresh) {
+    let read = user("alice");
+    add_user(&*store, &read).await;
+    let profile: Profile = serde_json::from_str(r#"{"name":"Alice"}"#).unwrap();
+    replaced(store.set_user_profile(&read, None, &profile).await.unwrap());
+    let outcome = store.set_user_profile(&read, Some("late@example.com"), &Profile::default()).await;
+    assert_eq!(outcome, Ok(ReplaceOutcome::Raced));
+    let expected = User { email: None, profile, ..read.clone() };
+    assert_eq!(store.find_user(&read.username).await, Ok(Some(expected)));
+}
+
 pub async fn an_unknown_person_cannot_be_changed(store: Fresh) {
     people(&*store).await;
     let (end, name) = (log_end(&*store).await, username("other"));
@@ -100,7 +112,7 @@ pub async fn an_unknown_person_cannot_be_changed(store: Fresh) {
     assert_eq!(store.set_user_password(&name, &password, at(1)).await, Ok(ChangeOutcome::Unknown));
     assert_eq!(store.delete_user(&name, at(1)).await, Ok(ChangeOutcome::Unknown));
     let profile = Profile::default();
-    assert_eq!(store.set_user_profile(&name, None, &profile).await, Ok(ChangeOutcome::Unknown));
+    assert_eq!(store.set_user_profile(&user("other"), None, &profile).await, Ok(ReplaceOutcome::Unknown));
     assert_eq!(log_end(&*store).await, end);
 }
 
@@ -163,7 +175,7 @@ pub async fn a_deleted_person_cannot_be_changed(store: Fresh) {
     assert_eq!(store.set_user_password(&name, &password, at(2)).await, Ok(ChangeOutcome::Unknown));
     assert_eq!(store.delete_user(&name, at(2)).await, Ok(ChangeOutcome::Unknown));
     let profile = Profile::default();
-    assert_eq!(store.set_user_profile(&name, None, &profile).await, Ok(ChangeOutcome::Unknown));
+    assert_eq!(store.set_user_profile(&user("alice"), None, &profile).await, Ok(ReplaceOutcome::Unknown));
     assert_eq!(log_end(&*store).await, position);
 }
 

@@ -88,7 +88,7 @@ pub(crate) struct RotateArgs {
 }
 
 /// Which client.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Named {
     /// The client_id of the client.
     id: String,

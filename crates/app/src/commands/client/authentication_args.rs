@@ -12,7 +12,7 @@ use crate::commands::algorithm;
 use crate::failure::Failure;
 
 /// How it authenticates.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Debug, Default, Clone, clap::Args)]
 #[command(next_help_heading = "Authentication")]
 pub(super) struct AuthenticationArgs {
     /// How it authenticates, and no other way: none, client_secret_basic, client_secret_post, client_secret_jwt (its secret is
@@ -69,6 +69,7 @@ impl AuthenticationArgs {
 }
 
 /// How it authenticates, with its keys.
+#[derive(Clone)]
 pub(super) struct Authentication {
     args: AuthenticationArgs,
     jwks: Option<Value>,

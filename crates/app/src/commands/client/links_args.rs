@@ -3,7 +3,7 @@
 use obol_store::ClientSettings;
 
 /// Its pages for people.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Debug, Default, Clone, clap::Args)]
 pub(super) struct LinksArgs {
     /// https address of its privacy policy (`policy_uri`), to which the pages of signing in and of consent link. Empty: no
     /// link.

@@ -12,7 +12,7 @@ use crate::commands::algorithm;
 use crate::failure::Failure;
 
 /// What to change of a client. What is not given stays.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct SetArgs {
     #[command(flatten)]
     pub(super) which: Named,
@@ -87,6 +87,7 @@ enum Consent {
 }
 
 /// A change whose scopes were read.
+#[derive(Clone)]
 pub(super) struct Change {
     args: SetArgs,
     authentication: Authentication,

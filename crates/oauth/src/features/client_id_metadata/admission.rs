@@ -1,7 +1,8 @@
 //! From a description to a client: when a person has allowed it, and not before.
 
-use obol_store::{AddOutcome, Appended, AuditEvent, ChangeOutcome, Client};
+use obol_store::{AddOutcome, Appended, AuditEvent, ChangeOutcome, Client, replace};
 
+use super::described_anew;
 use crate::{Engine, ErrorCode, OAuthError};
 
 /// Puts a client that a person allows among the clients, as it is described now, and waits until every node knows it. Says
@@ -16,7 +17,7 @@ pub(crate) async fn admit(engine: &Engine, client: &Client) -> Result<Option<Aud
     let memory = engine.replica.vouch()?.memory();
     let (event, appended) = match memory.client(client.id.as_str()) {
         Some(known) if *known == *client => return Ok(None),
-        Some(known) => change(engine, &known, client).await?,
+        Some(_) => change(engine, client).await?,
         None if memory.count_clients(is_described) >= rules.most => return Err(too_many()),
         None => add(engine, client).await?,
     };
@@ -28,24 +29,22 @@ async fn add(engine: &Engine, client: &Client) -> Result<(AuditEvent, Appended),
     match engine.store.add_client(client).await? {
         AddOutcome::Added(appended) => Ok((AuditEvent::ClientAdded, appended)),
         // Since this node looked, somebody else has allowed it, or the operator has registered it.
-        AddOutcome::Taken => match engine.store.find_client(&client.id).await? {
-            Some(known) => change(engine, &known, client).await,
-            None => Err(not_this_one()),
-        },
+        AddOutcome::Taken => change(engine, client).await,
         AddOutcome::NeverAgain => Err(not_this_one()),
     }
 }
 
 /// What is registered is the operator's, whatever a document says; that a client is one or the other never changes.
-async fn change(
-    engine: &Engine,
-    known: &Client,
-    client: &Client,
-) -> Result<(AuditEvent, Appended), OAuthError> {
-    if !is_described(known) {
-        return Err(not_this_one());
-    }
-    match engine.store.change_client(client).await? {
+async fn change(engine: &Engine, client: &Client) -> Result<(AuditEvent, Appended), OAuthError> {
+    let replaced = replace(
+        || engine.store.find_client(&client.id),
+        |former| match is_described(former) {
+            true => Ok(described_anew(former, client.clone())),
+            false => Err(not_this_one()),
+        },
+        |former, client| async move { engine.store.change_client(&former, &client).await },
+    );
+    match replaced.await? {
         ChangeOutcome::Changed(appended) => Ok((AuditEvent::ClientChanged, appended)),
         ChangeOutcome::Unknown => Err(not_this_one()),
     }

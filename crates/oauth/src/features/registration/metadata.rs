@@ -119,13 +119,13 @@ impl Metadata {
     }
 
     /// Describes the client by this. What it does not say has its default, and what an operator decides stays.
-    pub(super) fn apply(&self, spec: &mut ClientSpec, sector: Option<Sector>) {
+    pub(super) fn apply(&self, spec: &mut ClientSpec, sector: Option<&Sector>) {
         let members = &self.members;
         spec.name = members.client_name.clone().unwrap_or_default();
         spec.grants = self.grants.clone();
         spec.redirect_uris = self.redirect_uris().to_vec();
         spec.optional_scopes = without(&self.scopes, &spec.default_scopes);
-        let (sector_uri, sector) = sector.map(|sector| (sector.uri, sector.host)).unzip();
+        let (sector_uri, sector) = sector.map(|sector| (sector.uri.clone(), sector.host.clone())).unzip();
         let settings = &mut spec.settings;
         settings.policy_uri = members.policy_uri.clone();
         settings.tos_uri = members.tos_uri.clone();

@@ -151,7 +151,7 @@ impl Engine {
         let sector = sector::find(self, &metadata).await?;
         let token = RegistrationToken::generate();
         let mut spec = self.new_client(&metadata, &token)?;
-        metadata.apply(&mut spec, sector);
+        metadata.apply(&mut spec, sector.as_ref());
         let now = request.arrival.now;
         let registered = register_client(&*self.store, spec, now, self.settings.registration.most).await;
         let registered = registered.map_err(|error| refusal(error, &metadata))?;
@@ -179,7 +179,8 @@ impl Engine {
         let metadata = Metadata::read(body, self)?;
         metadata.check_update_of(&client)?;
         let sector = sector::find(self, &metadata).await?;
-        let changed = change_client(&*self.store, &client.id, |spec| metadata.apply(spec, sector)).await;
+        let changed =
+            change_client(&*self.store, &client.id, |spec| metadata.apply(spec, sector.as_ref())).await;
         let appended = changed.map_err(|error| match error {
             ChangeError::Unknown(_) => gate::not_valid("deleted meanwhile"),
             ChangeError::Spec(error) => refusal(error, &metadata),
