@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use obol_store::{
-    AddOutcome, Appended, Change, ChangeOutcome, Client, ClientKind, Clients, GrantType, RegisterOutcome,
-    ReplaceOutcome, StoreError, StoredSecret,
+    AddOutcome, Appended, Change, ChangeOutcome, Client, ClientKind, ClientTexts, Clients, GrantType,
+    RegisterOutcome, ReplaceOutcome, StoreError, StoredSecret,
 };
 use obol_token::{ClientId, Expiry, SecretHash, Timestamp};
 use tokio_postgres::Row;
@@ -50,14 +50,14 @@ pub(crate) const STATEMENTS: &[&str] =
 impl Clients for PostgresStore {
     async fn add_client(&self, client: &Client) -> Result<AddOutcome, StoreError> {
         let client = client.clone();
-        let texts = Texts::of(&client)?;
+        let texts = ClientTexts::of(&client)?;
         let now = client.created_at;
         self.writer.write(Some(now), move |db| Box::pin(async move { add(db, &client, &texts).await })).await
     }
 
     async fn register_client(&self, client: &Client, most: u32) -> Result<RegisterOutcome, StoreError> {
         let client = client.clone();
-        let texts = Texts::of(&client)?;
+        let texts = ClientTexts::of(&client)?;
         let now = client.created_at;
         self.writer
             .write(Some(now), move |db| Box::pin(async move { register(db, &client, &texts, most).await }))
@@ -98,7 +98,7 @@ impl Clients for PostgresStore {
 
     async fn change_client(&self, former: &Client, client: &Client) -> Result<ReplaceOutcome, StoreError> {
         let (former, client) = (former.clone(), client.clone());
-        let texts = Texts::of(&client)?;
+        let texts = ClientTexts::of(&client)?;
         self.writer
             .write(None, move |db| Box::pin(async move { replace(db, &former, &client, &texts).await }))
             .await
@@ -142,7 +142,7 @@ pub(crate) fn change(row: &Row, first: usize, id: ClientId) -> Result<Change> {
     }
 }
 
-async fn add(db: &Connection, client: &Client, texts: &Texts) -> Result<AddOutcome> {
+async fn add(db: &Connection, client: &Client, texts: &ClientTexts) -> Result<AddOutcome> {
     let secret = client.kind.secret();
     let values: Values<'_> = &[
         &client.id.as_str(),
@@ -170,7 +170,12 @@ async fn add(db: &Connection, client: &Client, texts: &Texts) -> Result<AddOutco
 }
 
 /// No other write comes between the two statements: writers take turns.
-async fn register(db: &Connection, client: &Client, texts: &Texts, most: u32) -> Result<RegisterOutcome> {
+async fn register(
+    db: &Connection,
+    client: &Client,
+    texts: &ClientTexts,
+    most: u32,
+) -> Result<RegisterOutcome> {
     let most = i64::from(most);
     let known: i64 = value(&db.load(COUNT_REGISTERED, &[&most]).await?, 0)?;
     if known >= most {
@@ -183,7 +188,12 @@ async fn register(db: &Connection, client: &Client, texts: &Texts, most: u32) ->
 }
 
 /// No other write comes between the two statements: writers take turns.
-async fn replace(db: &Connection, former: &Client, client: &Client, texts: &Texts) -> Result<ReplaceOutcome> {
+async fn replace(
+    db: &Connection,
+    former: &Client,
+    client: &Client,
+    texts: &ClientTexts,
+) -> Result<ReplaceOutcome> {
     if let Err(outcome) = ReplaceOutcome::check(find(db, &client.id).await?.as_ref(), former) {
         return Ok(outcome);
     }
@@ -239,8 +249,6 @@ async fn denied(db: &Connection, id: &ClientId) -> Result<ChangeOutcome> {
 }
 
 fn client(row: &Row, first: usize) -> Result<Client> {
-    let list =
-        |index| -> Result<Vec<&str>> { Ok(value::<&str>(row, index)?.split_ascii_whitespace().collect()) };
     let secret = match columns::optional_bytes(row, first + 2)? {
         Some(hash) => {
             Some(StoredSecret { hash: SecretHash::from_bytes(hash), sealed: value(row, first + 14)? })
@@ -253,10 +261,10 @@ fn client(row: &Row, first: usize) -> Result<Client> {
         name: value(row, first + 1)?,
         kind: ClientKind::of(secret, &settings),
         enabled: value(row, first + 3)?,
-        grants: list(first + 4)?.into_iter().map(GrantType::new).collect(),
+        grants: ClientTexts::list(value(row, first + 4)?).map(GrantType::new).collect(),
         default_scopes: columns::parsed(row, first + 5)?,
         optional_scopes: columns::parsed(row, first + 6)?,
-        redirect_uris: list(first + 7)?.into_iter().map(str::to_owned).collect(),
+        redirect_uris: ClientTexts::list(value(row, first + 7)?).map(str::to_owned).collect(),
         access_token_lifetime: columns::lifetime(row, first + 8)?,
         refresh_token_lifetime: columns::lifetime(row, first + 9)?,
         may_introspect: value(row, first + 10)?,
@@ -264,30 +272,4 @@ fn client(row: &Row, first: usize) -> Result<Client> {
         created_at: columns::timestamp(row, first + 12)?,
         settings,
     })
-}
-
-/// What of a client stands in columns of text. Lists are blank-separated, since none of their values may hold a blank
-/// (RFC 6749 Appendix A.10, RFC 3986); settings are JSON.
-struct Texts {
-    grants: String,
-    redirect_uris: String,
-    settings: String,
-}
-
-impl Texts {
-    fn of(client: &Client) -> Result<Self, StoreError> {
-        Ok(Self {
-            grants: joined("grant type", client.grants.iter().map(GrantType::as_str))?,
-            redirect_uris: joined("redirect URI", client.redirect_uris.iter().map(String::as_str))?,
-            settings: columns::to_json(&client.settings)?,
-        })
-    }
-}
-
-fn joined<'a>(what: &str, values: impl Iterator<Item = &'a str>) -> Result<String, StoreError> {
-    let values: Vec<_> = values.collect();
-    match values.iter().find(|value| value.is_empty() || value.contains(|c: char| c.is_ascii_whitespace())) {
-        Some(value) => Err(StoreError::Conflict(format!("{value:?} is not a {what}"))),
-        None => Ok(values.join(" ")),
-    }
 }

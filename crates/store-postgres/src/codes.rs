@@ -117,7 +117,7 @@ async fn redeem(db: &Connection, redemption: &Redemption) -> Result<RedeemOutcom
     let values: Values<'_> = &[
         &family.id.as_bytes().as_slice(),
         &redemption.now.as_secs(),
-        &columns::from_expiry(families::first_leaves_at(family)),
+        &columns::from_expiry(family.leaves_at()),
         &redemption.hash.as_bytes().as_slice(),
         &family.client_id.as_str(),
         &family.subject.as_bytes().as_slice(),
@@ -148,9 +148,7 @@ async fn refuse(db: &Connection, redemption: &Redemption) -> Result<RedeemOutcom
     };
     let found = Redeemed::read(&found)?;
     match found.first_use {
-        Some((_, at)) if families::is_within_grace(at, redemption.now, redemption.grace_secs) => {
-            Ok(RedeemOutcome::Raced)
-        }
+        Some((_, at)) if redemption.is_within_grace(at) => Ok(RedeemOutcome::Raced),
         Some((family, _)) => match families::end(db, family).await? {
             Some(end) => Ok(RedeemOutcome::Reused(end)),
             None => at_head(db).await.map(RedeemOutcome::Reused),

@@ -2,9 +2,7 @@
 
 use std::str::FromStr;
 
-use obol_store::StoreError;
 use obol_token::{Expiry, Lifetime, Position, SecretHash, Timestamp};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
@@ -73,11 +71,6 @@ pub(crate) fn parsed<T: FromStr<Err: std::error::Error>>(row: &Row, index: usize
 pub(crate) fn optional_bytes<const N: usize>(row: &Row, index: usize) -> Result<Option<[u8; N]>> {
     let found = value::<Option<&[u8]>>(row, index)?;
     found.map(|bytes| bytes.try_into().map_err(|error| unreadable(index, error))).transpose()
-}
-
-/// The column value of what is kept as JSON.
-pub(crate) fn to_json(value: &impl Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|error| StoreError::Conflict(error.to_string()))
 }
 
 /// What a column of JSON says.

@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 use obol_store::{
-    Appended, BeginOutcome, Families, Family, NewFamily, RotateOutcome, Rotation, SessionEndRevokes,
+    Appended, BeginOutcome, Families, Family, NewFamily, RotateOutcome, Rotated, Rotation, SessionEndRevokes,
     StoreError,
 };
-use obol_token::{ClientId, Denied, Expiry, FamilyId, SecretHash, SessionId, SubjectId, Timestamp};
+use obol_token::{ClientId, Denied, FamilyId, SecretHash, SessionId, SubjectId, Timestamp};
 use tokio_postgres::Row;
 
 use crate::change_log::{Thing, append};
@@ -159,11 +159,6 @@ pub(crate) async fn end_of_session(
     advance(db, denied).await.map(Some)
 }
 
-/// When the family leaves the store if it is not refreshed.
-pub(crate) fn first_leaves_at(family: &NewFamily) -> Expiry {
-    family.refresh_expires_at.max(family.access_expires_at)
-}
-
 /// Begins a family, if client and person are there and were not denied meanwhile.
 pub(crate) async fn begin(db: &Connection, family: &NewFamily) -> Result<BeginOutcome> {
     let values: Values<'_> = &[
@@ -176,7 +171,7 @@ pub(crate) async fn begin(db: &Connection, family: &NewFamily) -> Result<BeginOu
         &family.issued_at.as_secs(),
         &columns::from_expiry(family.refresh_expires_at),
         &columns::from_expiry(family.access_expires_at),
-        &columns::from_expiry(first_leaves_at(family)),
+        &columns::from_expiry(family.leaves_at()),
         &family.session.as_ref().map(|session| session.as_bytes().as_slice()),
         &family.details,
         &columns::from_position(family.position),
@@ -220,7 +215,6 @@ async fn advance(db: &Connection, entries: u64) -> Result<Appended> {
 }
 
 async fn rotate(db: &Connection, rotation: &Rotation) -> Result<RotateOutcome> {
-    let last_expiry = rotation.refresh_expires_at.max(rotation.access_expires_at);
     let (lineage, client_id) = (rotation.lineage.as_bytes().as_slice(), rotation.client_id.as_str());
     let values: Values<'_> = &[
         &rotation.next.as_bytes().as_slice(),
@@ -228,67 +222,35 @@ async fn rotate(db: &Connection, rotation: &Rotation) -> Result<RotateOutcome> {
         &rotation.now.as_secs(),
         &columns::from_expiry(rotation.refresh_expires_at),
         &columns::from_expiry(rotation.access_expires_at),
-        &columns::from_expiry(last_expiry),
+        &columns::from_expiry(rotation.last_expires_at()),
         &lineage,
         &client_id,
         &rotation.presented.as_bytes().as_slice(),
     ];
-    let rotated = db.execute(ROTATE, values).await?;
-    if rotated > 0 {
+    let replaced = db.execute(ROTATE, values).await?;
+    if replaced > 0 {
         return Ok(RotateOutcome::First);
     }
     let Some(found) = db.find(FIND_ROTATED, &[&lineage, &client_id]).await? else {
         return Ok(RotateOutcome::Unknown);
     };
-    let found = Rotated::read(&found)?;
-    if found.ended.is_some() {
-        return Ok(RotateOutcome::Ended);
-    }
-    if found.refresh_expires_at.is_over(rotation.now) {
-        return Ok(RotateOutcome::Expired);
-    }
+    let found = rotated(&found)?;
     let id = found.id;
-    if let Some(sealed_answer) = found.replay_of(rotation) {
-        return Ok(RotateOutcome::Replay(sealed_answer));
+    match found.decide_without_end(rotation) {
+        Some(outcome) => Ok(outcome),
+        None => Ok(end(db, id).await?.map_or(RotateOutcome::Unknown, RotateOutcome::Reused)),
     }
-    Ok(end(db, id).await?.map_or(RotateOutcome::Unknown, RotateOutcome::Reused))
 }
 
-/// Whether something was used again so soon after its first use that it is taken for the same request sent twice.
-pub(crate) fn is_within_grace(first: Timestamp, again: Timestamp, grace_secs: u32) -> bool {
-    // One of the two is 0. A clock that was set back does not lengthen the window.
-    let apart_secs = first.secs_until(again).max(again.secs_until(first));
-    apart_secs < i64::from(grace_secs)
-}
-
-/// A family whose current refresh token is not the presented one.
-struct Rotated {
-    id: FamilyId,
-    ended: Option<Appended>,
-    refresh_expires_at: Expiry,
-    previous: Option<Vec<u8>>,
-    rotated_at: Option<Timestamp>,
-    sealed_answer: Option<Vec<u8>>,
-}
-
-impl Rotated {
-    fn read(row: &Row) -> Result<Self> {
-        Ok(Self {
-            id: FamilyId::from_bytes(columns::bytes(row, 0)?),
-            ended: ended(row, 1)?,
-            refresh_expires_at: columns::expiry(row, 2)?,
-            previous: value(row, 3)?,
-            rotated_at: value::<Option<i64>>(row, 4)?.map(Timestamp::from_secs),
-            sealed_answer: value(row, 5)?,
-        })
-    }
-
-    /// The answer of the rotation that replaced the presented token, if that was within the grace window.
-    fn replay_of(self, rotation: &Rotation) -> Option<Vec<u8>> {
-        let just_replaced = self.previous.as_deref() == Some(rotation.presented.as_bytes().as_slice());
-        let within_grace = is_within_grace(self.rotated_at?, rotation.now, rotation.grace_secs);
-        if just_replaced && within_grace { self.sealed_answer } else { None }
-    }
+fn rotated(row: &Row) -> Result<Rotated> {
+    Ok(Rotated {
+        id: FamilyId::from_bytes(columns::bytes(row, 0)?),
+        ended: ended(row, 1)?,
+        refresh_expires_at: columns::expiry(row, 2)?,
+        previous: columns::optional_bytes(row, 3)?.map(SecretHash::from_bytes),
+        rotated_at: value::<Option<i64>>(row, 4)?.map(Timestamp::from_secs),
+        sealed_answer: value(row, 5)?,
+    })
 }
 
 fn family(row: &Row) -> Result<Family> {

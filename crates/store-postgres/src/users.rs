@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use obol_store::{
     AddOutcome, ChangeOutcome, PasswordHash, Profile, ReplaceOutcome, StoreError, User, Username, Users,
+    to_json,
 };
 use obol_token::{SubjectId, Timestamp};
 use tokio_postgres::Row;
@@ -42,7 +43,7 @@ pub(crate) const STATEMENTS: &[&str] =
 #[async_trait]
 impl Users for PostgresStore {
     async fn add_user(&self, user: &User) -> Result<AddOutcome, StoreError> {
-        let (user, profile) = (user.clone(), columns::to_json(&user.profile)?);
+        let (user, profile) = (user.clone(), to_json(&user.profile)?);
         let now = user.created_at;
         self.writer.write(Some(now), move |db| Box::pin(async move { add(db, &user, &profile).await })).await
     }
@@ -89,7 +90,7 @@ impl Users for PostgresStore {
         profile: &Profile,
     ) -> Result<ReplaceOutcome, StoreError> {
         let (former, email) = (former.clone(), email.map(str::to_owned));
-        let profile = columns::to_json(profile)?;
+        let profile = to_json(profile)?;
         self.writer
             .write(None, move |db| {
                 Box::pin(async move { replace(db, &former, email.as_deref(), &profile).await })

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use obol_store::{
-    AddOutcome, Appended, Change, ChangeOutcome, Client, ClientKind, Clients, GrantType, RegisterOutcome,
-    ReplaceOutcome, StoreError, StoredSecret,
+    AddOutcome, Appended, Change, ChangeOutcome, Client, ClientKind, ClientTexts, Clients, GrantType,
+    RegisterOutcome, ReplaceOutcome, StoreError, StoredSecret,
 };
 use obol_token::{ClientId, Expiry, SecretHash, Timestamp};
 use rusqlite::{Connection, Error, OptionalExtension, Result, Row, params};
@@ -44,14 +44,14 @@ pub(crate) const STATEMENTS: &[&str] =
 impl Clients for SqliteStore {
     async fn add_client(&self, client: &Client) -> Result<AddOutcome, StoreError> {
         let client = client.clone();
-        let texts = Texts::of(&client)?;
+        let texts = ClientTexts::of(&client)?;
         let now = client.created_at;
         self.writer.write(Some(now), move |db| add(db, &client, &texts)).await
     }
 
     async fn register_client(&self, client: &Client, most: u32) -> Result<RegisterOutcome, StoreError> {
         let client = client.clone();
-        let texts = Texts::of(&client)?;
+        let texts = ClientTexts::of(&client)?;
         self.writer.write(Some(client.created_at), move |db| register(db, &client, &texts, most)).await
     }
 
@@ -84,7 +84,7 @@ impl Clients for SqliteStore {
 
     async fn change_client(&self, former: &Client, client: &Client) -> Result<ReplaceOutcome, StoreError> {
         let (former, client) = (former.clone(), client.clone());
-        let texts = Texts::of(&client)?;
+        let texts = ClientTexts::of(&client)?;
         self.writer.write(None, move |db| replace(db, &former, &client, &texts)).await
     }
 
@@ -122,7 +122,7 @@ pub(crate) fn load_change(db: &Connection, id: ClientId) -> Result<Change> {
     }
 }
 
-fn add(db: &Connection, client: &Client, texts: &Texts) -> Result<AddOutcome> {
+fn add(db: &Connection, client: &Client, texts: &ClientTexts) -> Result<AddOutcome> {
     let secret = client.kind.secret();
     let added = db.prepare_cached(ADD)?.execute(params![
         client.id.as_str(),
@@ -149,7 +149,7 @@ fn add(db: &Connection, client: &Client, texts: &Texts) -> Result<AddOutcome> {
 }
 
 /// No other write comes between the two statements: writers take turns.
-fn register(db: &Connection, client: &Client, texts: &Texts, most: u32) -> Result<RegisterOutcome> {
+fn register(db: &Connection, client: &Client, texts: &ClientTexts, most: u32) -> Result<RegisterOutcome> {
     let most = i64::from(most);
     let known: i64 = db.prepare_cached(COUNT_REGISTERED)?.query_row([most], |row| row.get(0))?;
     if known >= most {
@@ -162,7 +162,7 @@ fn register(db: &Connection, client: &Client, texts: &Texts, most: u32) -> Resul
 }
 
 /// No other write comes between the two statements: writers take turns.
-fn replace(db: &Connection, former: &Client, client: &Client, texts: &Texts) -> Result<ReplaceOutcome> {
+fn replace(db: &Connection, former: &Client, client: &Client, texts: &ClientTexts) -> Result<ReplaceOutcome> {
     if let Err(outcome) = ReplaceOutcome::check(find(db, &client.id)?.as_ref(), former) {
         return Ok(outcome);
     }
@@ -217,9 +217,6 @@ fn denied(db: &Connection, id: &ClientId) -> Result<ChangeOutcome> {
 }
 
 fn client(row: &Row<'_>) -> Result<Client> {
-    let list = |index| -> Result<Vec<String>> {
-        Ok(row.get_ref(index)?.as_str()?.split_ascii_whitespace().map(str::to_owned).collect())
-    };
     let secret = match row.get(2)? {
         Some(hash) => Some(StoredSecret { hash: SecretHash::from_bytes(hash), sealed: row.get(14)? }),
         None => None,
@@ -230,10 +227,10 @@ fn client(row: &Row<'_>) -> Result<Client> {
         name: row.get(1)?,
         kind: ClientKind::of(secret, &settings),
         enabled: row.get(3)?,
-        grants: list(4)?.iter().map(|name| GrantType::new(name)).collect(),
+        grants: ClientTexts::list(row.get_ref(4)?.as_str()?).map(GrantType::new).collect(),
         default_scopes: columns::parsed(row, 5)?,
         optional_scopes: columns::parsed(row, 6)?,
-        redirect_uris: list(7)?,
+        redirect_uris: ClientTexts::list(row.get_ref(7)?.as_str()?).map(str::to_owned).collect(),
         access_token_lifetime: columns::lifetime(row, 8)?,
         refresh_token_lifetime: columns::lifetime(row, 9)?,
         may_introspect: row.get(10)?,
@@ -241,30 +238,4 @@ fn client(row: &Row<'_>) -> Result<Client> {
         created_at: columns::timestamp(row, 12)?,
         settings,
     })
-}
-
-/// What of a client stands in columns of text. Lists are blank-separated, since none of their values may hold a blank
-/// (RFC 6749 Appendix A.10, RFC 3986); settings are JSON.
-struct Texts {
-    grants: String,
-    redirect_uris: String,
-    settings: String,
-}
-
-impl Texts {
-    fn of(client: &Client) -> Result<Self, StoreError> {
-        Ok(Self {
-            grants: joined("grant type", client.grants.iter().map(GrantType::as_str))?,
-            redirect_uris: joined("redirect URI", client.redirect_uris.iter().map(String::as_str))?,
-            settings: columns::to_json(&client.settings)?,
-        })
-    }
-}
-
-fn joined<'a>(what: &str, values: impl Iterator<Item = &'a str>) -> Result<String, StoreError> {
-    let values: Vec<_> = values.collect();
-    match values.iter().find(|value| value.is_empty() || value.contains(|c: char| c.is_ascii_whitespace())) {
-        Some(value) => Err(StoreError::Conflict(format!("{value:?} is not a {what}"))),
-        None => Ok(values.join(" ")),
-    }
 }

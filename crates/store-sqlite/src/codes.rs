@@ -109,7 +109,7 @@ fn redeem(db: &Connection, redemption: &Redemption) -> Result<RedeemOutcome> {
     let redeemed = db.prepare_cached(REDEEM)?.execute(params![
         family.id.as_bytes(),
         redemption.now.as_secs(),
-        columns::from_expiry(families::first_leaves_at(family)),
+        columns::from_expiry(family.leaves_at()),
         redemption.hash.as_bytes(),
         family.client_id.as_str(),
         family.subject.as_bytes(),
@@ -139,9 +139,7 @@ fn refuse(db: &Connection, redemption: &Redemption) -> Result<RedeemOutcome> {
         return Ok(RedeemOutcome::Unknown);
     };
     match found.first_use {
-        Some((_, at)) if families::is_within_grace(at, redemption.now, redemption.grace_secs) => {
-            Ok(RedeemOutcome::Raced)
-        }
+        Some((_, at)) if redemption.is_within_grace(at) => Ok(RedeemOutcome::Raced),
         Some((family, _)) => match families::end(db, family)? {
             Some(end) => Ok(RedeemOutcome::Reused(end)),
             None => at_head(db).map(RedeemOutcome::Reused),

@@ -2,11 +2,9 @@
 
 use std::str::FromStr;
 
-use obol_store::StoreError;
 use obol_token::{Expiry, Lifetime, Position, SecretHash, Timestamp};
 use rusqlite::types::Type;
 use rusqlite::{Error, Result, Row};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// The column value of an expiry: NULL for never.
@@ -58,11 +56,6 @@ where
     T: FromStr<Err: std::error::Error + Send + Sync + 'static>,
 {
     row.get_ref(index)?.as_str()?.parse().map_err(|error| unreadable(index, Type::Text, error))
-}
-
-/// The column value of what is kept as JSON.
-pub(crate) fn to_json(value: &impl Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|error| StoreError::Conflict(error.to_string()))
 }
 
 /// What a column of JSON says.

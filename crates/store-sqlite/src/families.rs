@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 use obol_store::{
-    Appended, BeginOutcome, Families, Family, NewFamily, RotateOutcome, Rotation, SessionEndRevokes,
+    Appended, BeginOutcome, Families, Family, NewFamily, RotateOutcome, Rotated, Rotation, SessionEndRevokes,
     StoreError,
 };
-use obol_token::{ClientId, Denied, Expiry, FamilyId, SecretHash, SessionId, SubjectId, Timestamp};
+use obol_token::{ClientId, Denied, FamilyId, SecretHash, SessionId, SubjectId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 use crate::change_log::{Thing, append};
@@ -157,11 +157,6 @@ pub(crate) fn end_of_session(
     advance(db, denied).map(Some)
 }
 
-/// When the family leaves the store if it is not refreshed.
-pub(crate) fn first_leaves_at(family: &NewFamily) -> Expiry {
-    family.refresh_expires_at.max(family.access_expires_at)
-}
-
 /// Begins a family, if client and person are there and were not denied meanwhile.
 pub(crate) fn begin(db: &Connection, family: &NewFamily) -> Result<BeginOutcome> {
     let begun = db.prepare_cached(BEGIN)?.execute(params![
@@ -174,7 +169,7 @@ pub(crate) fn begin(db: &Connection, family: &NewFamily) -> Result<BeginOutcome>
         family.issued_at.as_secs(),
         columns::from_expiry(family.refresh_expires_at),
         columns::from_expiry(family.access_expires_at),
-        columns::from_expiry(first_leaves_at(family)),
+        columns::from_expiry(family.leaves_at()),
         family.session.as_ref().map(SessionId::as_bytes),
         family.details,
         columns::from_position(family.position),
@@ -216,73 +211,40 @@ fn advance(db: &Connection, entries: usize) -> Result<Appended> {
 }
 
 fn rotate(db: &Connection, rotation: &Rotation) -> Result<RotateOutcome> {
-    let last_expiry = rotation.refresh_expires_at.max(rotation.access_expires_at);
-    let rotated = db.prepare_cached(ROTATE)?.execute(params![
+    let replaced = db.prepare_cached(ROTATE)?.execute(params![
         rotation.next.as_bytes(),
         rotation.sealed_answer,
         rotation.now.as_secs(),
         columns::from_expiry(rotation.refresh_expires_at),
         columns::from_expiry(rotation.access_expires_at),
-        columns::from_expiry(last_expiry),
+        columns::from_expiry(rotation.last_expires_at()),
         rotation.lineage.as_bytes(),
         rotation.client_id.as_str(),
         rotation.presented.as_bytes(),
     ])?;
-    if rotated > 0 {
+    if replaced > 0 {
         return Ok(RotateOutcome::First);
     }
     let key = (rotation.lineage.as_bytes(), rotation.client_id.as_str());
-    let Some(found) = db.prepare_cached(FIND_ROTATED)?.query_row(key, Rotated::read).optional()? else {
+    let Some(found) = db.prepare_cached(FIND_ROTATED)?.query_row(key, rotated).optional()? else {
         return Ok(RotateOutcome::Unknown);
     };
-    if found.ended.is_some() {
-        return Ok(RotateOutcome::Ended);
-    }
-    if found.refresh_expires_at.is_over(rotation.now) {
-        return Ok(RotateOutcome::Expired);
-    }
     let id = found.id;
-    if let Some(sealed_answer) = found.replay_of(rotation) {
-        return Ok(RotateOutcome::Replay(sealed_answer));
+    match found.decide_without_end(rotation) {
+        Some(outcome) => Ok(outcome),
+        None => Ok(end(db, id)?.map_or(RotateOutcome::Unknown, RotateOutcome::Reused)),
     }
-    Ok(end(db, id)?.map_or(RotateOutcome::Unknown, RotateOutcome::Reused))
 }
 
-/// Whether something was used again so soon after its first use that it is taken for the same request sent twice.
-pub(crate) fn is_within_grace(first: Timestamp, again: Timestamp, grace_secs: u32) -> bool {
-    // One of the two is 0. A clock that was set back does not lengthen the window.
-    let apart_secs = first.secs_until(again).max(again.secs_until(first));
-    apart_secs < i64::from(grace_secs)
-}
-
-/// A family whose current refresh token is not the presented one.
-struct Rotated {
-    id: FamilyId,
-    ended: Option<Appended>,
-    refresh_expires_at: Expiry,
-    previous: Option<[u8; 32]>,
-    rotated_at: Option<Timestamp>,
-    sealed_answer: Option<Vec<u8>>,
-}
-
-impl Rotated {
-    fn read(row: &Row<'_>) -> Result<Self> {
-        Ok(Self {
-            id: FamilyId::from_bytes(row.get(0)?),
-            ended: ended(row, 1)?,
-            refresh_expires_at: columns::expiry(row, 2)?,
-            previous: row.get(3)?,
-            rotated_at: row.get::<_, Option<i64>>(4)?.map(Timestamp::from_secs),
-            sealed_answer: row.get(5)?,
-        })
-    }
-
-    /// The answer of the rotation that replaced the presented token, if that was within the grace window.
-    fn replay_of(self, rotation: &Rotation) -> Option<Vec<u8>> {
-        let just_replaced = self.previous.as_ref() == Some(rotation.presented.as_bytes());
-        let within_grace = is_within_grace(self.rotated_at?, rotation.now, rotation.grace_secs);
-        if just_replaced && within_grace { self.sealed_answer } else { None }
-    }
+fn rotated(row: &Row<'_>) -> Result<Rotated> {
+    Ok(Rotated {
+        id: FamilyId::from_bytes(row.get(0)?),
+        ended: ended(row, 1)?,
+        refresh_expires_at: columns::expiry(row, 2)?,
+        previous: row.get::<_, Option<[u8; 32]>>(3)?.map(SecretHash::from_bytes),
+        rotated_at: row.get::<_, Option<i64>>(4)?.map(Timestamp::from_secs),
+        sealed_answer: row.get(5)?,
+    })
 }
 
 fn family(row: &Row<'_>) -> Result<Family> {

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use obol_store::{
     AddOutcome, ChangeOutcome, PasswordHash, Profile, ReplaceOutcome, StoreError, User, Username, Users,
+    to_json,
 };
 use obol_token::{SubjectId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Params, Result, Row, params};
@@ -40,7 +41,7 @@ pub(crate) const STATEMENTS: &[&str] =
 #[async_trait]
 impl Users for SqliteStore {
     async fn add_user(&self, user: &User) -> Result<AddOutcome, StoreError> {
-        let (user, profile) = (user.clone(), columns::to_json(&user.profile)?);
+        let (user, profile) = (user.clone(), to_json(&user.profile)?);
         self.writer.write(Some(user.created_at), move |db| add(db, &user, &profile)).await
     }
 
@@ -85,7 +86,7 @@ impl Users for SqliteStore {
         profile: &Profile,
     ) -> Result<ReplaceOutcome, StoreError> {
         let (former, email) = (former.clone(), email.map(str::to_owned));
-        let profile = columns::to_json(profile)?;
+        let profile = to_json(profile)?;
         self.writer.write(None, move |db| replace(db, &former, email.as_deref(), &profile)).await
     }
 

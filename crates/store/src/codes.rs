@@ -4,6 +4,7 @@
 use async_trait::async_trait;
 use obol_token::{ClientId, FamilyId, Position, SecretHash, SessionId, SubjectId, Timestamp};
 
+use crate::families::is_within_grace;
 use crate::{Appended, NewFamily, StoreError};
 
 /// A code to keep.
@@ -70,6 +71,13 @@ pub struct Redemption {
     pub grace_secs: u32,
     /// When the request arrived.
     pub now: Timestamp,
+}
+
+impl Redemption {
+    /// Whether a first use at this moment is so near that this one is taken for the same request sent twice.
+    pub fn is_within_grace(&self, first: Timestamp) -> bool {
+        is_within_grace(first, self.now, self.grace_secs)
+    }
 }
 
 /// What became of redeeming a code.

@@ -41,6 +41,13 @@ pub struct NewFamily {
     pub position: Position,
 }
 
+impl NewFamily {
+    /// When it leaves the store if it is not refreshed.
+    pub fn leaves_at(&self) -> Expiry {
+        self.refresh_expires_at.max(self.access_expires_at)
+    }
+}
+
 /// What became of beginning a family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BeginOutcome {
@@ -96,6 +103,53 @@ pub struct Rotation {
     pub refresh_expires_at: Expiry,
     /// When the access token of the new pair expires.
     pub access_expires_at: Expiry,
+}
+
+impl Rotation {
+    /// When both tokens of the new pair have expired.
+    pub fn last_expires_at(&self) -> Expiry {
+        self.refresh_expires_at.max(self.access_expires_at)
+    }
+}
+
+/// A family whose current refresh token is not the presented one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rotated {
+    /// Its id.
+    pub id: FamilyId,
+    /// The append that ended it, if it has ended.
+    pub ended: Option<Appended>,
+    /// When its refresh token expires.
+    pub refresh_expires_at: Expiry,
+    /// Hash of the refresh token before the current one.
+    pub previous: Option<SecretHash>,
+    /// When that was replaced.
+    pub rotated_at: Option<Timestamp>,
+    /// The answer that was stored then.
+    pub sealed_answer: Option<Vec<u8>>,
+}
+
+impl Rotated {
+    /// What becomes of the rotation, in the order of [`Families::rotate_refresh`]; `None` if the presented token is reused, so that
+    /// the family has to be ended.
+    pub fn decide_without_end(self, rotation: &Rotation) -> Option<RotateOutcome> {
+        if self.ended.is_some() {
+            return Some(RotateOutcome::Ended);
+        }
+        if self.refresh_expires_at.is_over(rotation.now) {
+            return Some(RotateOutcome::Expired);
+        }
+        let just_replaced = self.previous == Some(rotation.presented);
+        let within_grace = is_within_grace(self.rotated_at?, rotation.now, rotation.grace_secs);
+        if just_replaced && within_grace { self.sealed_answer.map(RotateOutcome::Replay) } else { None }
+    }
+}
+
+/// Whether something was used again so soon after its first use that it is taken for the same request sent twice.
+pub(crate) fn is_within_grace(first: Timestamp, again: Timestamp, grace_secs: u32) -> bool {
+    // One of the two is 0. A clock that was set back does not lengthen the window.
+    let apart_secs = first.secs_until(again).max(again.secs_until(first));
+    apart_secs < i64::from(grace_secs)
 }
 
 /// What became of a rotation.

@@ -29,6 +29,7 @@ mod pushed_requests;
 mod registration;
 mod replacement;
 mod sessions;
+mod texts;
 mod users;
 
 pub use assertions::{Assertions, UseOutcome};
@@ -45,7 +46,7 @@ pub use consents::{Consent, Consents};
 pub use denials::{Denials, Deny};
 pub use durability::Durability;
 pub use error::StoreError;
-pub use families::{BeginOutcome, Families, Family, NewFamily, RotateOutcome, Rotation};
+pub use families::{BeginOutcome, Families, Family, NewFamily, RotateOutcome, Rotated, Rotation};
 pub use keys::{
     AddKeyOutcome, FirstKeyOutcome, Keys, MOST_KEYS, NewKey, PromoteOutcome, Promoted, RetireOutcome,
     WrappedKey,
@@ -56,6 +57,7 @@ pub use pushed_requests::{ConsumeOutcome, NewPushedRequest, PushOutcome, PushedR
 pub use registration::Registration;
 pub use replacement::{ReplaceOutcome, replace};
 pub use sessions::{BeginSessionOutcome, NewSession, Session, SessionEndRevokes, Sessions};
+pub use texts::{ClientTexts, to_json};
 pub use users::{PasswordHash, Profile, User, Username, UsernameError, Users};
 
 /// Everything that one installation keeps.

@@ -3,7 +3,7 @@
 use fluent_uri::Uri;
 use obol_store::ClientSettings;
 
-use super::clients::ClientSpecError;
+use super::client_rules::ClientSpecError;
 
 /// The longest that they are; OpenID Connect Core §6.2 has this number.
 pub(super) const MAX_URL_CHARS: usize = 512;
