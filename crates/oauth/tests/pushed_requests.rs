@@ -73,11 +73,26 @@ async fn rfc9126_4_a_reference_is_good_until_the_second_it_expires() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_came_in_time_has_an_hour_from_then() {
-    for (secs, good) in [(90, true), (3_689, true), (3_690, false)] {
+async fn who_came_in_time_has_an_hour_from_then_and_who_did_not_has_nothing() {
+    for (came, secs, good) in [
+        (&[0][..], 90, true),
+        (&[10], 3_609, true),
+        (&[10], 3_610, false),
+        (&[10, 89], 3_688, true),
+        (&[10, 89], 3_689, false),
+        (&[], 89, true),
+        (&[], 90, false),
+    ] {
         let rooms = open().await;
         let alice = Browser::signed_in(&rooms).await;
         let query = pushed(&rooms).await;
+        for came in came {
+            rooms.clock.set_secs_after_start(*came);
+            alice.ask(&query, None).await.unwrap();
+        }
+        // A later page gives no more time.
+        rooms.clock.set_secs_after_start(secs - 1);
+        alice.ask_again(&query, None).await.unwrap();
         rooms.clock.set_secs_after_start(secs);
         match alice.ask_again(&query, Some(Decision::Allow)).await {
             Ok(Authorized::Answer(answer)) => assert!(good && answer.params[0].0 == "code", "{secs}"),
@@ -118,7 +133,6 @@ async fn rfc9126_2_3_where_ten_thousand_of_a_client_wait_the_next_is_429() {
             params: String::new(),
             pushed_at: now,
             expires_at: now.plus_secs(90),
-            leaves_at: now.plus_secs(3_690),
             most: MOST,
         }
     };

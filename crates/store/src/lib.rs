@@ -53,7 +53,9 @@ pub use keys::{
 };
 pub use logout_notices::{LogoutNotice, LogoutNotices, NOTICE_LIFETIME_SECS, WaitingNotices};
 pub use nodes::{NodeId, Nodes, Peer};
-pub use pushed_requests::{ConsumeOutcome, NewPushedRequest, PushOutcome, PushedRequest, PushedRequests};
+pub use pushed_requests::{
+    ConsumeOutcome, HoldOutcome, NewPushedRequest, PushOutcome, PushedRequest, PushedRequests,
+};
 pub use registration::Registration;
 pub use replacement::{ReplaceOutcome, replace};
 pub use sessions::{BeginSessionOutcome, NewSession, Session, SessionEndRevokes, Sessions};

@@ -16,10 +16,8 @@ pub struct NewPushedRequest {
     pub params: String,
     /// When it was pushed.
     pub pushed_at: Timestamp,
-    /// Until when a browser has to have brought the reference.
+    /// Until when a browser has to have brought the reference. The request leaves the store then, unless one has.
     pub expires_at: Timestamp,
-    /// When it leaves the store unless it was used: nobody is on the way with it any more.
-    pub leaves_at: Timestamp,
     /// So many requests of the client may be kept at once, this one among them.
     pub most: u32,
 }
@@ -43,6 +41,16 @@ pub struct PushedRequest {
     pub params: String,
     /// Until when a browser has to have brought the reference.
     pub expires_at: Timestamp,
+}
+
+/// What became of holding a pushed request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum HoldOutcome {
+    /// It stays.
+    Held,
+    /// It was used before, has left, or was never this client's.
+    Gone,
 }
 
 /// What became of consuming a pushed request.
@@ -74,6 +82,18 @@ pub trait PushedRequests: Send + Sync {
         client_id: &ClientId,
         now: Timestamp,
     ) -> Result<Option<PushedRequest>, StoreError>;
+
+    /// Holds a request that [`Self::find_pushed_request`] finds until `leaves_at`: a browser is on the way with it.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    async fn hold_pushed_request(
+        &self,
+        hash: SecretHash,
+        client_id: &ClientId,
+        now: Timestamp,
+        leaves_at: Timestamp,
+    ) -> Result<HoldOutcome, StoreError>;
 
     /// Consumes a request that [`Self::find_pushed_request`] finds. Of any number of parallel calls exactly one is `Consumed`.
     ///

@@ -6,11 +6,11 @@ use async_trait::async_trait;
 use obol_store::{
     AddCodeOutcome, AddKeyOutcome, AddOutcome, Appended, Assertions, BeginOutcome, BeginSessionOutcome,
     ChangeLog, ChangeOutcome, Client, Clients, Code, Codes, Consent, Consents, ConsumeOutcome, Denials, Deny,
-    Durability, Families, Family, FirstKeyOutcome, Keys, LogoutNotice, LogoutNotices, NewCode, NewFamily,
-    NewKey, NewPushedRequest, NewSession, NodeId, Nodes, Page, PasswordHash, Peer, Profile, PromoteOutcome,
-    PushOutcome, PushedRequest, PushedRequests, ReadFrom, RedeemOutcome, Redemption, RegisterOutcome,
-    ReplaceOutcome, RetireOutcome, RotateOutcome, Rotation, Session, SessionEndRevokes, Sessions, StoreError,
-    StoredSecret, UseOutcome, User, Username, Users, WaitingNotices, WrappedKey,
+    Durability, Families, Family, FirstKeyOutcome, HoldOutcome, Keys, LogoutNotice, LogoutNotices, NewCode,
+    NewFamily, NewKey, NewPushedRequest, NewSession, NodeId, Nodes, Page, PasswordHash, Peer, Profile,
+    PromoteOutcome, PushOutcome, PushedRequest, PushedRequests, ReadFrom, RedeemOutcome, Redemption,
+    RegisterOutcome, ReplaceOutcome, RetireOutcome, RotateOutcome, Rotation, Session, SessionEndRevokes,
+    Sessions, StoreError, StoredSecret, UseOutcome, User, Username, Users, WaitingNotices, WrappedKey,
 };
 use obol_token::{ClientId, FamilyId, KeyId, Position, SecretHash, SessionId, SubjectId, Timestamp};
 
@@ -389,6 +389,16 @@ impl PushedRequests for Link {
         _: &ClientId,
         _: Timestamp,
     ) -> Result<Option<PushedRequest>, StoreError> {
+        unused()
+    }
+
+    async fn hold_pushed_request(
+        &self,
+        _: SecretHash,
+        _: &ClientId,
+        _: Timestamp,
+        _: Timestamp,
+    ) -> Result<HoldOutcome, StoreError> {
         unused()
     }
 

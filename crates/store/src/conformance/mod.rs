@@ -120,7 +120,8 @@ macro_rules! conformance_suite {
                 a_reference_in_use_is_a_conflict
                 a_pushed_request_is_consumed_once_and_by_its_own_client
                 of_50_parallel_uses_of_one_reference_one_consumes_it
-                a_pushed_request_leaves_at_its_second_and_not_when_it_expires
+                a_pushed_request_leaves_when_it_expires_unless_a_browser_has_brought_it
+                a_pushed_request_is_held_by_its_own_client_while_it_is_there
                 requests_that_leave_make_room_and_do_not_set_swept_through
                 whatever_denies_all_tokens_of_a_client_ends_its_requests
             }

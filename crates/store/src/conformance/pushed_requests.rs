@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use super::samples::{Fresh, at, changed, client_id, deny, hash, pass_time, people, serve};
-use crate::{ConsumeOutcome, Deny, NewPushedRequest, PushOutcome, PushedRequest, Store, StoreError};
+use crate::{
+    ConsumeOutcome, Deny, HoldOutcome, NewPushedRequest, PushOutcome, PushedRequest, Store, StoreError,
+};
 
 pub async fn a_pushed_request_is_found_by_its_own_client(store: Fresh) {
     people(&*store).await;
@@ -85,18 +87,40 @@ pub async fn of_50_parallel_uses_of_one_reference_one_consumes_it(store: Fresh) 
     assert_eq!(consumed, 1);
 }
 
-pub async fn a_pushed_request_leaves_at_its_second_and_not_when_it_expires(store: Fresh) {
+pub async fn a_pushed_request_leaves_when_it_expires_unless_a_browser_has_brought_it(store: Fresh) {
     serve(&*store).await;
     people(&*store).await;
-    let requests = [1, 2].map(|number| request(number, "fcare"));
-    for request in &requests {
+    let [waiting, brought, late] = [1, 2, 3].map(|number| request(number, "fcare"));
+    for request in [&waiting, &brought, &late] {
         push(&*store, request).await;
     }
-    for (secs, there) in [(EXPIRES_SECS, true), (LEAVES_SECS - 1, true), (LEAVES_SECS, false)] {
-        assert_eq!(found(&*store, &requests[0], secs).await.is_some(), there, "{secs}");
+    for request in [&brought, &late] {
+        hold(&*store, request, EXPIRES_SECS - 1, HoldOutcome::Held).await;
     }
-    consume(&*store, &requests[0], LEAVES_SECS - 1, ConsumeOutcome::Consumed).await;
-    consume(&*store, &requests[1], LEAVES_SECS, ConsumeOutcome::Gone).await;
+    for (request, leaves) in [(&waiting, EXPIRES_SECS), (&brought, HELD_SECS)] {
+        for (secs, there) in [(leaves - 1, true), (leaves, false)] {
+            assert_eq!(found(&*store, request, secs).await.is_some(), there, "{secs}");
+        }
+    }
+    consume(&*store, &waiting, EXPIRES_SECS, ConsumeOutcome::Gone).await;
+    pass_time(&*store, at(HELD_SECS - 1)).await;
+    consume(&*store, &brought, HELD_SECS - 1, ConsumeOutcome::Consumed).await;
+    consume(&*store, &late, HELD_SECS, ConsumeOutcome::Gone).await;
+}
+
+pub async fn a_pushed_request_is_held_by_its_own_client_while_it_is_there(store: Fresh) {
+    people(&*store).await;
+    let (late, used) = (request(1, "fcare"), request(2, "fcare"));
+    push(&*store, &late).await;
+    let gateways = NewPushedRequest { client_id: client_id("gateway"), ..late.clone() };
+    hold(&*store, &gateways, 1, HoldOutcome::Gone).await;
+    assert_eq!(found(&*store, &late, EXPIRES_SECS).await, None, "another's hold counts for nothing");
+    hold(&*store, &late, EXPIRES_SECS, HoldOutcome::Gone).await;
+    assert_eq!(found(&*store, &late, EXPIRES_SECS).await, None, "nothing brings it back");
+    push(&*store, &used).await;
+    consume(&*store, &used, 1, ConsumeOutcome::Consumed).await;
+    hold(&*store, &used, 1, HoldOutcome::Gone).await;
+    hold(&*store, &request(3, "fcare"), 1, HoldOutcome::Gone).await;
 }
 
 pub async fn requests_that_leave_make_room_and_do_not_set_swept_through(store: Fresh) {
@@ -105,9 +129,9 @@ pub async fn requests_that_leave_make_room_and_do_not_set_swept_through(store: F
     let only_one = |number| NewPushedRequest { most: 1, ..request(number, "fcare") };
     push(&*store, &only_one(1)).await;
     let before = store.swept_through().await.unwrap();
-    pass_time(&*store, at(LEAVES_SECS - 1)).await;
+    pass_time(&*store, at(EXPIRES_SECS - 1)).await;
     refuses(&*store, &only_one(2), PushOutcome::TooMany).await;
-    pass_time(&*store, at(LEAVES_SECS)).await;
+    pass_time(&*store, at(EXPIRES_SECS)).await;
     push(&*store, &only_one(2)).await;
     assert_eq!(store.swept_through().await, Ok(before));
 }
@@ -136,8 +160,8 @@ pub async fn whatever_denies_all_tokens_of_a_client_ends_its_requests(store: Fre
 
 /// When a browser has to have brought a [`request`].
 const EXPIRES_SECS: i64 = 90;
-/// When it leaves the store.
-const LEAVES_SECS: i64 = 3_690;
+/// When it leaves the store if one has.
+const HELD_SECS: i64 = 3_690;
 
 /// A request that this client pushes when the rule begins.
 fn request(number: u8, client: &str) -> NewPushedRequest {
@@ -147,7 +171,6 @@ fn request(number: u8, client: &str) -> NewPushedRequest {
         params: format!("response_type=code&state={number}"),
         pushed_at: at(0),
         expires_at: at(EXPIRES_SECS),
-        leaves_at: at(LEAVES_SECS),
         most: 100,
     }
 }
@@ -163,6 +186,11 @@ async fn refuses(store: &dyn Store, request: &NewPushedRequest, why: PushOutcome
 
 async fn found(store: &dyn Store, request: &NewPushedRequest, secs: i64) -> Option<PushedRequest> {
     store.find_pushed_request(request.hash, &request.client_id, at(secs)).await.unwrap()
+}
+
+async fn hold(store: &dyn Store, request: &NewPushedRequest, secs: i64, outcome: HoldOutcome) {
+    let held = store.hold_pushed_request(request.hash, &request.client_id, at(secs), at(HELD_SECS)).await;
+    assert_eq!(held, Ok(outcome), "{request:?}");
 }
 
 async fn consume(store: &dyn Store, request: &NewPushedRequest, secs: i64, outcome: ConsumeOutcome) {

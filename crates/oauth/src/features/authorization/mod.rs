@@ -93,7 +93,12 @@ pub(crate) async fn authorize(engine: &Engine, asked: &Authorizing<'_>) -> Resul
     let way_back = Return::parse(engine, &client, params, asked.surface)?;
     let going = Going { engine, asked, params, pushed: pushed.is_some(), client: &client, position };
     let decided = match going.decide(&way_back).await {
-        Ok(Decided::Show(page)) => return Ok(*page),
+        Ok(Decided::Show(page)) => {
+            if let Some(pushed) = &pushed {
+                pushed.hold(engine, &client, asked).await?;
+            }
+            return Ok(*page);
+        }
         Ok(Decided::Give(giving)) => Ok(giving),
         Err(error) => Err(error),
     };

@@ -2,7 +2,7 @@
 //! Whatever else stands beside them counts for nothing.
 
 use obol_keys::RequestReference;
-use obol_store::{Client, ConsumeOutcome};
+use obol_store::{Client, ConsumeOutcome, HoldOutcome};
 use obol_token::SecretHash;
 
 use super::{PREFIX, anybody_may_push};
@@ -29,7 +29,7 @@ impl Pushed {
         let reference = RequestReference::parse(reference).ok_or_else(|| not_good("not a reference"))?;
         let (hash, now) = (reference.hash(), asked.arrival.now);
         let found = engine.store.find_pushed_request(hash, &client.id, now).await?;
-        let found = found.ok_or_else(|| not_good("unknown, used, or another client's"))?;
+        let found = found.ok_or_else(|| not_good("unknown, used, expired, or another client's"))?;
         if asked.arrives_first && now.has_reached(found.expires_at) {
             return Err(not_good("expired"));
         }
@@ -45,6 +45,28 @@ impl Pushed {
             let sentence = "The pushed request cannot be read; begin again at the application.";
             OAuthError::new(ErrorCode::ServerError, sentence).caused_by(error.to_string())
         })
+    }
+
+    /// Holds it for as long as the person may take, who is shown a page. Nobody else is on the way with it, so whatever no browser
+    /// brings leaves when it expires.
+    ///
+    /// # Errors
+    /// For a page: another answer was given meanwhile, or it has expired.
+    pub(crate) async fn hold(
+        &self,
+        engine: &Engine,
+        client: &Client,
+        asked: &Authorizing<'_>,
+    ) -> Result<(), OAuthError> {
+        if !asked.arrives_first {
+            return Ok(());
+        }
+        let now = asked.arrival.now;
+        let leaves_at = now.plus_secs(Authorizing::ON_THE_WAY_SECS);
+        match engine.store.hold_pushed_request(self.hash, &client.id, now, leaves_at).await? {
+            HoldOutcome::Held => Ok(()),
+            HoldOutcome::Gone => Err(not_good("used meanwhile, or expired")),
+        }
     }
 
     /// Consumes it, for the one answer that the client gets.

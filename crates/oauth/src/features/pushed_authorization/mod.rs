@@ -1,7 +1,8 @@
 //! Pushed authorization requests: a client hands its request in itself, and the browser brings a reference. Home of RFC 9126.
 //!
 //! 1. The request is checked as far as that goes without a person, and kept (here).
-//! 2. The browser brings the reference, and again after each page ([`brought`]).
+//! 2. The browser brings the reference, and again after each page ([`brought`]). Only where there is a page the request outlasts
+//!    its expiry.
 //! 3. When the client gets its answer, the request is consumed: one answer for one reference.
 
 mod brought;
@@ -17,7 +18,7 @@ use super::{ClientRule, Endpoint, Feature, Method, Part, Pending, Steps, authori
 use crate::client_authentication::AuthenticatedClient;
 use crate::engine::Call;
 use crate::source_limit::SourceLimit;
-use crate::{Answer, Authorizing, Engine, ErrorCode, OAuthError, Outcome, Params, PushedAnswer, Surface};
+use crate::{Answer, Engine, ErrorCode, OAuthError, Outcome, Params, PushedAnswer, Surface};
 
 /// RFC 9126.
 pub(super) const FEATURE: Feature = Feature {
@@ -91,7 +92,6 @@ async fn push(call: &Call<'_>, client: &AuthenticatedClient) -> Result<PushedAns
         params: form,
         pushed_at: arrival.now,
         expires_at,
-        leaves_at: expires_at.plus_secs(Authorizing::ON_THE_WAY_SECS),
         most: if client.is_a_stranger() { MOST_OF_A_STRANGER } else { MOST_OF_A_CLIENT },
     };
     match engine.store.push_request(&request).await? {
