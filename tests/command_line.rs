@@ -200,6 +200,11 @@ fn client_list_show_disable_enable_rotate_secret_and_delete() {
         list.as_array().unwrap().iter().map(|client| client["client_id"].as_str().unwrap()).collect();
     assert_eq!(ids, ["fcare", "gateway"]);
     list.as_array().unwrap().iter().for_each(|client| assert_eq!(keys(client), CLIENT));
+    for (id, how) in [("fcare", "not at all"), ("gateway", "with its secret")] {
+        let shown = server.run(&["client", "show", id]).exits(0).stdout;
+        let line = shown.lines().find(|line| line.starts_with("authenticates")).unwrap();
+        assert!(line.ends_with(how), "{shown}");
+    }
 
     assert_eq!(server.run(&["client", "disable", "gateway", "--json"]).exits(0).json()["enabled"], false);
     assert_eq!(server.run(&["client", "enable", "gateway", "--json"]).exits(0).json()["enabled"], true);

@@ -103,6 +103,19 @@ impl Person {
         self.browser.post(&form_with(page, fields), fields, &from_here)
     }
 
+    /// Submits a form of the page of sessions.
+    #[track_caller]
+    pub fn ends(&mut self, action: &str) {
+        let form = self.browser.open("/sessions").expect(200).form(action);
+        self.browser.send(&form, &[]).expect(200);
+    }
+
+    /// Signs out on that page.
+    #[track_caller]
+    pub fn signs_out(&mut self) {
+        self.ends("/sign-out");
+    }
+
     /// The browser.
     pub fn browser(&mut self) -> &mut Browser {
         &mut self.browser

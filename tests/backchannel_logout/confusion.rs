@@ -10,7 +10,7 @@ use crate::house::House;
 fn bclo_4_1_s_50_a_logout_token_is_no_access_token_refresh_token_or_code() {
     let house = House::open();
     let gateway = house.server.add_client(&ClientSpec::confidential("gateway").introspection());
-    house.sign_in().signs_out();
+    house.sign_in().person.signs_out();
     let token = &house.tokens(1)[0];
     let http = house.server.http();
     assert_ne!(http.get(&format!("{VERIFY}?client_id=app")).bearer(token).send().status, 200);
@@ -24,7 +24,7 @@ fn bclo_4_1_s_50_a_logout_token_is_no_access_token_refresh_token_or_code() {
 #[test]
 fn bclo_4_1_s_50_a_logout_token_is_no_id_token_hint() {
     let house = House::open();
-    house.sign_in().signs_out();
+    house.sign_in().person.signs_out();
     let token = &house.tokens(1)[0];
     let mut alice = house.sign_in();
     let page = alice.person.opens(&format!("/oauth2/logout?id_token_hint={token}"));
@@ -40,7 +40,7 @@ fn bclo_4_1_s_50_a_logout_token_is_no_id_token_hint() {
 #[test]
 fn bclo_4_1_s_50_a_logout_token_authenticates_no_client_and_is_no_request_object() {
     let house = House::open();
-    house.sign_in().signs_out();
+    house.sign_in().person.signs_out();
     let token = house.tokens(1).remove(0);
     let keys = house.server.http().get(JWKS).send().expect(200).json().to_string();
     let keys = house.server.installation().write("ours.json", &keys);

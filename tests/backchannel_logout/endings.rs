@@ -1,8 +1,8 @@
 //! Each way in which a session ends, and what does not end one. The rows are those of `docs/operations.md`.
 
-use obol_testkit::{ALICE, AuthorizationRequest, ClientSpec, Jwt, PASSWORD, Person, Tokens, obol};
+use obol_testkit::{ALICE, AuthorizationRequest, ClientSpec, Jwt, PASSWORD, Person, TOLD, Tokens, obol};
 
-use crate::house::{House, SignedIn, TOLD, told_at};
+use crate::house::{House, SignedIn, told_at};
 
 #[test]
 fn bclo_2_a_sign_out_and_each_end_on_the_own_page_is_told() {
@@ -17,7 +17,7 @@ fn bclo_2_a_sign_out_and_each_end_on_the_own_page_is_told() {
                 elsewhere.signs_in(&page);
                 end_all_others(&mut elsewhere);
             }
-            _ => alice.submits(action),
+            _ => alice.person.ends(action),
         }
         assert_eq!(house.told_of(&alice.sid()), 1, "{action}");
     }
@@ -98,7 +98,7 @@ fn bclo_2_what_ends_no_session_is_not_told_and_neither_is_who_is_gone() {
     house.until_all_is_told();
     assert_eq!(house.posts(), []);
     // It ends, and the one that is left is told, though all that it had is gone.
-    alice.signs_out();
+    alice.person.signs_out();
     let told = house.told(1);
     assert_eq!((&told[0].claims["aud"], &told[0].claims["sid"]), (&"app".into(), &alice.sid().into()));
     house.until_all_is_told();
@@ -109,7 +109,7 @@ fn bclo_2_what_ends_no_session_is_not_told_and_neither_is_who_is_gone() {
 fn bclo_2_7_with_a_session_ends_everything_that_it_gave() {
     let house = House::open();
     let mut alice = offline(&house);
-    alice.signs_out();
+    alice.person.signs_out();
     house.server.rfc_refresh(&house.app, alice.tokens.refresh()).expect_error(400, "invalid_grant");
     assert!(!house.server.stands(&house.app, &alice.tokens.access));
 }
@@ -122,7 +122,7 @@ fn bclo_2_7_where_the_operator_says_so_what_was_given_for_offline_access_goes_on
     assert!(page.says("except to those that may keep access while you are away"), "{}", page.html());
     let left = offline.person.browser().send(&page.form("/sign-out"), &[]).expect(200);
     assert!(left.says("except for applications that may keep access"), "{}", left.html());
-    online.signs_out();
+    online.person.signs_out();
     assert_eq!(house.told(2).len(), 2, "both are told");
     assert!(house.server.stands(&house.app, &offline.tokens.access));
     let refreshed = Tokens::of(house.server.rfc_refresh(&house.app, offline.tokens.refresh()));
@@ -146,7 +146,7 @@ fn bclo_2_2_a_client_without_an_address_is_not_told() {
     let house = House::open();
     let quiet = house.server.add_client(&ClientSpec::application("quiet"));
     let mut alice = house.brought_to(house.server.person(), &quiet);
-    alice.signs_out();
+    alice.person.signs_out();
     house.until_all_is_told();
     assert_eq!(house.posts(), []);
 }

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use obol_testkit::{
-    Asked, AuthorizationRequest, Client, ClientSpec, Elsewhere, Jwt, Person, Server, Tokens, obol, wait_until,
+    Asked, AuthorizationRequest, Client, ClientSpec, Elsewhere, Jwt, Person, Server, TOLD, Tokens, obol,
+    wait_until,
 };
 
-/// Where the application is told.
-pub(crate) const TOLD: &str = "/told";
 /// Longer than a server needs to find what has ended elsewhere, and to try again.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -34,7 +33,7 @@ impl House {
     /// The same with further options of the application, and of the server.
     pub(crate) fn open_with(options: impl FnOnce(ClientSpec) -> ClientSpec, more: &[(&str, &str)]) -> Self {
         let elsewhere = Elsewhere::start();
-        answers(&elsewhere, 200);
+        elsewhere.answers_when_told(200);
         let server = obol!().server().alice().may_ask(&elsewhere);
         let server = more.iter().fold(server, |server, (name, value)| server.option(name, value));
         let app = server.add_client(&options(told_at("app", &elsewhere.url(TOLD))));
@@ -64,7 +63,7 @@ impl House {
     pub(crate) fn tokens(&self, count: usize) -> Vec<String> {
         wait_until(&format!("{count} posts"), PATIENCE, || {
             let posts = self.posts();
-            (posts.len() >= count).then(|| posts.iter().map(token_of).collect())
+            (posts.len() >= count).then(|| posts.iter().map(Asked::logout_token).collect())
         })
     }
 
@@ -89,19 +88,6 @@ impl House {
 }
 
 impl SignedIn {
-    /// Signs out on the own page.
-    #[track_caller]
-    pub(crate) fn signs_out(&mut self) {
-        self.submits("/sign-out");
-    }
-
-    /// Submits a form of the page of sessions.
-    #[track_caller]
-    pub(crate) fn submits(&mut self, action: &str) {
-        let form = self.person.browser().open("/sessions").expect(200).form(action);
-        self.person.browser().send(&form, &[]).expect(200);
-    }
-
     /// `sid` of the ID token.
     pub(crate) fn sid(&self) -> String {
         Jwt::read(&self.id_token).claims["sid"].as_str().expect("a sid").to_owned()
@@ -111,18 +97,4 @@ impl SignedIn {
 /// An application that is told of logouts there.
 pub(crate) fn told_at(id: &str, uri: &str) -> ClientSpec {
     ClientSpec::application(id).option("--backchannel-logout-uri", uri)
-}
-
-/// What the application answers from now on.
-pub(crate) fn answers(elsewhere: &Elsewhere, status: u16) {
-    elsewhere.answers_with(TOLD, http::Response::builder().status(status));
-}
-
-/// The logout token of a post, which has nothing else.
-#[track_caller]
-pub(crate) fn token_of(asked: &Asked) -> String {
-    let params: Vec<_> = form_urlencoded::parse(asked.body.as_bytes()).into_owned().collect();
-    let [(name, token)] = &params[..] else { panic!("{asked:?}") };
-    assert_eq!(name, "logout_token");
-    token.clone()
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use obol_testkit::{AuthorizationRequest, FORTI_AUTHORIZE, Jwt, METADATA};
+use obol_testkit::{AuthorizationRequest, FORTI_AUTHORIZE, Jwt, METADATA, TOLD};
 use serde_json::{Value, json};
 
-use crate::house::{House, TOLD, token_of, told_at};
+use crate::house::{House, told_at};
 
 #[test]
 fn bclo_2_1_support_is_announced_also_for_single_sessions() {
@@ -21,7 +21,7 @@ fn bclo_2_1_support_is_announced_also_for_single_sessions() {
 fn bclo_2_4_a_logout_token_says_who_where_and_which_session_and_nothing_that_an_id_token_says() {
     let house = House::open();
     let mut alice = house.sign_in();
-    alice.signs_out();
+    alice.person.signs_out();
     let token = house.told(1).remove(0);
     let id_token = Jwt::read(&alice.id_token);
     assert_eq!(token.header["typ"], "logout+jwt");
@@ -42,7 +42,7 @@ fn bclo_2_4_a_logout_token_says_who_where_and_which_session_and_nothing_that_an_
 fn bclo_2_4_each_token_has_an_id_of_its_own() {
     let house = House::open();
     for _ in 0..3 {
-        house.sign_in().signs_out();
+        house.sign_in().person.signs_out();
     }
     let told = house.told(3);
     let ids: BTreeSet<_> = told.iter().map(|token| token.claims["jti"].as_str().expect("a text")).collect();
@@ -54,7 +54,7 @@ fn bclo_2_4_it_is_signed_as_the_client_s_id_tokens_are() {
     for algorithm in ["RS256", "PS256", "EdDSA"] {
         let house = House::open_with(|app| app.option("--id-token-alg", algorithm), &[]);
         let mut alice = house.sign_in();
-        alice.signs_out();
+        alice.person.signs_out();
         assert_eq!(house.told(1)[0].header["alg"], algorithm);
         assert_eq!(Jwt::read(&alice.id_token).header["alg"], algorithm);
     }
@@ -66,7 +66,7 @@ fn bclo_2_4_a_client_with_pairwise_subjects_is_told_by_what_it_knows_person_and_
     let other = house.server.add_client(&told_at("public", &house.elsewhere.url(TOLD)));
     let alice = house.sign_in();
     let mut at_both = house.brought_to(alice.person, &other);
-    at_both.signs_out();
+    at_both.person.signs_out();
     let told = house.told(2);
     let of = |id: &str| told.iter().find(|token| token.claims["aud"] == id).expect("it was told");
     for (id, id_token) in [("app", &alice.id_token), ("public", &at_both.id_token)] {
@@ -96,13 +96,13 @@ fn bclo_2_4_the_issuer_is_the_one_that_the_client_knows() {
 #[test]
 fn bclo_2_5_it_is_posted_as_a_form_with_nothing_else() {
     let house = House::open_with(|app| app.flag("--backchannel-logout-session-required"), &[]);
-    house.sign_in().signs_out();
+    house.sign_in().person.signs_out();
     house.told(1);
     let posts = house.posts();
     let post = &posts[0];
     assert_eq!((post.method.as_str(), post.target.as_str()), ("POST", TOLD));
     assert_eq!(post.content_type, "application/x-www-form-urlencoded");
-    assert_eq!(post.body, format!("logout_token={}", token_of(post)));
+    assert_eq!(post.body, format!("logout_token={}", post.logout_token()));
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn bclo_2_3_the_clients_of_a_session_are_told_each_once_and_others_not() {
     let mut alice = house.brought_to(alice.person, &second);
     // A code that is not redeemed has brought nobody anywhere.
     alice.person.goes_through(&AuthorizationRequest::of(&never)).code();
-    alice.signs_out();
+    alice.person.signs_out();
     house.until_all_is_told();
     let mut told: Vec<_> = house.told(2).into_iter().map(|token| token.claims["aud"].clone()).collect();
     told.sort_by_key(Value::to_string);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use obol_testkit::cluster::Cluster;
 use obol_testkit::{
     ALICE, AuthorizationRequest, Browser, Client, Elsewhere, Jwt, PASSWORD, Person, REDIRECT_URI, RFC_TOKEN,
-    VERIFIER, obol, wait_until,
+    TOLD, VERIFIER, obol, wait_until,
 };
 use serde_json::Value;
 
@@ -23,17 +23,13 @@ fn house(elsewhere: &Elsewhere) -> (Cluster, Client) {
         .option("--outgoing-ca", authority.to_str().expect("a path in UTF-8"))
         .start();
     cluster.command_with_input(&["user", "add", ALICE, "--password-stdin"], PASSWORD).exits(0);
-    let uri = elsewhere.url("/told");
+    let uri = elsewhere.url(TOLD);
     let line =
         ["client", "add", "--json", "--id", "app", "--type", "confidential", "--grant", "authorization_code"];
     let more = ["--redirect-uri", REDIRECT_URI, "--skip-consent", "--backchannel-logout-uri", &uri];
     let added: Value = cluster.command(&[&line[..], &more].concat()).exits(0).json();
     let app = Client::bare("app").with_secret(added["client_secret"].as_str().expect("a secret"));
     (cluster, app)
-}
-
-fn answers(elsewhere: &Elsewhere, status: u16) {
-    elsewhere.answers_with("/told", http::Response::builder().status(status));
 }
 
 /// Alice at a browser of one node, signed in to the application; and the session, by the name that the application has for it.
@@ -48,16 +44,10 @@ fn sign_in(cluster: &Cluster, node: usize, app: &Client) -> (Person, String) {
     (alice, sid)
 }
 
-fn sign_out(alice: &mut Person) {
-    let form = alice.browser().open("/sessions").expect(200).form("/sign-out");
-    alice.browser().send(&form, &[]).expect(200);
-}
-
 /// The sessions of which the application was told, each time.
 fn told(elsewhere: &Elsewhere) -> Vec<String> {
-    let token = |body: &str| Jwt::read(body.strip_prefix("logout_token=").expect("a logout token"));
-    let posts = elsewhere.asked().into_iter();
-    posts.map(|post| token(&post.body).claims["sid"].as_str().expect("a sid").to_owned()).collect()
+    let sid = |token: &str| Jwt::read(token).claims["sid"].as_str().expect("a sid").to_owned();
+    elsewhere.asked().iter().map(|post| sid(&post.logout_token())).collect()
 }
 
 fn until_all_is_told(cluster: &Cluster) {
@@ -70,14 +60,14 @@ fn until_all_is_told(cluster: &Cluster) {
 fn of_three_nodes_one_tells_a_client_of_a_session() {
     let _alone = Alone::on_this_machine();
     let elsewhere = Elsewhere::start();
-    answers(&elsewhere, 200);
+    elsewhere.answers_when_told(200);
     let (cluster, app) = house(&elsewhere);
     let mut ended = BTreeSet::new();
     for number in 0..12 {
         let (mut alice, sid) = sign_in(&cluster, number % 3, &app);
         ended.insert(sid);
         if number % 2 == 0 {
-            sign_out(&mut alice);
+            alice.signs_out();
         }
     }
     // The rest at once, by a command: every node finds them by itself.
@@ -93,13 +83,13 @@ fn of_three_nodes_one_tells_a_client_of_a_session() {
 fn what_a_node_that_has_died_left_is_told_by_another() {
     let _alone = Alone::on_this_machine();
     let elsewhere = Elsewhere::start();
-    answers(&elsewhere, 503);
+    elsewhere.answers_when_told(503);
     let (cluster, app) = house(&elsewhere);
     let (mut alice, sid) = sign_in(&cluster, 0, &app);
-    sign_out(&mut alice);
+    alice.signs_out();
     wait_until("it was tried", PATIENCE, || (!told(&elsewhere).is_empty()).then_some(()));
     cluster.nodes()[0].kill();
-    answers(&elsewhere, 200);
+    elsewhere.answers_when_told(200);
     until_all_is_told(&cluster);
     assert!(told(&elsewhere).len() >= 2 && told(&elsewhere).iter().all(|told| *told == sid));
 }

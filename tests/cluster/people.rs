@@ -78,16 +78,8 @@ fn what_ends_at_one_node_is_refused_by_every_node_at_once() {
         }
         match act {
             "disable" => drop(cluster.command(&["user", "disable", ALICE]).exits(0)),
-            "/sessions/withdraw" => {
-                for _ in &clients {
-                    let form = alice.browser().open("/sessions").expect(200).form(act);
-                    alice.browser().send(&form, &[]).expect(200);
-                }
-            }
-            _ => {
-                let form = alice.browser().open("/sessions").expect(200).form(act);
-                alice.browser().send(&form, &[]).expect(200);
-            }
+            "/sessions/withdraw" => clients.iter().for_each(|_| alice.ends(act)),
+            _ => alice.ends(act),
         }
         for ((client, tokens), unused) in clients.iter().zip(&tokens).zip(&unused) {
             for node in nodes {

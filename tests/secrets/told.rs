@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use obol_testkit::{AuthorizationRequest, ClientSpec, Elsewhere, Tokens, obol, wait_until};
+use obol_testkit::{AuthorizationRequest, ClientSpec, Elsewhere, TOLD, Tokens, obol, wait_until};
 
 use crate::watched::Watched;
 
-const TOLD: &str = "/told";
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[test]
@@ -15,7 +14,7 @@ fn s_89_no_logout_token_and_no_id_token() {
     let mut watched = Watched::start(obol!().server().alice().may_ask(&elsewhere));
     let app = ClientSpec::application("app").option("--backchannel-logout-uri", &elsewhere.url(TOLD));
     let app = watched.add_client(&app);
-    elsewhere.answers_with(TOLD, http::Response::builder().status(500));
+    elsewhere.answers_when_told(500);
     let mut alice = watched.server.person();
     let code = alice.goes_through(&AuthorizationRequest::of(&app)).code().to_owned();
     let answer = watched.server.redeem(&app, &code);
@@ -29,13 +28,13 @@ fn s_89_no_logout_token_and_no_id_token() {
     let failed = |watched: &Watched| watched.server.run(&["doctor"]).stdout.contains("it answered 500");
     wait_until("the client has failed", PATIENCE, || failed(&watched).then_some(()));
     watched.shows(&app);
-    elsewhere.answers_with(TOLD, http::Response::builder().status(200));
+    elsewhere.answers_when_told(200);
     let asked = wait_until("the client is told", PATIENCE, || {
         let asked = elsewhere.asked();
         (asked.len() > 1).then_some(asked)
     });
     for asked in asked {
-        watched.keep(asked.body.strip_prefix("logout_token=").expect("a logout token"));
+        watched.keep(&asked.logout_token());
     }
     watched.shows(&app);
     watched.ends("app");

@@ -86,7 +86,9 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         key: "database_url",
         value_name: "URL",
-        about: "PostgreSQL database (15 or newer) that holds everything instead of a file in the data folder, so that                 several nodes can answer for one installation; several hosts with commas between. Not set: SQLite.",
+        about: "PostgreSQL database (15 or newer) that holds everything instead of a file in the data \
+                folder, so that several nodes can answer for one installation; several hosts with commas between. \
+                Not set: SQLite.",
         example: "\"postgres://obol@db1,db2:5432/obol?sslmode=verify-full&sslrootcert=/etc/obol/db-ca.pem\"",
         shape: Shape::Text,
         reach: Reach::Everywhere,
@@ -670,6 +672,7 @@ mod tests {
         for setting in SETTINGS {
             assert_eq!(setting.default_value().is_some(), setting.example.is_empty(), "{}", setting.key);
             assert!(setting.about.ends_with('.') && setting.about.len() > 40, "{}", setting.key);
+            assert!(!setting.about.contains("  "), "{}", setting.key);
         }
     }
 

@@ -1,7 +1,7 @@
 //! A client as the command line shows one.
 
 use obol_keys::PlainSecret;
-use obol_store::{AccessTokenFormat, Client, ClientAuthMethod, ClientKind, ClientSettings};
+use obol_store::{AccessTokenFormat, Client, ClientKind, ClientSettings};
 use obol_token::Scopes;
 use serde::Serialize;
 
@@ -64,6 +64,16 @@ fn names(scopes: &Scopes) -> Vec<String> {
     scopes.iter().map(|scope| scope.as_str().to_owned()).collect()
 }
 
+impl ClientView {
+    fn how_it_authenticates(&self) -> &'static str {
+        match (self.settings.token_endpoint_auth_method, self.kind) {
+            (Some(method), _) => method.name(),
+            (None, "public") => "not at all",
+            (None, _) => "with its secret",
+        }
+    }
+}
+
 impl Answer for ClientView {
     fn text(&self) -> String {
         let list = |names: &[String]| or_dash(Some(&names.join(" ")));
@@ -72,7 +82,7 @@ impl Answer for ClientView {
             ("name", self.name.clone()),
             ("type", self.kind.to_owned()),
             ("enabled", yes_no(self.enabled)),
-            ("authenticates", method_name(self.settings.token_endpoint_auth_method).to_owned()),
+            ("authenticates", self.how_it_authenticates().to_owned()),
             ("grants", list(&self.grants)),
             ("default scopes", list(&self.default_scopes)),
             ("optional scopes", list(&self.optional_scopes)),
@@ -91,10 +101,6 @@ impl Answer for ClientView {
         }
         sheet(rows)
     }
-}
-
-fn method_name(method: Option<ClientAuthMethod>) -> &'static str {
-    method.map_or("with its secret, if it has one", ClientAuthMethod::name)
 }
 
 const fn format_name(format: AccessTokenFormat) -> &'static str {
