@@ -22,7 +22,7 @@ fn assert_keys_stand_sorted(json: &str, keys: &[&str]) {
     assert!(places.is_sorted(), "{json}");
 }
 
-const CLIENT: [&str; 38] = [
+const CLIENT: [&str; 39] = [
     "access_token_format",
     "access_token_ttl",
     "application_type",
@@ -48,6 +48,7 @@ const CLIENT: [&str; 38] = [
     "redirect_uris",
     "refresh_token_ttl",
     "registered",
+    "registration_updates",
     "request_object_signing_alg",
     "request_uris",
     "require_pkce",

@@ -4,6 +4,7 @@ use std::fs;
 
 use http::Method;
 use obol_testkit::{Answer, ClientSpec, REGISTER, RFC_TOKEN, Registered, Tokens, obol};
+use serde_json::json;
 
 use crate::house::{open, shop, with};
 
@@ -129,4 +130,31 @@ fn rfc7592_2_other_methods_are_405() {
     }
     let below = format!("{}/x", registered.path);
     server.http().get(&below).bearer(&registered.token).send().expect_error(404, "not_found");
+}
+
+#[test]
+fn rfc7592_2_2_what_the_operator_has_settled_the_client_does_not_change() {
+    let server = open();
+    let registered = server.registered(&with("scope", "openid email"));
+    let id = &*registered.client.id;
+    let set = |changes: &[&str]| server.run(&[&["client", "set", id, "--json"], changes].concat());
+    let shown = set(&["--scope", "openid", "--registration-updates", "refused"]).exits(0).json();
+    assert_eq!(
+        (&shown["optional_scopes"], &shown["registration_updates"]),
+        (&json!(["openid"]), &json!(false))
+    );
+    let refused =
+        registered.update(&server, &with("scope", "openid email")).expect_error(403, "access_denied");
+    assert!(refused.text("error_description").contains("operator"), "{refused:?}");
+    assert_eq!(registered.read(&server).expect(200).json()["scope"], "openid");
+
+    set(&["--registration-updates", "allowed"]).exits(0);
+    let updated = registered.update(&server, &with("scope", "openid email")).expect(200).json();
+    assert_eq!(updated["scope"], "openid email");
+    set(&["--registration-updates", "refused"]).exits(0);
+    registered.delete(&server).expect(204);
+
+    let other = server.add_client(&ClientSpec::public("operators"));
+    let refused = server.run(&["client", "set", &other.id, "--registration-updates", "refused"]).exits(1);
+    assert!(refused.stderr.contains("registered itself"), "{}", refused.stderr);
 }

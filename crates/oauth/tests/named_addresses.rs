@@ -35,8 +35,11 @@ impl Scene {
         let others = Arc::new(Others::default());
         let described = DescribedClients { hosts: Vec::new(), scopes: "openid".parse().unwrap(), most: 10 };
         let rooms = Rooms::open_among(long_lease(), others.clone(), Some(described)).await;
-        let registration =
-            Registration { access_token: SecretHash::from_bytes([1; 32]), sector_identifier_uri: None };
+        let registration = Registration {
+            access_token: SecretHash::from_bytes([1; 32]),
+            sector_identifier_uri: None,
+            may_update: true,
+        };
         for (id, registration) in [("operators", None), ("registered", Some(registration))] {
             let mut spec = rooms.spec(id, &["authorization_code"], None);
             spec.redirect_uris = vec![CALLBACK.to_owned()];

@@ -44,7 +44,7 @@ async fn add_confidential(rooms: &Rooms, id: &str, registered: bool) {
     spec.redirect_uris = vec![CALLBACK.to_owned()];
     let access_token = SecretHash::from_bytes([0; 32]);
     spec.settings.registration =
-        registered.then_some(Registration { access_token, sector_identifier_uri: None });
+        registered.then_some(Registration { access_token, sector_identifier_uri: None, may_update: true });
     rooms.add(spec).await;
 }
 

@@ -12,6 +12,13 @@ pub struct Registration {
     pub access_token: SecretHash,
     /// `sector_identifier_uri` (OpenID Connect Registration §5): from where the sector was taken.
     pub sector_identifier_uri: Option<String>,
+    /// Whether it may replace its registration (RFC 7592 §2.2), or its operator has settled what it is.
+    #[serde(default = "yes")]
+    pub may_update: bool,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 fn to_hex<S: Serializer>(hash: &SecretHash, serializer: S) -> Result<S::Ok, S::Error> {

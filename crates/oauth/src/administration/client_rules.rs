@@ -76,6 +76,14 @@ pub enum ClientSpecError {
         "a client's name has at most 200 characters that are seen: no line breaks, other controls, marks of direction or invisible characters"
     )]
     Name,
+    /// RFC 7592 §2.2.
+    #[error("its operator has settled what it is; ask him for a change")]
+    Settled,
+    /// It cannot change itself in any case.
+    #[error(
+        "only a client that has registered itself replaces its registration, so there is nothing to refuse"
+    )]
+    NotRegistered,
     /// More scopes than a token can say.
     #[error(
         "the names of all scopes together have at most {0} characters at such a client; attach fewer or shorter ones"

@@ -118,7 +118,7 @@ pub enum ChangeError {
 pub async fn change_client(
     store: &dyn Clients,
     id: &ClientId,
-    change: impl Fn(&mut ClientSpec),
+    change: impl Fn(&mut ClientSpec) -> Result<(), ClientSpecError>,
 ) -> Result<Appended, ChangeError> {
     let replaced = replace(
         || store.find_client(id),
@@ -132,7 +132,10 @@ pub async fn change_client(
 }
 
 /// What a change makes of a client.
-fn changed(client: Client, change: impl Fn(&mut ClientSpec)) -> Result<Client, ClientSpecError> {
+fn changed(
+    client: Client,
+    change: impl Fn(&mut ClientSpec) -> Result<(), ClientSpecError>,
+) -> Result<Client, ClientSpecError> {
     let longest = client.longest_access_token_lifetime();
     let mut spec = ClientSpec {
         id: client.id.clone(),
@@ -151,7 +154,7 @@ fn changed(client: Client, change: impl Fn(&mut ClientSpec)) -> Result<Client, C
     // Where the redirect URIs go from now on does not change by what a person is known.
     fix_sector(&mut spec);
     let subjects = subjects_of(&spec.settings);
-    change(&mut spec);
+    change(&mut spec)?;
     let kind = ClientKind::of(client.kind.secret().cloned(), &spec.settings);
     if kind != client.kind {
         let sentence =

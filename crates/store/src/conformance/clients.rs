@@ -65,6 +65,7 @@ pub async fn an_added_client_is_found_as_it_was(store: Fresh) {
             registration: Some(Registration {
                 access_token: hash("registration", 7),
                 sector_identifier_uri: Some("https://sector.example/uris.json".to_owned()),
+                may_update: false,
             }),
         },
         created_at: at(-5),

@@ -1,7 +1,7 @@
 //! What the command line changes of a client.
 
 use clap::ValueEnum;
-use obol_oauth::administration::ClientSpec;
+use obol_oauth::administration::{ClientSpec, ClientSpecError};
 use obol_store::AccessTokenFormat;
 use obol_token::{Algorithm, Lifetime, Scopes};
 
@@ -62,6 +62,9 @@ pub(crate) struct SetArgs {
     /// Whether people are asked before they are let into it.
     #[arg(long, value_name = "CHOICE")]
     consent: Option<Consent>,
+    /// Whether a client that has registered itself may replace its registration (RFC 7592): refused, and what is set here stays.
+    #[arg(long, value_name = "CHOICE")]
+    registration_updates: Option<RegistrationUpdates>,
     #[command(flatten)]
     links: LinksArgs,
     #[command(flatten)]
@@ -84,6 +87,12 @@ enum Par {
 enum Consent {
     Ask,
     Skip,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum RegistrationUpdates {
+    Allowed,
+    Refused,
 }
 
 /// A change whose scopes were read.
@@ -116,7 +125,10 @@ impl Change {
     }
 
     /// Makes it.
-    pub(super) fn apply(self, spec: &mut ClientSpec) {
+    ///
+    /// # Errors
+    /// [`ClientSpecError::NotRegistered`]
+    pub(super) fn apply(self, spec: &mut ClientSpec) -> Result<(), ClientSpecError> {
         let given = self.args;
         replace(&mut spec.name, given.name);
         replace(&mut spec.grants, named(given.grants));
@@ -139,6 +151,11 @@ impl Change {
         let required = given.par.map(|par| matches!(par, Par::Required));
         replace(&mut settings.require_pushed_authorization_requests, required);
         replace(&mut settings.ask_consent, given.consent.map(|consent| matches!(consent, Consent::Ask)));
+        if let Some(updates) = given.registration_updates {
+            let registration = settings.registration.as_mut().ok_or(ClientSpecError::NotRegistered)?;
+            registration.may_update = matches!(updates, RegistrationUpdates::Allowed);
+        }
+        Ok(())
     }
 }
 

@@ -25,6 +25,7 @@ pub(super) struct ClientView {
     redirect_uris: Vec<String>,
     refresh_token_ttl: u32,
     registered: bool,
+    registration_updates: Option<bool>,
     #[serde(flatten)]
     settings: ClientSettings,
     single_family: bool,
@@ -49,6 +50,7 @@ impl ClientView {
             redirect_uris: client.redirect_uris.clone(),
             refresh_token_ttl: client.refresh_token_lifetime.as_setting_secs(),
             registered: client.settings.registration.is_some(),
+            registration_updates: client.settings.registration.as_ref().map(|own| own.may_update),
             // With the hash of a token.
             settings: ClientSettings { registration: None, ..client.settings.clone() },
             single_family: client.single_family,
@@ -95,6 +97,9 @@ impl Answer for ClientView {
             ("single family", yes_no(self.single_family)),
             (if self.registered { "registered itself at" } else { "created at" }, self.created_at.clone()),
         ];
+        if let Some(may_update) = self.registration_updates {
+            rows.push(("may change itself", yes_no(may_update)));
+        }
         if let Some(secret) = &self.client_secret {
             rows.push(("client_secret", secret.clone()));
             rows.push(("", "Keep it now: it is not shown again.".to_owned()));
@@ -181,7 +186,7 @@ mod tests {
     #[test]
     fn a_client_has_the_agreed_keys_and_no_hash() {
         let json = serde_json::to_value(ClientView::new(&client(ClientKind::Public), None)).unwrap();
-        let expected = r#"{"access_token_format":"opaque","access_token_ttl":3600,"application_type":"web","ask_consent":true,"assertion_audience":"issuer","backchannel_logout_session_required":false,"backchannel_logout_uri":null,"client_id":"fcare","created_at":"2026-11-21T10:00:00Z","default_max_age_secs":null,"default_scopes":["read","write"],"enabled":true,"family_lifetime_secs":null,"grants":["password","refresh_token"],"id_token_signed_response_alg":"ES256","introspection":false,"jwks":null,"jwks_uri":null,"name":"FortiCare","optional_scopes":[],"policy_uri":null,"post_logout_redirect_uris":[],"redirect_uris":[],"refresh_token_ttl":86400,"registered":false,"request_object_signing_alg":null,"request_uris":[],"require_pkce":true,"require_pushed_authorization_requests":false,"require_signed_request_object":false,"resources":[],"sector_identifier":null,"single_family":false,"subject_type":"public","token_endpoint_auth_method":null,"tos_uri":null,"type":"public","userinfo_signed_response_alg":null}"#;
+        let expected = r#"{"access_token_format":"opaque","access_token_ttl":3600,"application_type":"web","ask_consent":true,"assertion_audience":"issuer","backchannel_logout_session_required":false,"backchannel_logout_uri":null,"client_id":"fcare","created_at":"2026-11-21T10:00:00Z","default_max_age_secs":null,"default_scopes":["read","write"],"enabled":true,"family_lifetime_secs":null,"grants":["password","refresh_token"],"id_token_signed_response_alg":"ES256","introspection":false,"jwks":null,"jwks_uri":null,"name":"FortiCare","optional_scopes":[],"policy_uri":null,"post_logout_redirect_uris":[],"redirect_uris":[],"refresh_token_ttl":86400,"registered":false,"registration_updates":null,"request_object_signing_alg":null,"request_uris":[],"require_pkce":true,"require_pushed_authorization_requests":false,"require_signed_request_object":false,"resources":[],"sector_identifier":null,"single_family":false,"subject_type":"public","token_endpoint_auth_method":null,"tos_uri":null,"type":"public","userinfo_signed_response_alg":null}"#;
         assert_eq!(json.to_string(), expected);
     }
 

@@ -4,13 +4,13 @@
 //! not among them: the password grant, introspection, consent, lifetimes, and scopes beyond those for registered clients.
 
 use obol_keys::is_client_secret;
-use obol_store::{ApplicationType, Client, ClientAuthMethod, SubjectType};
+use obol_store::{ApplicationType, Client, ClientAuthMethod, Registration, SubjectType};
 use obol_token::{Algorithm, Scopes};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::sector::Sector;
-use crate::administration::ClientSpec;
+use crate::administration::{ClientSpec, ClientSpecError};
 use crate::{Engine, ErrorCode, OAuthError};
 
 /// The grant types of registered clients. A token that a client has for itself would be one that anybody can have.
@@ -149,6 +149,24 @@ impl Metadata {
         settings.request_object_signing_alg = members.request_object_signing_alg;
         if let Some(registration) = &mut settings.registration {
             registration.sector_identifier_uri = sector_uri;
+        }
+    }
+
+    /// The same for a client that is there (RFC 7592 §2.2).
+    ///
+    /// # Errors
+    /// [`ClientSpecError::Settled`]
+    pub(super) fn update(
+        &self,
+        spec: &mut ClientSpec,
+        sector: Option<&Sector>,
+    ) -> Result<(), ClientSpecError> {
+        match &spec.settings.registration {
+            Some(Registration { may_update: false, .. }) => Err(ClientSpecError::Settled),
+            _ => {
+                self.apply(spec, sector);
+                Ok(())
+            }
         }
     }
 

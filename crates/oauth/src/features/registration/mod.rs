@@ -180,7 +180,7 @@ impl Engine {
         metadata.check_update_of(&client)?;
         let sector = sector::find(self, &metadata).await?;
         let changed =
-            change_client(&*self.store, &client.id, |spec| metadata.apply(spec, sector.as_ref())).await;
+            change_client(&*self.store, &client.id, |spec| metadata.update(spec, sector.as_ref())).await;
         let appended = changed.map_err(|error| match error {
             ChangeError::Unknown(_) => gate::not_valid("deleted meanwhile"),
             ChangeError::Spec(error) => refusal(error, &metadata),
@@ -247,6 +247,12 @@ fn refusal(error: ClientSpecError, metadata: &Metadata) -> OAuthError {
             let sentence =
                 "As many clients have registered themselves as may; ask the operator to add yours.";
             return OAuthError::new(ErrorCode::Unavailable, sentence);
+        }
+        ClientSpecError::Settled => {
+            return OAuthError::new(
+                ErrorCode::AccessDenied,
+                format!("The client cannot be changed: {error}."),
+            );
         }
         ClientSpecError::RedirectUri(uri, _) if !metadata.has_redirect_uri(uri) => {
             ErrorCode::InvalidClientMetadata

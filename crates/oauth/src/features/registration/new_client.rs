@@ -25,7 +25,8 @@ impl Engine {
         let method = metadata.auth_method();
         let require_pkce = method == ClientAuthMethod::None || self.settings.registration.require_pkce;
         let secret = self.new_secret(method, &id)?;
-        let registration = Registration { access_token: token.hash(), sector_identifier_uri: None };
+        let registration =
+            Registration { access_token: token.hash(), sector_identifier_uri: None, may_update: true };
         Ok(ClientSpec {
             id,
             name: String::new(),
