@@ -15,11 +15,9 @@ mod sessions;
 #[path = "conformance_plans/tokens.rs"]
 mod tokens;
 
-use std::time::{Duration, Instant};
-
 use obol_testkit::{
     Answer, AuthorizationRequest, Client, ClientSpec, Jwt, PASSWORD, Person, REDIRECT_URI, RFC_TOKEN, Return,
-    Server, half_sha256, obol, wait_until,
+    Server, half_sha256, obol,
 };
 use serde_json::Value;
 
@@ -172,12 +170,4 @@ struct Done {
     id_token: Jwt,
     id_token_text: String,
     userinfo: Value,
-}
-
-/// The modules wait as well, so that `auth_time` differs.
-fn until_later() {
-    let began = Instant::now();
-    wait_until("2 seconds later", Duration::from_secs(5), || {
-        (began.elapsed() > Duration::from_millis(2_100)).then_some(())
-    });
 }

@@ -16,6 +16,11 @@ pub fn wait_until<T>(what: &str, within: Duration, mut holds: impl FnMut() -> Op
     }
 }
 
+/// Two points in time differ in `auth_time` when more than a second is between them.
+pub fn until_a_later_second() {
+    thread::sleep(Duration::from_millis(2_100));
+}
+
 /// The middle one of some durations.
 #[track_caller]
 pub fn median(mut durations: Vec<Duration>) -> Duration {

@@ -57,7 +57,7 @@ pub use application::{
 pub use at_once::at_once;
 pub use attempt::{Attempt, Attempted, Refused};
 pub use audit::AuditLine;
-pub use await_condition::{median, wait_until, wait_until_as_fast};
+pub use await_condition::{median, until_a_later_second, wait_until, wait_until_as_fast};
 pub use browser::{Browser, Page};
 pub use chance::{Chance, run_size};
 pub use chromium::{Chromium, ChromiumBuilder, Tab};

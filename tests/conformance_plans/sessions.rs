@@ -1,6 +1,8 @@
 //! Modules that come twice with the same browser.
 
-use crate::{Done, Plan, in_both_plans, until_later};
+use obol_testkit::until_a_later_second;
+
+use crate::{Done, Plan, in_both_plans};
 
 fn auth_time(done: &Done) -> i64 {
     done.id_token.claims["auth_time"].as_i64().expect("it is always said")
@@ -11,7 +13,7 @@ fn auth_time(done: &Done) -> i64 {
 fn without_a_page(plan: &Plan<'_>, first: impl FnOnce(&Done) -> obol_testkit::AuthorizationRequest) {
     let mut person = plan.person();
     let one = plan.flow(&mut person, &plan.request().with("max_age", "15000"));
-    until_later();
+    until_a_later_second();
     let answer = person.follows(&first(&one)).returns();
     let two = plan.completed(plan.client, &answer);
     assert_eq!(auth_time(&one), auth_time(&two));
@@ -42,7 +44,7 @@ fn oidcc_max_age_10000() {
 fn with_a_second_sign_in(plan: &Plan<'_>, name: &str, value: &str) {
     let mut person = plan.person();
     let one = plan.flow(&mut person, &plan.request());
-    until_later();
+    until_a_later_second();
     let page = person.follows(&plan.request().with(name, value)).sign_in();
     let answer = person.signs_in(&page).returns();
     let two = plan.completed(plan.client, &answer);

@@ -1,20 +1,10 @@
 //! §3.1.2.3, §3.1.2.4: who signs in when, and who is asked what (S-74).
 
-use std::time::{Duration, Instant};
-
-use obol_testkit::{ALICE, Arrival, AuthorizationRequest, PASSWORD, obol, wait_until};
+use obol_testkit::{ALICE, Arrival, AuthorizationRequest, PASSWORD, obol, until_a_later_second};
 
 use super::id_token_of;
 
 const BOB: &str = "bob";
-
-/// Two points in time differ in `auth_time` when more than a second is between them.
-fn until_a_later_second() {
-    let began = Instant::now();
-    wait_until("a later second", Duration::from_secs(5), || {
-        (began.elapsed() > Duration::from_millis(2_100)).then_some(())
-    });
-}
 
 #[test]
 fn oidc_core_3_1_2_3_s_74_prompt_none_shows_no_page_whatever_is_missing() {

@@ -50,6 +50,8 @@ fn rfc7591_3_1_the_body_is_a_json_object_and_says_so() {
     send("application/json; charset=utf-8", &good).expect(201);
     send("application/x-www-form-urlencoded", &good).expect_error(415, "invalid_request");
     server.http().post(REGISTER).send().expect_error(415, "invalid_request");
+    let twice = server.http().post(REGISTER).body("application/json", good.clone());
+    twice.header("Content-Type", "text/plain").send().expect_error(400, "invalid_request");
     let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
     for body in ["", "{", "[]", "\"x\"", "null", "{\"redirect_uris\":[]}{}", &deep] {
         send("application/json", body).expect_error(400, "invalid_client_metadata");

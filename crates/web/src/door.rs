@@ -40,8 +40,6 @@ impl Handler for OpenDoor {
     }
 }
 
-const FORWARDED_HOST: &str = "x-forwarded-host";
-
 /// A thousand tokens, JWTs as well. For clients that have shown a secret; others may send what everybody may.
 const LISTS_BYTES: usize = 1024 * 1024;
 
@@ -235,7 +233,7 @@ impl Door {
     /// RFC 9728 §3.2. The host is asked for because resources of several may be behind one gateway; it is not printed.
     fn resource(&self, request: &Request<Bytes>) -> Answer {
         let proxied = source_of(request).is_ok_and(|source| source.proxied);
-        let host = request.headers().get(FORWARDED_HOST).filter(|_| proxied);
+        let host = request.headers().get(&intake::FORWARDED_HOST).filter(|_| proxied);
         let host = host.or_else(|| request.headers().get(HOST)).and_then(|host| host.to_str().ok());
         let host = host.or_else(|| request.uri().authority().map(Authority::as_str)).unwrap_or_default();
         let path = self.routes.below(request.uri().path());

@@ -10,6 +10,9 @@ use crate::server::{Fields, Whole};
 /// The header that asks for an answer at least that new.
 pub(crate) static MIN_POSITION: HeaderName = HeaderName::from_static("obol-min-position");
 
+/// For which host a proxy was asked.
+pub(crate) static FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
 /// Reads a request to `endpoint`.
 ///
 /// # Errors
@@ -41,14 +44,12 @@ pub(crate) fn read_body<'a, F: Fields + ?Sized>(
     fields: &F,
     body: &'a [u8],
 ) -> Result<Params<'a>, OAuthError> {
-    let content_type = single(fields, &CONTENT_TYPE)?;
-    if body.is_empty() && content_type.is_none() {
+    let media_type = media_type(fields)?;
+    if body.is_empty() && media_type.is_none() {
         return Ok(Params::default());
     }
-    let content_type = content_type.unwrap_or_default();
-    let media_type = content_type.split(';').next().unwrap_or_default().trim();
-    let form = media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded");
-    let json = media_type.eq_ignore_ascii_case("application/json");
+    let is = |name| media_type.is_some_and(|media_type| media_type.eq_ignore_ascii_case(name));
+    let (form, json) = (is("application/x-www-form-urlencoded"), is(JSON));
     match surface {
         _ if form => Params::from_form(body).map_err(malformed),
         Surface::FortiAuthenticator if json => Params::from_json(body).map_err(malformed),
@@ -65,15 +66,27 @@ pub(crate) fn read_body<'a, F: Fields + ?Sized>(
 
 /// The body of an endpoint that takes lists, which no form can hold.
 fn read_lists<'a, F: Fields + ?Sized>(fields: &F, body: &'a [u8]) -> Result<Params<'a>, OAuthError> {
-    let content_type = single(fields, &CONTENT_TYPE)?.unwrap_or_default();
-    let media_type = content_type.split(';').next().unwrap_or_default().trim();
-    match media_type.eq_ignore_ascii_case("application/json") {
-        true => Params::from_json(body).map_err(malformed),
-        false => Err(OAuthError::new(
-            ErrorCode::UnsupportedMediaType,
-            "Send the parameters as a JSON object, as `application/json`.",
-        )),
+    check_json(fields, "Send the parameters as a JSON object, as `application/json`.")?;
+    Params::from_json(body).map_err(malformed)
+}
+
+/// Whether the body says that it is JSON; `sentence` is for who sends something else.
+///
+/// # Errors
+/// 415, `invalid_request` for a type that is given twice.
+pub(crate) fn check_json<F: Fields + ?Sized>(fields: &F, sentence: &'static str) -> Result<(), OAuthError> {
+    match media_type(fields)?.is_some_and(|media_type| media_type.eq_ignore_ascii_case(JSON)) {
+        true => Ok(()),
+        false => Err(OAuthError::new(ErrorCode::UnsupportedMediaType, sentence)),
     }
+}
+
+const JSON: &str = "application/json";
+
+/// The type of the body, without what follows it.
+fn media_type<F: Fields + ?Sized>(fields: &F) -> Result<Option<&str>, OAuthError> {
+    let content_type = single(fields, &CONTENT_TYPE)?;
+    Ok(content_type.map(|value| value.split(';').next().unwrap_or_default().trim()))
 }
 
 pub(crate) fn read_authorization<F: Fields + ?Sized>(fields: &F) -> Result<Authorization<'_>, OAuthError> {

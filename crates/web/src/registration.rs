@@ -1,9 +1,8 @@
 //! Clients that register themselves (RFC 7591), and manage what was registered (RFC 7592): JSON, and paths with the client's id.
 
-use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method};
 use obol_oauth::{
-    Arrival, Authorization, Engine, ErrorCode, OAuthError, RegistrationAsked, RegistrationRequest, Surface,
+    Arrival, Authorization, Engine, OAuthError, RegistrationAsked, RegistrationRequest, Surface,
 };
 
 use crate::server::{Answer, Whole};
@@ -47,13 +46,6 @@ fn id_in(path: &str) -> Option<&str> {
 
 /// The body, which says that it is JSON.
 fn json<'a>(request: &Whole<'a, HeaderMap>) -> Result<&'a [u8], OAuthError> {
-    let content_type = request.fields.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let media_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    match media_type.eq_ignore_ascii_case("application/json") {
-        true => Ok(request.body),
-        false => {
-            let sentence = "Send client metadata as `application/json`.";
-            Err(OAuthError::new(ErrorCode::UnsupportedMediaType, sentence))
-        }
-    }
+    intake::check_json(request.fields, "Send client metadata as `application/json`.")?;
+    Ok(request.body)
 }

@@ -14,7 +14,7 @@ use http::{HeaderName, Method};
 use obol_oauth::{Authorization, OAuthError, Params};
 
 use super::address::Address;
-use crate::intake;
+use crate::intake::{self, FORWARDED_HOST};
 use crate::server::{Fields, Whole};
 
 const PATH: &str = "/forward-auth";
@@ -25,7 +25,6 @@ const NOTHING: &str = "any";
 static ORIGINAL_URL: HeaderName = HeaderName::from_static("x-original-url");
 static ORIGINAL_METHOD: HeaderName = HeaderName::from_static("x-original-method");
 static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-static FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 static FORWARDED_URI: HeaderName = HeaderName::from_static("x-forwarded-uri");
 static FORWARDED_METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
 
