@@ -521,8 +521,24 @@ fn client_set_changes_what_is_given_and_nothing_else() {
     let next = server.rfc_refresh(&app, &next.text("refresh_token")).expect(200).json();
     assert_eq!(next.get("scope"), None, "what is not attached any more is not given again");
 
+    let lists = [
+        ("--default-scope", "usual", "default_scopes"),
+        ("--scope", "extra", "optional_scopes"),
+        ("--redirect-uri", "https://app.test/cb", "redirect_uris"),
+        ("--post-logout-redirect-uri", "https://app.test/bye", "post_logout_redirect_uris"),
+        ("--resource", "https://api.test", "resources"),
+        ("--request-uri", "https://app.test/request", "request_uris"),
+    ];
+    for (option, value, key) in lists {
+        for (given, expected) in [(value, json!([value])), ("", json!([]))] {
+            let shown = server.run(&["client", "set", "app", option, given, "--json"]).exits(0).json();
+            assert_eq!(shown[key], expected, "{option} {given:?}");
+        }
+    }
+
     for (line, said) in [
         (&["client", "set", "app", "--redirect-uri", "http://app.test/cb"][..], "use https"),
+        (&["client", "set", "app", "--grant", ""], "there is no grant type"),
         (&["client", "set", "app", "--grant", "authorization_code"], "needs a redirect URI"),
         (&["client", "set", "nobody", "--name", "x"], "there is no client `nobody`"),
     ] {

@@ -133,6 +133,7 @@ async fn r_49_every_refusal_takes_the_same_time() {
     // the costs meet, and costs that differ never do.
     let mut fastest = [Duration::MAX; REFUSALS.len()];
     let spread = |fastest: &[Duration]| *fastest.iter().max().unwrap() - *fastest.iter().min().unwrap();
+    let begun_at = Instant::now();
     for turn in 0.. {
         for (fastest, (name, password, realm, _)) in fastest.iter_mut().zip(REFUSALS) {
             let (password, begun) = (plain(password), Instant::now());
@@ -142,7 +143,7 @@ async fn r_49_every_refusal_takes_the_same_time() {
         if turn > 2 && spread(&fastest) < Duration::from_millis(1) {
             return;
         }
-        assert!(turn < 100, "{fastest:?}");
+        assert!(begun_at.elapsed() < Duration::from_secs(60), "{fastest:?}");
     }
 }
 

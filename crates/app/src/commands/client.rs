@@ -35,7 +35,8 @@ Examples:
 const SET_HELP: &str = "\
 Examples:
   obol client set app --redirect-uri https://app.example.com/callback --redirect-uri https://app.example.com/silent
-  obol client set app --access-token-ttl 600 --consent skip";
+  obol client set app --access-token-ttl 600 --consent skip
+  obol client set app --post-logout-redirect-uri ''";
 
 const ROTATE_HELP: &str = "\
 Examples:
@@ -52,7 +53,7 @@ pub(crate) enum ClientCommand {
     List,
     /// Show a client.
     Show(Named),
-    /// Change a client. Its id, type and secret stay, and so do its tokens.
+    /// Change a client. Its id, type and secret stay, and so do its tokens. Of a list, one empty value leaves nothing.
     #[command(after_help = SET_HELP)]
     Set(Box<SetArgs>),
     /// Let a disabled client ask for tokens again. Tokens from before stay refused.

@@ -8,6 +8,7 @@ use obol_store::{AssertionAudience, ClientAuthMethod, ClientSettings};
 use obol_token::Algorithm;
 use serde_json::Value;
 
+use super::set_args::named;
 use crate::commands::algorithm;
 use crate::failure::Failure;
 
@@ -97,7 +98,7 @@ impl Authentication {
             settings.require_signed_request_object = choice == RequestObject::Required;
         }
         settings.request_object_signing_alg = request_object_alg.or(settings.request_object_signing_alg);
-        if !request_uris.is_empty() {
+        if let Some(request_uris) = named(request_uris) {
             settings.request_uris = request_uris;
         }
     }

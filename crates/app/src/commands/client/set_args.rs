@@ -100,8 +100,8 @@ enum RegistrationUpdates {
 pub(super) struct Change {
     args: SetArgs,
     authentication: Authentication,
-    optional_scopes: Scopes,
-    default_scopes: Scopes,
+    optional_scopes: Option<Scopes>,
+    default_scopes: Option<Scopes>,
 }
 
 impl SetArgs {
@@ -110,9 +110,10 @@ impl SetArgs {
     /// # Errors
     /// For a scope that is none, and a file of keys that cannot be read.
     pub(super) fn read(self) -> Result<Change, Failure> {
-        let optional_scopes = scopes(&self.optional_scopes)?;
-        let default_scopes = scopes(&self.default_scopes)?;
         let mut args = self;
+        let read = |names| named(names).map(|names| scopes(&names)).transpose();
+        let optional_scopes = read(std::mem::take(&mut args.optional_scopes))?;
+        let default_scopes = read(std::mem::take(&mut args.default_scopes))?;
         let authentication = std::mem::take(&mut args.authentication).read()?;
         Ok(Change { args, authentication, optional_scopes, default_scopes })
     }
@@ -131,10 +132,10 @@ impl Change {
     pub(super) fn apply(self, spec: &mut ClientSpec) -> Result<(), ClientSpecError> {
         let given = self.args;
         replace(&mut spec.name, given.name);
-        replace(&mut spec.grants, named(given.grants));
+        replace(&mut spec.grants, Some(given.grants).filter(|grants| !grants.is_empty()));
         replace(&mut spec.redirect_uris, named(given.redirect_uris));
-        replace(&mut spec.optional_scopes, Some(self.optional_scopes).filter(|scopes| !scopes.is_empty()));
-        replace(&mut spec.default_scopes, Some(self.default_scopes).filter(|scopes| !scopes.is_empty()));
+        replace(&mut spec.optional_scopes, self.optional_scopes);
+        replace(&mut spec.default_scopes, self.default_scopes);
         replace(&mut spec.access_token_lifetime, given.access_token_ttl.map(Lifetime::from_setting_secs));
         replace(&mut spec.refresh_token_lifetime, given.refresh_token_ttl.map(Lifetime::from_setting_secs));
         let settings = &mut spec.settings;
@@ -165,7 +166,11 @@ fn replace<T>(value: &mut T, given: Option<T>) {
     }
 }
 
-/// A list that was given at all.
-fn named(values: Vec<String>) -> Option<Vec<String>> {
-    Some(values).filter(|values| !values.is_empty())
+/// A list that was given at all; one empty value is an empty list.
+pub(super) fn named(mut values: Vec<String>) -> Option<Vec<String>> {
+    let given = !values.is_empty();
+    if matches!(&*values, [only] if only.is_empty()) {
+        values.clear();
+    }
+    given.then_some(values)
 }
