@@ -529,6 +529,7 @@ fn client_set_changes_what_is_given_and_nothing_else() {
         ("--resource", "https://api.test", "resources"),
         ("--request-uri", "https://app.test/request", "request_uris"),
     ];
+    server.run(&["client", "set", "app", "--default-scope", "", "--scope", ""]).exits(1);
     for (option, value, key) in lists {
         for (given, expected) in [(value, json!([value])), ("", json!([]))] {
             let shown = server.run(&["client", "set", "app", option, given, "--json"]).exits(0).json();

@@ -11,7 +11,7 @@ const CALLBACK: &str = "https://spa.example/callback";
 
 /// A server with an application that runs in the browser, and one that does not.
 fn scene() -> (Server, Client) {
-    let server = obol!().server().alice();
+    let server = obol!().server().alice().option("--protected-resources", "https://api.example/v1");
     let spa = ClientSpec::public("spa").grants(&["authorization_code", "refresh_token"]);
     let spa = server.add_client(&spa.option("--redirect-uri", CALLBACK));
     server.add_client(&ClientSpec::application("elsewhere"));
@@ -40,7 +40,8 @@ fn shared_with(answer: &Answer) -> Option<&str> {
 fn s_06_a_page_of_a_public_client_reads_what_endpoints_answer() {
     let (server, spa) = scene();
     let ask = |method: Method, path: &str| server.http().request(method, path).header("origin", ORIGIN);
-    for path in [METADATA, "/.well-known/openid-configuration", JWKS] {
+    let resource = "/.well-known/oauth-protected-resource/v1";
+    for path in [METADATA, "/.well-known/openid-configuration", JWKS, resource] {
         let answer = ask(Method::GET, path).send().expect(200);
         assert_eq!(shared_with(&answer), Some(ORIGIN), "{path}");
     }
@@ -57,6 +58,10 @@ fn s_06_a_page_of_a_public_client_reads_what_endpoints_answer() {
     for path in ["/api/v1/oauth/token/", "/api/v1/oauth/revoke_token/", "/oauth2/revoke", "/oauth2/par"] {
         assert_eq!(shared_with(&ask(Method::POST, path).form(&[]).send()), Some(ORIGIN), "{path}");
     }
+    let too_large =
+        ask(Method::POST, RFC_TOKEN).body("application/x-www-form-urlencoded", vec![b'a'; 1 << 20]);
+    let too_large = too_large.send();
+    assert_eq!((too_large.status, shared_with(&too_large)), (413, Some(ORIGIN)));
 }
 
 #[test]

@@ -216,8 +216,7 @@ fn oidc_core_6_2_addresses_of_requests_are_short_https_urls() {
     let server = obol!().server().start();
     server.add_client(&ClientSpec::application("app"));
     let long = format!("https://app.example/{}", "x".repeat(500));
-    for uri in ["http://app.example/r", "app.example/r", "", "https:/r", "https://a:b@app.example/r", &*long]
-    {
+    for uri in ["http://app.example/r", "app.example/r", "https:/r", "https://a:b@app.example/r", &*long] {
         let refused = server.run(&["client", "set", "app", "--request-uri", uri]).exits(1);
         assert!(refused.stderr.contains("https URL"), "{refused:?}");
     }

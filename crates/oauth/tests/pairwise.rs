@@ -4,7 +4,7 @@ mod rooms;
 
 use obol_oauth::administration::{ClientSpec, change_client};
 use obol_oauth::{About, Answer, Introspection, Outcome, Userinfo};
-use obol_store::SubjectType;
+use obol_store::{ReplaceOutcome, SubjectType};
 use obol_token::ClientId;
 use rooms::browser::{Browser, CALLBACK, VERIFIER};
 use rooms::{GATEWAY_SECRET, INTROSPECT, Rooms, VERIFY};
@@ -24,7 +24,8 @@ async fn open() -> Rooms {
     let username = "alice".parse().unwrap();
     let email = Some("alice@example.org");
     let former = rooms.store.find_user(&username).await.unwrap().unwrap();
-    rooms.store.set_user_profile(&former, email, &profile).await.unwrap();
+    let replaced = rooms.store.set_user_profile(&former, email, &profile).await.unwrap();
+    assert!(matches!(replaced, ReplaceOutcome::Replaced(_)), "{replaced:?}");
     rooms
 }
 

@@ -1,8 +1,8 @@
 //! What obol keeps, as traits: one file per stored thing, and the conformance suite that every backend runs.
 //!
-//! Methods say what the caller wants, and each change of state is one guarded write that returns an outcome: who has read
-//! something before says what, and it is compared where it is replaced. Secrets arrive hashed. When a method that changes something returns `Ok`, the change is
-//! on stable storage.
+//! Methods say what the caller wants, and each change of state is one guarded write that returns an outcome: a change that rests on
+//! something read before names what was read, and counts only if that is still there. Secrets arrive hashed. When a method that
+//! changes something returns `Ok`, the change is on stable storage.
 
 #![cfg_attr(
     not(any(test, feature = "conformance")),

@@ -4,6 +4,7 @@ use crate::{Appended, ChangeOutcome, StoreError};
 
 /// What became of replacing something by who has read it before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
 pub enum ReplaceOutcome {
     /// It was as it had been read, and is now as asked.
     Replaced(Appended),

@@ -118,12 +118,19 @@ impl Door {
     /// Answers one request. Every answer carries `X-Request-Id`, as do its log lines and audit records.
     async fn answer(self: Arc<Self>, received: Received) -> Answer {
         let request_id = self.request_ids.next();
-        let surface = surface_of(self.routes.below(match &received {
-            Received::Request(request) => request.uri().path(),
-            Received::Refused(head, _) => head.uri.path(),
-        }));
-        let answering = self.dispatch(received, surface, request_id);
+        let (method, path, fields) = match &received {
+            Received::Request(request) => (request.method(), request.uri().path(), request.headers()),
+            Received::Refused(head, _) => (&head.method, head.uri.path(), &head.headers),
+        };
+        let path = self.routes.below(path);
+        let (surface, route) = (surface_of(path), self.routes.find(method, path));
+        let sharing = Sharing::decide(&self.engine, &route, fields);
+        let answering = self.dispatch(received, surface, route, request_id);
         let answer = catch_panic(answering, || dialect::refusal(surface, &panicked())).await;
+        let answer = match sharing {
+            Some(sharing) => sharing.share(answer),
+            None => answer,
+        };
         let status = answer.status();
         tracing::debug!(request_id = request_id.as_str(), status = status.as_u16(), "a request was answered");
         answer.to(request_id)
@@ -133,25 +140,16 @@ impl Door {
         self: &Arc<Self>,
         received: Received,
         surface: Surface,
+        route: Route,
         request_id: RequestId,
     ) -> Answer {
         let request = match received {
             Received::Request(request) => request,
             Received::Refused(_, refusal) => return dialect::refusal(surface, &listener_refusal(refusal)),
         };
-        let path = self.routes.below(request.uri().path());
-        if let Some(method) = sharing::wanted_method(&request) {
-            let route = self.routes.find(&method, path);
-            let sharing = Sharing::decide(&self.engine, &route, request.headers());
-            if let Some(answer) = sharing.and_then(|sharing| sharing.allow(&method)) {
-                return answer;
-            }
-        }
-        let route = self.routes.find(request.method(), path);
-        let sharing = Sharing::decide(&self.engine, &route, request.headers());
         // The route and not the path: a path may hold a token that strayed into it.
         tracing::debug!(request_id = request_id.as_str(), route = route.name(), "a request arrived");
-        let answer = match route {
+        match route {
             Route::Endpoint(endpoint) => {
                 let answered = match *request.method() {
                     http::Method::GET => self.ask(endpoint, request, request_id).await,
@@ -166,6 +164,9 @@ impl Door {
             Route::Health => health::health(),
             Route::Readiness => health::readiness(&self.engine),
             Route::OtherMethod { allow } => {
+                if let Some(answer) = self.preflight(&request) {
+                    return answer;
+                }
                 let sentence = format!("This path takes {allow} only.");
                 let error = OAuthError::new(ErrorCode::MethodNotAllowed, sentence);
                 dialect::refusal(surface, &error).with(ALLOW, HeaderValue::from_static(allow))
@@ -174,11 +175,14 @@ impl Door {
                 let sentence = "There is nothing at this path; check the URL.";
                 dialect::refusal(surface, &OAuthError::new(ErrorCode::NotFound, sentence))
             }
-        };
-        match sharing {
-            Some(sharing) => sharing.share(answer),
-            None => answer,
         }
+    }
+
+    /// What a browser is told that looks first whether its page may ask.
+    fn preflight(&self, request: &Request<Bytes>) -> Option<Answer> {
+        let method = sharing::wanted_method(request)?;
+        let route = self.routes.find(&method, self.routes.below(request.uri().path()));
+        Sharing::decide(&self.engine, &route, request.headers())?.allow(&method)
     }
 
     /// As [`Self::ask`], in a task of its own: what changes something is done and audited whole, also when the peer

@@ -42,27 +42,32 @@ struct Line<'a> {
 pub(super) fn shortened(mut record: AuditRecord) -> AuditRecord {
     let texts = [&mut record.client_id, &mut record.username, &mut record.source, &mut record.request_id];
     for text in texts.into_iter().flatten() {
-        // Somebody has sent a token or a secret in the wrong field.
-        if holds_credential(text) {
-            "(a credential)".clone_into(text);
+        if let Cow::Owned(without) = without_credentials(text) {
+            *text = without;
         }
         if let Cow::Owned(short) = capped(text, MOST_CHARS) {
             *text = short;
         }
     }
-    if let Some(reason) = &mut record.reason
-        && let Cow::Owned(short) = capped(reason, MOST_CHARS)
-    {
-        *reason = short.into();
+    if let Some(reason) = &mut record.reason {
+        if let Cow::Owned(without) = without_credentials(reason) {
+            *reason = without.into();
+        }
+        if let Cow::Owned(short) = capped(reason, MOST_CHARS) {
+            *reason = short.into();
+        }
     }
     record
 }
 
-/// Whether a credential of ours or a JWT stands in `text`: alone, after `Bearer`, or as the last part of a URN (RFC 9126 §2.2).
-fn holds_credential(text: &str) -> bool {
+/// The text without credentials of ours and JWTs: somebody has sent one in the wrong field.
+fn without_credentials(text: &str) -> Cow<'_, str> {
+    let ends_word = |char: char| !char.is_ascii_alphanumeric() && !"-_.".contains(char);
     // `{"`, with which the header of a JWT begins, in base64url.
     let is_jwt = |word: &str| word.starts_with("eyJ") && word.contains('.');
-    text.split([' ', ':']).any(|word| CredentialKind::claimed_by(word).is_some() || is_jwt(word))
+    let is_credential = |word: &&str| CredentialKind::claimed_by(word).is_some() || is_jwt(word);
+    let credentials = text.split(ends_word).filter(is_credential);
+    credentials.fold(text.into(), |text, credential| text.replace(credential, "(a credential)").into())
 }
 
 /// The record as a line, with its line break. `lost` is the count of records that an `audit.lost` stands for.
@@ -151,11 +156,12 @@ mod tests {
             let mut record = AuditRecord::new(AuditEvent::TokenRefused, Timestamp::from_secs(0));
             record.client_id = Some(credential.to_owned());
             record.username = Some(credential.to_owned());
+            record.reason = Some(format!("`{credential}` cannot be a redirect URI").into());
             let line = line(&shortened(record), None);
             assert!(line.contains("(a credential)") && !line.contains("not-to-be-kept"), "{line}");
         }
         for id in ["https://app.example/client.json", "urn:example:app", "eyJ", "job_x"] {
-            assert!(!holds_credential(id), "{id}");
+            assert!(matches!(without_credentials(id), Cow::Borrowed(_)), "{id}");
         }
     }
 }

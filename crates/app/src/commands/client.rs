@@ -53,7 +53,7 @@ pub(crate) enum ClientCommand {
     List,
     /// Show a client.
     Show(Named),
-    /// Change a client. Its id, type and secret stay, and so do its tokens. Of a list, one empty value leaves nothing.
+    /// Change a client. Its id, type and secret stay, and so do its tokens. One empty value empties a list of URIs or scopes.
     #[command(after_help = SET_HELP)]
     Set(Box<SetArgs>),
     /// Let a disabled client ask for tokens again. Tokens from before stay refused.

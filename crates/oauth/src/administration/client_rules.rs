@@ -76,14 +76,17 @@ pub enum ClientSpecError {
         "a client's name has at most 200 characters that are seen: no line breaks, other controls, marks of direction or invisible characters"
     )]
     Name,
-    /// RFC 7592 §2.2.
-    #[error("its operator has settled what it is; ask him for a change")]
+    /// RFC 7592 §2.2: what it is was settled, or it is disabled.
+    #[error("its operator has settled what it is, or disabled it; ask the operator for a change")]
     Settled,
     /// It cannot change itself in any case.
     #[error(
         "only a client that has registered itself replaces its registration, so there is nothing to refuse"
     )]
     NotRegistered,
+    /// Nothing that a token could be for.
+    #[error("a client has at least one scope; name another one first")]
+    NoScope,
     /// More scopes than a token can say.
     #[error(
         "the names of all scopes together have at most {0} characters at such a client; attach fewer or shorter ones"
@@ -127,20 +130,17 @@ pub(crate) fn client_of(
     let grants = decide_grants(&spec, kind == ClientKind::Public)?;
     check(&spec, &kind)?;
     fix_sector(&mut spec);
-    let no_scope = spec.default_scopes.is_empty() && spec.optional_scopes.is_empty();
-    let (default_scopes, optional_scopes) = match (no_scope, is_for_people(&spec.grants)) {
-        (false, _) => (spec.default_scopes, spec.optional_scopes),
-        (true, true) => (Scopes::default(), scopes_of_people()),
-        (true, false) => (usual_scopes(), Scopes::default()),
-    };
+    if spec.default_scopes.is_empty() && spec.optional_scopes.is_empty() {
+        return Err(ClientSpecError::NoScope);
+    }
     Ok(Client {
         name: if spec.name.is_empty() { spec.id.as_str().to_owned() } else { spec.name },
         id: spec.id,
         kind,
         enabled: true,
         grants,
-        default_scopes,
-        optional_scopes,
+        default_scopes: spec.default_scopes,
+        optional_scopes: spec.optional_scopes,
         redirect_uris: spec.redirect_uris,
         access_token_lifetime: spec.access_token_lifetime,
         refresh_token_lifetime: spec.refresh_token_lifetime,
@@ -151,9 +151,19 @@ pub(crate) fn client_of(
     })
 }
 
+/// Gives a new client for which no scope was named those that such clients have.
+pub(super) fn name_scopes(spec: &mut ClientSpec) {
+    let none = spec.default_scopes.is_empty() && spec.optional_scopes.is_empty();
+    match none.then(|| is_for_people(&spec.grants)) {
+        Some(true) => spec.optional_scopes = scopes_of_people(),
+        Some(false) => spec.default_scopes = usual_scopes(),
+        None => {}
+    }
+}
+
 /// Names the sector of a client with pairwise subjects: the host of its redirect URIs, until another is named (OpenID Connect
 /// Core §8.1).
-pub(super) fn fix_sector(spec: &mut ClientSpec) {
+fn fix_sector(spec: &mut ClientSpec) {
     let settings = &mut spec.settings;
     if settings.subject_type == SubjectType::Pairwise && settings.sector_identifier.is_none() {
         settings.sector_identifier = spec.redirect_uris.first().and_then(|uri| sector_of(uri));

@@ -7,8 +7,9 @@ use obol_store::{
 };
 use obol_token::{ClientId, Lifetime, Scopes, Timestamp};
 
-use super::client_rules::{ClientSpecError, client_of, fix_sector};
+use super::client_rules::{ClientSpecError, client_of, name_scopes};
 use super::client_secrets::ChosenSecret;
+use crate::features::authorization::unnamed_sector;
 
 /// How long the access tokens of a client live where nothing else is said, in seconds.
 pub const USUAL_ACCESS_TOKEN_TTL_SECS: u32 = 3_600;
@@ -96,6 +97,7 @@ pub(crate) async fn register_client(
 fn made(mut spec: ClientSpec, now: Timestamp) -> Result<(Client, Option<PlainSecret>), ClientSpecError> {
     let (stored, generated_secret) = spec.secret.take().map(ChosenSecret::made).unzip();
     let kind = ClientKind::of(stored, &spec.settings);
+    name_scopes(&mut spec);
     Ok((client_of(spec, kind, now)?, generated_secret.flatten()))
 }
 
@@ -120,9 +122,22 @@ pub async fn change_client(
     id: &ClientId,
     change: impl Fn(&mut ClientSpec) -> Result<(), ClientSpecError>,
 ) -> Result<Appended, ChangeError> {
+    change_client_if(store, id, |_| Ok(()), change).await
+}
+
+/// The same for a client that `may` lets be changed, as it is stored.
+///
+/// # Errors
+/// [`ChangeError`]
+pub(crate) async fn change_client_if(
+    store: &dyn Clients,
+    id: &ClientId,
+    may: impl Fn(&Client) -> Result<(), ClientSpecError>,
+    change: impl Fn(&mut ClientSpec) -> Result<(), ClientSpecError>,
+) -> Result<Appended, ChangeError> {
     let replaced = replace(
         || store.find_client(id),
-        |former| changed(former.clone(), &change),
+        |former| may(former).and_then(|()| changed(former.clone(), &change)),
         |former, client| async move { store.change_client(&former, &client).await },
     );
     match replaced.await? {
@@ -152,7 +167,10 @@ fn changed(
         settings: client.settings,
     };
     // Where the redirect URIs go from now on does not change by what a person is known.
-    fix_sector(&mut spec);
+    if spec.settings.subject_type == SubjectType::Pairwise {
+        let sector = &mut spec.settings.sector_identifier;
+        sector.get_or_insert_with(|| unnamed_sector(&spec.redirect_uris).to_owned());
+    }
     let subjects = subjects_of(&spec.settings);
     change(&mut spec)?;
     let kind = ClientKind::of(client.kind.secret().cloned(), &spec.settings);

@@ -11,11 +11,11 @@ mod revocation;
 pub use client_rules::ClientSpecError;
 pub(crate) use client_rules::client_of;
 pub use client_secrets::{ChosenSecret, KeptSecret, RotateError, SecretKeepError, rotate_secret};
-pub(crate) use clients::register_client;
 pub use clients::{
     AddedClient, ChangeError, ClientSpec, USUAL_ACCESS_TOKEN_TTL_SECS, USUAL_REFRESH_TOKEN_TTL_SECS,
     add_client, change_client,
 };
+pub(crate) use clients::{change_client_if, register_client};
 pub use key_schedule::{KeySchedule, Step, StepError, Taken, steps_due, take_step};
 pub use keys::{
     ImportKeyError, KeyState, ListedKey, RetireKeyError, RotateKeyError, WaitingKey, add_first_keys,

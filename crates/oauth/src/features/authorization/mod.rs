@@ -29,7 +29,7 @@ pub(crate) use self::details::{CodeDetails, Granted};
 pub(crate) use self::pkce::fits;
 pub use self::redirect_uri::RedirectUriError;
 pub(crate) use self::redirect_uri::{
-    check_redirect_uri, destination_of, is_claimed, is_dot_segment, sector_of,
+    check_redirect_uri, destination_of, is_claimed, is_dot_segment, sector_of, unnamed_sector,
 };
 pub(crate) use self::request::{is_resource, parse_resource};
 

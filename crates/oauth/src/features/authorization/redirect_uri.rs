@@ -130,5 +130,11 @@ pub(crate) fn sector_of(uri: &str) -> Option<String> {
     (!sector.is_empty()).then(|| sector.to_ascii_lowercase())
 }
 
+/// The sector of a client with pairwise subjects with which none was stored, as those of the first clients: where it sends people
+/// first, with the port.
+pub(crate) fn unnamed_sector(redirect_uris: &[String]) -> &str {
+    redirect_uris.first().map(|uri| destination_of(uri)).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests;

@@ -1,13 +1,11 @@
 //! ID tokens (OpenID Connect Core §2): who signed in, when and how, for one client. Home of OpenID Connect Core.
 
-use std::borrow::Cow;
-
 use obol_store::{Client, SubjectType, User};
 use obol_token::{Algorithm, Scopes, SessionId, SubjectId, Timestamp};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::authorization::{Granted, sector_of};
+use super::authorization::{Granted, unnamed_sector};
 use super::{Feature, userinfo};
 use crate::{Engine, ErrorCode, OAuthError};
 
@@ -128,18 +126,14 @@ pub(super) fn session_of(engine: &Engine, client: &Client, session: SessionId) -
     Ok(match client.settings.subject_type {
         SubjectType::Public => session.to_string(),
         SubjectType::Pairwise => {
-            engine.replica.vouch()?.memory().pairwise_session(&sector_by(client), session)
+            engine.replica.vouch()?.memory().pairwise_session(sector_by(client), session)
         }
     })
 }
 
 /// The sector by which the client knows people. It is stored with the client, so what it was once it stays.
-fn sector_by(client: &Client) -> Cow<'_, str> {
-    let of_redirect = || client.redirect_uris.first().and_then(|uri| sector_of(uri));
-    match &client.settings.sector_identifier {
-        Some(sector) => sector.into(),
-        None => of_redirect().unwrap_or_default().into(),
-    }
+fn sector_by(client: &Client) -> &str {
+    client.settings.sector_identifier.as_deref().unwrap_or_else(|| unnamed_sector(&client.redirect_uris))
 }
 
 /// Whether this client knows people by subjects that no other sector has.

@@ -8,6 +8,7 @@ use obol_store::Client;
 use obol_token::{Asked, Scratch};
 
 use super::{RegistrationMode, RegistrationRequest, RegistrationSettings};
+use crate::administration::ClientSpecError;
 use crate::source_limit::SourceLimit;
 use crate::{Engine, ErrorCode, OAuthError};
 
@@ -86,6 +87,18 @@ pub(super) fn managed<'a>(
             let sentence = "This client is disabled; ask the operator.";
             Err(OAuthError::new(ErrorCode::AccessDenied, sentence))
         }
+    }
+}
+
+/// Whether a client may replace its registration; asked again when it is replaced, of what is stored then.
+///
+/// # Errors
+/// [`ClientSpecError::Settled`]
+pub(super) fn may_update(client: &Client) -> Result<(), ClientSpecError> {
+    let registration = client.settings.registration.as_ref();
+    match client.enabled && registration.is_some_and(|registration| registration.may_update) {
+        true => Ok(()),
+        false => Err(ClientSpecError::Settled),
     }
 }
 

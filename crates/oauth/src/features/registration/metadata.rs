@@ -4,13 +4,14 @@
 //! not among them: the password grant, introspection, consent, lifetimes, and scopes beyond those for registered clients.
 
 use obol_keys::is_client_secret;
-use obol_store::{ApplicationType, Client, ClientAuthMethod, Registration, SubjectType};
+use obol_store::{ApplicationType, Client, ClientAuthMethod, SubjectType};
 use obol_token::{Algorithm, Scopes};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::sector::Sector;
-use crate::administration::{ClientSpec, ClientSpecError};
+use crate::administration::ClientSpec;
+use crate::features::authorization::{is_claimed, sector_of};
 use crate::{Engine, ErrorCode, OAuthError};
 
 /// The grant types of registered clients. A token that a client has for itself would be one that anybody can have.
@@ -136,7 +137,8 @@ impl Metadata {
         settings.id_token_signed_response_alg = self.id_token_alg();
         settings.userinfo_signed_response_alg = members.userinfo_signed_response_alg;
         settings.subject_type = members.subject_type.unwrap_or(SubjectType::Public);
-        settings.sector_identifier = sector;
+        settings.sector_identifier =
+            sector.or_else(|| settings.sector_identifier.take().filter(|kept| self.is_at(kept)));
         settings.request_uris = members.request_uris.clone().unwrap_or_default();
         settings.default_max_age_secs = members.default_max_age;
         settings.post_logout_redirect_uris = members.post_logout_redirect_uris.clone().unwrap_or_default();
@@ -152,22 +154,10 @@ impl Metadata {
         }
     }
 
-    /// The same for a client that is there (RFC 7592 §2.2).
-    ///
-    /// # Errors
-    /// [`ClientSpecError::Settled`]
-    pub(super) fn update(
-        &self,
-        spec: &mut ClientSpec,
-        sector: Option<&Sector>,
-    ) -> Result<(), ClientSpecError> {
-        match &spec.settings.registration {
-            Some(Registration { may_update: false, .. }) => Err(ClientSpecError::Settled),
-            _ => {
-                self.apply(spec, sector);
-                Ok(())
-            }
-        }
+    /// Whether it sends people nowhere but to a host that is, or was once with its port, its sector.
+    fn is_at(&self, sector: &str) -> bool {
+        let host = sector_of(&format!("https://{sector}"));
+        self.redirect_uris().iter().all(|uri| is_claimed(uri) && sector_of(uri) == host)
     }
 
     /// How the client authenticates.

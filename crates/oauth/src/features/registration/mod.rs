@@ -23,7 +23,7 @@ use self::gate::Managed;
 use self::information::Shown;
 use self::metadata::Metadata;
 use super::{Endpoint, Feature, Method, Steps};
-use crate::administration::{ChangeError, ClientSpecError, change_client, register_client};
+use crate::administration::{ChangeError, ClientSpecError, change_client_if, register_client};
 use crate::{Answer, Arrival, Engine, ErrorCode, OAuthError, Surface};
 
 /// RFC 7591, RFC 7592.
@@ -178,9 +178,13 @@ impl Engine {
         gate::slow_down(self, request)?;
         let metadata = Metadata::read(body, self)?;
         metadata.check_update_of(&client)?;
+        gate::may_update(&client).map_err(|error| refusal(error, &metadata))?;
         let sector = sector::find(self, &metadata).await?;
-        let changed =
-            change_client(&*self.store, &client.id, |spec| metadata.update(spec, sector.as_ref())).await;
+        let changed = change_client_if(&*self.store, &client.id, gate::may_update, |spec| {
+            metadata.apply(spec, sector.as_ref());
+            Ok(())
+        })
+        .await;
         let appended = changed.map_err(|error| match error {
             ChangeError::Unknown(_) => gate::not_valid("deleted meanwhile"),
             ChangeError::Spec(error) => refusal(error, &metadata),
