@@ -531,6 +531,7 @@ fn client_set_changes_what_is_given_and_nothing_else() {
     ];
     server.run(&["client", "set", "app", "--default-scope", "", "--scope", ""]).exits(1);
     for (option, value, key) in lists {
+        server.run(&["client", "set", "app", "--default-scope", "other", "--scope", "more"]).exits(0);
         for (given, expected) in [(value, json!([value])), ("", json!([]))] {
             let shown = server.run(&["client", "set", "app", option, given, "--json"]).exits(0).json();
             assert_eq!(shown[key], expected, "{option} {given:?}");
