@@ -11,7 +11,7 @@ use obol_oauth::{
     AuthorizationAnswer, Authorized, Decision, DescribedClients, ErrorCode, Freshness, OAuthError,
 };
 use obol_replica::{Clock, LeaseOptions};
-use obol_store::{AuditEvent, Client};
+use obol_store::{AuditEvent, ChangeOutcome, Client};
 use rooms::Rooms;
 use rooms::browser::{Browser, CALLBACK, CHALLENGE};
 use rooms::others::Others;
@@ -155,7 +155,7 @@ async fn a_document_never_changes_a_registered_client() {
     publish(&others, URL, CALLBACK);
     others.hold("");
     let query = query(URL, CALLBACK);
-    let asking = browser.answer(&query, Some(Decision::Allow));
+    let asking = browser.ask(&query, Some(Decision::Allow));
     let registering = async {
         // For the page, and for the answer.
         for times in [1, 2] {
@@ -171,8 +171,9 @@ async fn a_document_never_changes_a_registered_client() {
         rooms.add(spec).await;
         others.answer_all();
     };
-    let (answer, ()) = tokio::join!(asking, registering);
-    assert_eq!(param(&answer, "error"), Some("unauthorized_client"));
+    let (asked, ()) = tokio::join!(asking, registering);
+    // Its redirect URI is none of those that are registered.
+    assert_eq!(code_of(asked), ErrorCode::InvalidRequest);
     let client = stored(&rooms, URL).await.unwrap();
     assert_eq!(client.redirect_uris, ["https://registered.example/cb"]);
     assert_eq!(rooms.store.list_consents(rooms::ALICE).await.unwrap(), []);
@@ -214,12 +215,13 @@ async fn what_an_operator_sets_beside_an_authorization_stays() {
     others.hold("");
     let (times, query, now) = (others.asked().len(), query(URL, other), rooms.clock.wall());
     let allowing = browser.handed_in(&query, Some(Decision::Allow), Some(&page.shown), now, false);
+    let lifetime = obol_token::Lifetime::from_setting_secs(60);
     let restricting = async {
         while others.asked().len() == times {
             tokio::task::yield_now().await;
         }
         let restrict = |spec: &mut ClientSpec| {
-            spec.settings.require_pushed_authorization_requests = true;
+            spec.access_token_lifetime = lifetime;
             Ok(())
         };
         let _ = change_client(&*rooms.store, &URL.parse().unwrap(), restrict).await.unwrap();
@@ -228,6 +230,29 @@ async fn what_an_operator_sets_beside_an_authorization_stays() {
     let (allowed, ()) = tokio::join!(allowing, restricting);
     assert!(matches!(allowed, Ok(Authorized::Answer(answer)) if param(&answer, "code").is_some()));
     let client = stored(&rooms, URL).await.unwrap();
-    assert_eq!(client.redirect_uris, [other]);
-    assert!(client.settings.require_pushed_authorization_requests);
+    assert_eq!((client.access_token_lifetime, client.redirect_uris), (lifetime, vec![other.to_owned()]));
+}
+
+/// And it counts at once: what an operator has been told is done.
+#[tokio::test]
+async fn a_client_that_is_disabled_while_its_document_is_on_its_way_is_refused() {
+    let (rooms, others) = rooms(10).await;
+    let browser = Browser::signed_in(&rooms).await;
+    publish(&others, URL, CALLBACK);
+    allows(&browser, URL, CALLBACK).await;
+    let (times, query) = (others.asked().len(), query(URL, CALLBACK));
+    others.hold("");
+    let disabling = async {
+        while others.asked().len() == times {
+            tokio::task::yield_now().await;
+        }
+        let (id, now) = (URL.parse().unwrap(), rooms.clock.wall());
+        match rooms.store.set_client_enabled(&id, false, now).await.unwrap() {
+            ChangeOutcome::Changed(appended) => drop(rooms.replica.confirm(appended).await.unwrap()),
+            ChangeOutcome::Unknown => panic!("it is there"),
+        }
+        others.answer_all();
+    };
+    let (asked, ()) = tokio::join!(browser.ask(&query, None), disabling);
+    assert_eq!(code_of(asked), ErrorCode::InvalidClient);
 }

@@ -1,6 +1,7 @@
 //! The authorization endpoint (RFC 6749 §3.1, §4.1.1; OpenID Connect Core §3.1.2). Home of RFC 9207.
 //!
-//! 1. The client is known, and its request is found: as it is, signed (RFC 9101), or pushed (RFC 9126).
+//! 1. The client is known, and its request is found: as it is, signed (RFC 9101), or pushed (RFC 9126). Then the client is looked
+//!    up again: what was changed while others were waited for counts.
 //! 2. The redirect URI is checked; if it is not good, a page says so and nobody is redirected.
 //! 3. The rest of the request is read: whatever is wrong goes back to the client from here on.
 //! 4. [`deciding`] asks [`rules`] what comes next: somebody signs in, is asked, or the client gets its answer, for a pushed
@@ -19,7 +20,6 @@ mod rules;
 
 use std::sync::Arc;
 
-use obol_replica::Memory;
 use obol_store::{AuditEvent, AuditRecord, Client};
 use obol_token::Position;
 use serde_json::{Map, Value, json};
@@ -36,7 +36,7 @@ pub(crate) use self::request::{is_resource, parse_resource};
 use self::deciding::Decided;
 use self::request::{AuthorizationRequest, Return};
 use super::{Endpoint, Feature, Method, PageKind, Steps};
-use crate::features::client_id_metadata::find_described;
+use crate::features::client_id_metadata::{described_anew, find_described};
 use crate::features::pushed_authorization::Pushed;
 use crate::features::request_object::{self, Arriving};
 use crate::{Authorized, Authorizing, Engine, ErrorCode, OAuthError, Params, ResponseMode, Surface};
@@ -72,19 +72,21 @@ pub(super) const FORTI_PATH: &str = "/api/v1/oauth/authorize";
 /// What must be shown on a page: the client or its redirect URI is not good, or this node cannot vouch.
 pub(crate) async fn authorize(engine: &Engine, asked: &Authorizing<'_>) -> Result<Authorized, OAuthError> {
     let client_id = asked.params.required("client_id")?;
-    let described = find_described(engine, client_id, asked.arrival.now).await?;
-    let vouched = engine.replica.vouch()?;
     // Read before anything is looked up: whatever is denied from then on refuses what is given here.
-    let position = vouched.position();
-    let client =
-        described.map(Arc::new).or_else(|| registered(vouched.memory(), client_id)).ok_or_else(|| {
-            let sentence = "The application that sent you here is not known; tell those who run it.";
-            OAuthError::new(ErrorCode::InvalidClient, sentence).caused_by("unknown or disabled client")
-        })?;
+    let position = engine.replica.vouch()?.position();
+    let described = find_described(engine, client_id, asked.arrival.now).await?;
+    let client = find_client(engine, client_id, described.as_ref())?;
     let pushed = Pushed::find(engine, asked, &client).await?;
+    let signed = match &pushed {
+        Some(_) => Ok(None),
+        None => signed_params(engine, asked, &client).await,
+    };
+    // Step 1 ends: it may have been changed while its object or its keys were fetched.
+    let before = client;
+    let client = find_client(engine, client_id, described.as_ref())?;
     let held = match &pushed {
         Some(pushed) => Some(pushed.params()?),
-        None => match signed_params(engine, asked, &client).await {
+        None => match request_object::refuse_if_changed(&before, &client).and(signed) {
             Ok(object) => object,
             Err(error) => return refuse_object(engine, asked, &client, position, error),
         },
@@ -153,10 +155,27 @@ pub(crate) fn check(
     AuthorizationRequest::parse(engine, client, params, surface).map(drop)
 }
 
-/// The client of this id, unless it is disabled, or counts only with the document that describes it.
-fn registered(memory: &Memory, client_id: &str) -> Option<Arc<Client>> {
-    let known = memory.client(client_id)?;
-    (known.enabled && !known.settings.from_metadata_document).then_some(known)
+/// The client as it is known at this moment, and as the document describes it that has come for it.
+///
+/// # Errors
+/// For a page: it is not known, or disabled; 503 when this node cannot vouch.
+fn find_client(
+    engine: &Engine,
+    client_id: &str,
+    described: Option<&Client>,
+) -> Result<Arc<Client>, OAuthError> {
+    let client = match (engine.replica.vouch()?.memory().client(client_id), described) {
+        (Some(known), _) if !known.enabled => None,
+        (Some(known), described) if known.settings.from_metadata_document => {
+            described.map(|described| Arc::new(described_anew(&known, described.clone())))
+        }
+        (Some(registered), _) => Some(registered),
+        (None, described) => described.cloned().map(Arc::new),
+    };
+    client.ok_or_else(|| {
+        let sentence = "The application that sent you here is not known; tell those who run it.";
+        OAuthError::new(ErrorCode::InvalidClient, sentence).caused_by("unknown or disabled client")
+    })
 }
 
 /// A request whose client and redirect URI are good.

@@ -46,7 +46,7 @@ pub struct DescribedClients {
 }
 
 /// The client that the document at its `client_id` describes now; `None` if it is not of this kind, so that it must be
-/// a registered one.
+/// a registered one. What is known of the client here is no part of it: it may change while the document is waited for.
 ///
 /// # Errors
 /// For a page: such clients are not let in, or the document is not good. 503 while too much is asked of others for strangers.
@@ -68,15 +68,11 @@ pub(crate) async fn find_described(
     let spec = find_description(engine, rules, &id).await?;
     let kind = ClientKind::of(None, &spec.settings);
     let described = client_of(spec, kind, now);
-    let described = described.map_err(|error| unusable(DocumentError::Client(error)))?;
-    Ok(Some(match known {
-        Some(known) => described_anew(&known, described),
-        None => described,
-    }))
+    described.map(Some).map_err(|error| unusable(DocumentError::Client(error)))
 }
 
 /// The client that is there, as it is described now. What no document says stays as the operator has it.
-fn described_anew(known: &Client, described: Client) -> Client {
+pub(crate) fn described_anew(known: &Client, described: Client) -> Client {
     let ClientSettings {
         application_type,
         token_endpoint_auth_method,

@@ -77,6 +77,11 @@ async fn push(call: &Call<'_>, client: &AuthenticatedClient) -> Result<PushedAns
     let surface = call.request.endpoint.surface;
     let arriving = Arriving { client, params, surface, first_at: Some(arrival.now) };
     let object = request_object::read(engine, arriving).await?;
+    // Its keys were waited for: what was changed meanwhile counts.
+    let now = engine.replica.vouch()?.memory().client(client.id.as_str()).filter(|client| client.enabled);
+    let now = now.ok_or_else(gone)?;
+    request_object::refuse_if_changed(client, &now)?;
+    let client = &*now;
     let params = object.as_ref().unwrap_or(params);
     authorization::check(engine, client, params, surface)?;
     let form = form_of(params)?;
@@ -103,11 +108,12 @@ async fn push(call: &Call<'_>, client: &AuthenticatedClient) -> Result<PushedAns
             let sentence = "Too many requests of this client wait for their browsers; push again later.";
             Err(OAuthError::new(ErrorCode::TooManyRequests, sentence).retry_after(lifetime_secs))
         }
-        PushOutcome::Gone => {
-            let sentence = "The client was disabled or deleted meanwhile.";
-            Err(OAuthError::new(ErrorCode::InvalidClient, sentence))
-        }
+        PushOutcome::Gone => Err(gone()),
     }
+}
+
+fn gone() -> OAuthError {
+    OAuthError::new(ErrorCode::InvalidClient, "The client was disabled or deleted meanwhile.")
 }
 
 /// Whether pushing needs no leave of the operator: such pushes are counted by their source.

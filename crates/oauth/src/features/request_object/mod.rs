@@ -76,6 +76,24 @@ pub(crate) async fn read(
     Ok(Some(object))
 }
 
+/// Refuses what was read while the client had other keys, or signed otherwise, than it does now.
+///
+/// # Errors
+/// 503
+pub(crate) fn refuse_if_changed(before: &Client, now: &Client) -> Result<(), OAuthError> {
+    if signs_by(now) == signs_by(before) {
+        return Ok(());
+    }
+    let sentence = "This client was changed while what it has signed was looked at; ask again.";
+    Err(OAuthError::unavailable(sentence, 1))
+}
+
+/// All that decides whether an object is the client's.
+fn signs_by(client: &Client) -> impl PartialEq + '_ {
+    let settings = &client.settings;
+    (&settings.jwks, &settings.jwks_uri, &settings.request_uris, settings.request_object_signing_alg)
+}
+
 /// The object as it came; none of a client that names no addresses for it, or on the surface of FortiAuthenticator, which has none.
 async fn brought<'a>(engine: &Engine, arriving: &Arriving<'a>) -> Result<Option<Cow<'a, str>>, OAuthError> {
     let Arriving { client, params, surface, .. } = *arriving;
