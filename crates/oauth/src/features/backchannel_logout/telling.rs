@@ -80,9 +80,7 @@ impl Engine {
                 self.store.remove_notice(notice).await?;
                 Ok(LogoutTold::Told)
             }
-            // Nobody was asked, so there is nobody to be left alone for longer.
-            Err(OutgoingError::Busy(failure)) => self.put_off(notice, 0, failure).await,
-            Err(error) => self.put_off(notice, notice.tries, error.to_string()).await,
+            Err(error) => self.put_off(notice, &error).await,
         }
     }
 
@@ -91,15 +89,14 @@ impl Engine {
         self.store.wait_for_notices().await;
     }
 
-    /// Until it is due again after so many `tries` of which the client is the cause.
-    async fn put_off(
-        &self,
-        notice: &LogoutNotice,
-        tries: u32,
-        failure: String,
-    ) -> Result<LogoutTold, OAuthError> {
-        let now = self.replica.now().0;
-        let again_at = now.plus_secs(wait_secs(tries, random_bytes()));
+    async fn put_off(&self, notice: &LogoutNotice, error: &OutgoingError) -> Result<LogoutTold, OAuthError> {
+        let (now, failure) = (self.replica.now().0, error.to_string());
+        let (tries, waits_as_after) = match error {
+            // Nobody was asked: it was no try, and there is nobody to be left alone for longer.
+            OutgoingError::Busy(_) => (notice.tries.saturating_sub(1), 0),
+            OutgoingError::Refused(_) | OutgoingError::Failed(_) => (notice.tries, notice.tries),
+        };
+        let again_at = now.plus_secs(wait_secs(waits_as_after, random_bytes()));
         if again_at.has_reached(notice.leaves_at) {
             self.store.remove_notice(notice).await?;
             self.record(AuditRecord {
@@ -111,7 +108,7 @@ impl Engine {
             });
             return Ok(LogoutTold::GivenUp { failure });
         }
-        self.store.put_off_notice(notice, again_at, &failure).await?;
+        self.store.put_off_notice(notice, again_at, tries, &failure).await?;
         Ok(LogoutTold::PutOff { failure })
     }
 
