@@ -47,8 +47,8 @@ fn people() -> ClientId {
 async fn due(rooms: &Rooms) -> (Vec<LogoutNotice>, Option<i64>) {
     let notices = rooms.engine.take_notices(&people(), 10).await.unwrap();
     let waiting = rooms.engine.clients_to_tell().await.unwrap();
-    assert!(waiting.iter().all(|(client_id, _)| *client_id == people()));
-    (notices, waiting.first().map(|(_, secs)| *secs))
+    assert!(waiting.iter().all(|client| client.client_id == people()));
+    (notices, waiting.first().map(|client| client.due_in_secs))
 }
 
 #[tokio::test(flavor = "multi_thread")]
