@@ -3,7 +3,10 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
 
-use obol_testkit::{ALICE, Elsewhere, Jwt, PASSWORD, Port, TOLD, obol, wait_until};
+use obol_testkit::{
+    ALICE, AuthorizationRequest, Client, Elsewhere, Jwt, PASSWORD, Port, REDIRECT_URI, TOLD, obol, wait_until,
+};
+use serde_json::json;
 
 use crate::house::{House, PATIENCE, told_at};
 
@@ -92,6 +95,43 @@ fn who_signs_out_does_not_wait_and_neither_does_a_client_for_others_that_are_sil
         said.contains("it did not answer in time").then_some(said)
     });
     assert!(said.contains("WARNING") && said.contains("logouts, dead"), "{said}");
+}
+
+/// There are 16 places with strangers, 8 at one host: as many as these clients have notices.
+#[test]
+fn strangers_that_are_silent_leave_places_to_other_strangers() {
+    let elsewhere = Elsewhere::start();
+    let silent = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"));
+    let hosts = silent.each_ref().map(|listener| {
+        listener.set_nonblocking(true).expect("it does not block");
+        format!("localhost:{}", listener.local_addr().expect("an address").port())
+    });
+    let server = obol!().server().alice().may_ask(&elsewhere).option("--registration", "open");
+    let server = hosts.iter().fold(server, |server, host| server.option("--outgoing-allow", host));
+    let server = server.flag("--client-id-metadata-documents").start();
+    let mut people = [server.person(), server.person()];
+    for host in hosts.iter().cycle().take(8) {
+        let uri = format!("https://{host}{TOLD}");
+        let metadata = json!({ "redirect_uris": [REDIRECT_URI], "backchannel_logout_uri": uri });
+        let client = server.registered(&metadata).client;
+        for alice in &mut people {
+            let request = AuthorizationRequest::of(&client).with("scope", "openid");
+            let code = alice.goes_through(&request).code().to_owned();
+            server.redeem(&client, &code).expect(200);
+        }
+    }
+    server.run(&["user", "disable", ALICE]).exits(0);
+    let mut hanging = Vec::new();
+    wait_until("notices are on the way", PATIENCE, || {
+        hanging.extend(silent.iter().filter_map(|listener| listener.accept().ok()));
+        (hanging.len() >= 8).then_some(())
+    });
+    for number in 0..10 {
+        let path = format!("/{number}.json");
+        let url = elsewhere.url(&path);
+        elsewhere.publishes(&path, &json!({ "client_id": url, "redirect_uris": [REDIRECT_URI] }));
+        server.person().follows(&AuthorizationRequest::of(&Client::bare(&url))).sign_in();
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use obol_oauth::{Engine, LogoutTold, OAuthError};
+use obol_oauth::{ClientToTell, Engine, LogoutTold, NamedBy, OAuthError};
 use obol_store::LogoutNotice;
 use obol_token::ClientId;
 use tokio::sync::{Semaphore, oneshot};
@@ -14,9 +14,11 @@ use tokio::time::{Instant, sleep, timeout};
 /// How often it looks at the latest: for sessions that ended elsewhere, and for notices of nodes that have died. One look at an
 /// index that is empty for the most part.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// Clients that are told at once.
+/// Clients that operators have added and that are told at once: their notices take half of what the way out has room for.
 const CLIENTS_AT_ONCE: usize = 16;
-/// Notices of one client on the way at once. With [`CLIENTS_AT_ONCE`] they leave room for what else is asked of other servers.
+/// The same of strangers: half of what it has room for with them.
+const STRANGERS_AT_ONCE: usize = 4;
+/// Notices of one client on the way at once.
 const NOTICES_AT_ONCE: usize = 2;
 
 /// The task, to be stopped.
@@ -29,7 +31,11 @@ impl LogoutTeller {
     /// Starts it.
     pub(crate) fn start(engine: Arc<Engine>) -> Self {
         let (stop, stopped) = oneshot::channel();
-        let messenger = Arc::new(Messenger { engine, places: Semaphore::new(CLIENTS_AT_ONCE) });
+        let messenger = Arc::new(Messenger {
+            engine,
+            clients: Semaphore::new(CLIENTS_AT_ONCE),
+            strangers: Semaphore::new(STRANGERS_AT_ONCE),
+        });
         Self { task: tokio::spawn(tell(messenger, stopped)), stop }
     }
 
@@ -55,7 +61,8 @@ async fn tell(messenger: Arc<Messenger>, mut stopped: oneshot::Receiver<()>) {
             () = sleep(next) => {}
         }
     }
-    messenger.places.close();
+    messenger.clients.close();
+    messenger.strangers.close();
     while round.tasks.join_next().await.is_some() {}
 }
 
@@ -82,13 +89,13 @@ impl Round {
         // Without a lease, this node may not tell; without the store it cannot.
         let Ok(waiting) = messenger.engine.clients_to_tell().await else { return LOOK_EVERY };
         let mut next = LOOK_EVERY;
-        for (client_id, due_in_secs) in waiting {
-            match u64::try_from(due_in_secs) {
+        for client in waiting {
+            match u64::try_from(client.due_in_secs) {
                 Ok(secs @ 1..) => next = next.min(Duration::from_secs(secs)),
-                _ if self.busy.contains_key(&client_id) => {}
+                _ if self.busy.contains_key(&client.client_id) => {}
                 _ => {
-                    self.busy.insert(client_id.clone(), None);
-                    self.tasks.spawn(Arc::clone(messenger).tell_client(client_id));
+                    self.busy.insert(client.client_id.clone(), None);
+                    self.tasks.spawn(Arc::clone(messenger).tell_client(client));
                 }
             }
         }
@@ -110,14 +117,22 @@ impl Round {
 /// Tells single clients.
 struct Messenger {
     engine: Arc<Engine>,
-    places: Semaphore,
+    /// Places for clients that operators have added.
+    clients: Semaphore,
+    /// Places for the others.
+    strangers: Semaphore,
 }
 
 impl Messenger {
     /// Tells a client whatever is due, until a try fails: what cannot be reached holds a place for one try at most.
-    async fn tell_client(self: Arc<Self>, client_id: ClientId) -> (ClientId, End) {
+    async fn tell_client(self: Arc<Self>, client: ClientToTell) -> (ClientId, End) {
+        let client_id = client.client_id;
+        let places = match client.named_by {
+            NamedBy::Operator => &self.clients,
+            NamedBy::Stranger => &self.strangers,
+        };
         // Closed: the server stops.
-        while let Ok(_place) = self.places.acquire().await {
+        while let Ok(_place) = places.acquire().await {
             let notices = match self.engine.take_notices(&client_id, NOTICES_AT_ONCE).await {
                 Ok(notices) if notices.is_empty() => return (client_id, End::Done),
                 Ok(notices) => notices,

@@ -39,7 +39,7 @@ pub use browser::{
 pub use engine::{Engine, Outcome, PasswordNeeded, Person, PersonRefused, Settings};
 pub use error::{Challenge, ErrorCode, OAuthError, Wire};
 pub use features::authorization::RedirectUriError;
-pub use features::backchannel_logout::LogoutTold;
+pub use features::backchannel_logout::{ClientToTell, LogoutTold};
 pub use features::client_id_metadata::DescribedClients;
 pub use features::forward_auth::{Admitted, Needed};
 pub use features::protected_resource::{ProtectedResource, ProtectedResourceError};

@@ -47,8 +47,8 @@ fn people() -> ClientId {
 async fn due(rooms: &Rooms) -> (Vec<LogoutNotice>, Option<i64>) {
     let notices = rooms.engine.take_notices(&people(), 10).await.unwrap();
     let waiting = rooms.engine.clients_to_tell().await.unwrap();
-    assert!(waiting.iter().all(|(client_id, _)| *client_id == people()));
-    (notices, waiting.first().map(|(_, secs)| *secs))
+    assert!(waiting.iter().all(|client| client.client_id == people()));
+    (notices, waiting.first().map(|client| client.due_in_secs))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,11 +79,12 @@ async fn a_client_is_tried_for_a_day_less_and_less_often_and_then_given_up() {
     assert_eq!(rooms.audit.events().last(), Some(&AuditEvent::LogoutNotTold));
 }
 
-/// However often: the client has refused nothing.
+/// However often, and it counts as no try: the client has refused nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_notice_that_has_found_no_place_is_tried_again_soon() {
     let others = Arc::new(Others::default());
     let busy = || Err(OutgoingError::Busy("too much is asked".to_owned()));
+    let down = || Err(OutgoingError::Failed("it is down".to_owned()));
     others.publish_as(TOLD, busy(), busy());
     let rooms = open_to(7_200, others.clone()).await;
     let mut now_secs = 0;
@@ -96,6 +97,14 @@ async fn a_notice_that_has_found_no_place_is_tried_again_soon() {
         now_secs += wait.unwrap();
         rooms.clock.set_secs_after_start(now_secs);
     }
+    others.publish_as(TOLD, down(), down());
+    let (notices, _) = due(&rooms).await;
+    let told = rooms.engine.tell_of_logout(&notices[0]).await.unwrap();
+    assert_eq!(told, LogoutTold::PutOff { failure: "it is down".to_owned() });
+    let (_, wait) = due(&rooms).await;
+    assert!(wait.is_some_and(|secs| (5..=6).contains(&secs)), "{wait:?}");
+    rooms.clock.set_secs_after_start(now_secs + wait.unwrap());
+
     others.publish(TOLD, "");
     let (notices, _) = due(&rooms).await;
     assert_eq!(rooms.engine.tell_of_logout(&notices[0]).await.unwrap(), LogoutTold::Told);

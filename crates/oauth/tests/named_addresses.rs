@@ -95,6 +95,7 @@ impl Scene {
             details: serde_json::to_string(&Surface::Rfc).unwrap(),
             ended_at: now,
             tries: 1,
+            due_at: now,
             leaves_at: now.plus_secs(60),
         };
         self.rooms.engine.tell_of_logout(&notice).await.unwrap();

@@ -120,12 +120,14 @@ impl Departure {
         Flight(self.outcome.subscribe())
     }
 
-    /// Keeps what came of it, and tells those who wait.
+    /// Keeps what came of it, and tells those who wait. That there was no room says nothing about the address.
     pub(crate) fn land(self, fetched: Result<Document, OutgoingError>, now: Instant) {
         let mut shelf = self.kept.lock();
         let page = shelf.page_to_fill(&self.url);
         page.flight = None;
-        page.asked = Some((fetched.as_ref().err().cloned(), now));
+        if !matches!(fetched, Err(OutgoingError::Busy(_))) {
+            page.asked = Some((fetched.as_ref().err().cloned(), now));
+        }
         let outcome = fetched.map(|document| {
             let age = document.max_age.unwrap_or(DEFAULT_AGE).clamp(LEAST_AGE, GREATEST_AGE);
             let text: Arc<str> = document.text.into();

@@ -38,10 +38,10 @@ const LIST_CLIENTS: &str = "WITH RECURSIVE waiting (client_id) AS (SELECT MIN(cl
      FROM waiting WHERE client_id IS NOT NULL";
 const TAKE: &str = "UPDATE logout_notices SET due_at = $1, tries = tries + 1 WHERE client_id = $2 AND session = ANY(ARRAY \
      (SELECT session FROM logout_notices WHERE client_id = $2 AND due_at <= $3 ORDER BY due_at LIMIT $4)) \
-     RETURNING client_id, session, subject, details, ended_at, tries, leaves_at";
+     RETURNING client_id, session, subject, details, ended_at, tries, due_at, leaves_at";
 const REMOVE: &str = "DELETE FROM logout_notices WHERE client_id = $1 AND session = $2";
-const PUT_OFF: &str = "UPDATE logout_notices SET due_at = $1, failure = $2 \
-     WHERE client_id = $3 AND session = $4 AND tries = $5";
+const PUT_OFF: &str = "UPDATE logout_notices SET due_at = $1, tries = $2, failure = $3 \
+     WHERE client_id = $4 AND session = $5 AND due_at = $6";
 const COUNT: &str = "SELECT client_id, COUNT(*), MIN(ended_at), MAX(tries), \
      (SELECT failure FROM logout_notices AS failed WHERE failed.client_id = logout_notices.client_id \
      AND failure IS NOT NULL ORDER BY due_at DESC LIMIT 1) FROM logout_notices GROUP BY client_id ORDER BY client_id";
@@ -106,16 +106,17 @@ impl LogoutNotices for PostgresStore {
         &self,
         notice: &LogoutNotice,
         due_at: Timestamp,
+        tries: u32,
         failure: &str,
     ) -> Result<(), StoreError> {
-        let (client_id, session) = (notice.client_id.clone(), notice.session);
-        let (tries, failure) = (i64::from(notice.tries), failure.to_owned());
+        let (client_id, session, taken) = (notice.client_id.clone(), notice.session, notice.due_at.as_secs());
+        let (tries, failure) = (i64::from(tries), failure.to_owned());
         self.writer
             .write(None, move |db| {
                 Box::pin(async move {
                     let session = session.as_bytes().as_slice();
                     let values: Values<'_> =
-                        &[&due_at.as_secs(), &failure, &client_id.as_str(), &session, &tries];
+                        &[&due_at.as_secs(), &tries, &failure, &client_id.as_str(), &session, &taken];
                     db.execute(PUT_OFF, values).await.map(drop)
                 })
             })
@@ -181,7 +182,8 @@ fn notice(row: &Row) -> Result<LogoutNotice> {
         details: value(row, 3)?,
         ended_at: columns::timestamp(row, 4)?,
         tries: tries(row, 5)?,
-        leaves_at: columns::timestamp(row, 6)?,
+        due_at: columns::timestamp(row, 6)?,
+        leaves_at: columns::timestamp(row, 7)?,
     })
 }
 

@@ -25,8 +25,10 @@ pub struct LogoutNotice {
     pub details: String,
     /// When it ended.
     pub ended_at: Timestamp,
-    /// How often the notice was taken, this time included.
+    /// How often the notice was tried, this time included.
     pub tries: u32,
+    /// When it is due again, unless whoever has it says otherwise. Differs each time that it is taken.
+    pub due_at: Timestamp,
     /// When it is given up, and leaves the store.
     pub leaves_at: Timestamp,
 }
@@ -40,7 +42,7 @@ pub struct WaitingNotices {
     pub count: u64,
     /// When the session ended that ended first.
     pub oldest_ended_at: Timestamp,
-    /// How often the one was taken that was taken most often.
+    /// How often the one was tried that was tried most often.
     pub most_tries: u32,
     /// Why a try failed, of those that wait the latest; in the words of whoever tried.
     pub failure: Option<String>,
@@ -57,7 +59,7 @@ pub trait LogoutNotices: Send + Sync {
     async fn list_clients_to_tell(&self) -> Result<Vec<(ClientId, Timestamp)>, StoreError>;
 
     /// Takes up to `limit` notices for a client that are due, and makes them due again at `again_at`: of several that take, on
-    /// whatever nodes, one gets a notice, and if that one dies, another gets it then.
+    /// whatever nodes, one gets a notice, and if that one dies, another gets it then. It counts as a try.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -75,7 +77,8 @@ pub trait LogoutNotices: Send + Sync {
     /// [`StoreError`]
     async fn remove_notice(&self, notice: &LogoutNotice) -> Result<(), StoreError>;
 
-    /// Puts a notice off until `due_at`, because of `failure`, unless it was taken again meanwhile.
+    /// Puts a notice off until `due_at`, because of `failure`, and counts so many `tries` of it, unless it was taken again
+    /// meanwhile.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -83,6 +86,7 @@ pub trait LogoutNotices: Send + Sync {
         &self,
         notice: &LogoutNotice,
         due_at: Timestamp,
+        tries: u32,
         failure: &str,
     ) -> Result<(), StoreError>;
 

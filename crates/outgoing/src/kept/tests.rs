@@ -86,6 +86,14 @@ fn a_failure_stands_for_ten_seconds() {
 }
 
 #[test]
+fn that_there_was_no_room_is_not_kept() {
+    let shelves = Shelves::new(8, 1_000);
+    let Found::Absent(departure) = shelves.find(URL, Freshness::Kept, 0) else { panic!() };
+    departure.land(Err(OutgoingError::Busy("busy".into())), shelves.at(0));
+    assert!(shelves.asks(Freshness::Kept, 1, Ok("{}"), None));
+}
+
+#[test]
 fn a_document_is_renewed_at_most_every_ten_seconds() {
     let shelves = Shelves::new(8, 1_000);
     assert!(shelves.asks(Freshness::Kept, 0, Ok("1"), None));

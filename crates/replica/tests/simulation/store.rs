@@ -325,7 +325,13 @@ impl LogoutNotices for Link {
         unused()
     }
 
-    async fn put_off_notice(&self, _: &LogoutNotice, _: Timestamp, _: &str) -> Result<(), StoreError> {
+    async fn put_off_notice(
+        &self,
+        _: &LogoutNotice,
+        _: Timestamp,
+        _: u32,
+        _: &str,
+    ) -> Result<(), StoreError> {
         unused()
     }
 

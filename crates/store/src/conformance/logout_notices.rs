@@ -43,6 +43,7 @@ pub async fn ending_a_session_leaves_a_notice_for_each_client_to_be_told_and_no_
         details: "of 2".to_owned(),
         ended_at: at(5),
         tries: 1,
+        due_at: at(35),
         leaves_at: at(5).plus_secs(NOTICE_LIFETIME_SECS),
     };
     assert_eq!(told(&*store, at(5)).await, [expected]);
@@ -166,19 +167,20 @@ pub async fn a_notice_is_due_at_its_second_and_once_for_each_try(store: Fresh) {
     // Whoever has it has died.
     assert_eq!(take(&*store, 10, 39).await, []);
     let second = take(&*store, 10, 40).await;
-    assert_eq!(second, [LogoutNotice { tries: 2, ..first[0].clone() }]);
+    assert_eq!(second, [LogoutNotice { tries: 2, due_at: at(70), ..first[0].clone() }]);
 }
 
 pub async fn what_was_told_is_gone_and_what_was_put_off_is_due_then(store: Fresh) {
     ended_sessions(&*store, 2).await;
     let taken = take(&*store, 10, 10).await;
     store.remove_notice(&taken[0]).await.unwrap();
-    store.put_off_notice(&taken[1], at(100), "no answer").await.unwrap();
+    store.put_off_notice(&taken[1], at(100), 1, "no answer").await.unwrap();
     assert_eq!(take(&*store, 10, 99).await, []);
-    assert_eq!(take(&*store, 10, 100).await, [LogoutNotice { tries: 2, ..taken[1].clone() }]);
+    let again = LogoutNotice { tries: 2, due_at: at(130), ..taken[1].clone() };
+    assert_eq!(take(&*store, 10, 100).await, [again]);
     // Once more: nothing to remove, and nothing wrong.
     store.remove_notice(&taken[0]).await.unwrap();
-    store.put_off_notice(&taken[0], at(100), "no answer").await.unwrap();
+    store.put_off_notice(&taken[0], at(100), 1, "no answer").await.unwrap();
     assert_eq!(store.count_notices().await.unwrap()[0].count, 1);
 }
 
@@ -186,11 +188,23 @@ pub async fn who_was_too_late_puts_nothing_off(store: Fresh) {
     ended_sessions(&*store, 1).await;
     let first = take(&*store, 10, 10).await;
     let second = take(&*store, 10, 40).await;
-    store.put_off_notice(&first[0], at(9_000), "late").await.unwrap();
+    store.put_off_notice(&first[0], at(9_000), 1, "late").await.unwrap();
     assert_eq!(store.list_clients_to_tell().await.unwrap(), [(client_id("fcare"), at(70))]);
     assert_eq!(store.count_notices().await.unwrap()[0].failure, None);
-    store.put_off_notice(&second[0], at(60), "in time").await.unwrap();
+    store.put_off_notice(&second[0], at(60), 2, "in time").await.unwrap();
     assert_eq!(store.list_clients_to_tell().await.unwrap(), [(client_id("fcare"), at(60))]);
+}
+
+pub async fn a_try_that_was_none_is_not_counted(store: Fresh) {
+    ended_sessions(&*store, 1).await;
+    let first = take(&*store, 10, 10).await;
+    let second = take(&*store, 10, 40).await;
+    store.put_off_notice(&second[0], at(60), 1, "busy").await.unwrap();
+    assert_eq!(store.count_notices().await.unwrap()[0].most_tries, 1);
+    // It counts as many tries as whoever had it first has seen, and was taken meanwhile all the same.
+    store.put_off_notice(&first[0], at(9_000), 1, "late").await.unwrap();
+    let third = take(&*store, 10, 60).await;
+    assert_eq!(third, [LogoutNotice { tries: 2, due_at: at(90), ..first[0].clone() }]);
 }
 
 pub async fn notices_of_other_clients_are_not_taken(store: Fresh) {
@@ -200,7 +214,7 @@ pub async fn notices_of_other_clients_are_not_taken(store: Fresh) {
     // As many as are asked for, those due longest first.
     let first = take(&*store, 2, 10).await;
     assert_eq!(first.len(), 2);
-    store.put_off_notice(&first[0], at(20), "first").await.unwrap();
+    store.put_off_notice(&first[0], at(20), 1, "first").await.unwrap();
     let rest: Vec<_> = take(&*store, 1, 20).await.into_iter().map(|notice| notice.session).collect();
     let third: Vec<_> =
         (1..=3).map(session_id).filter(|id| first.iter().all(|taken| taken.session != *id)).collect();
@@ -244,8 +258,8 @@ pub async fn what_waits_is_counted_by_client(store: Fresh) {
     };
     assert_eq!(store.count_notices().await, Ok(vec![waiting(0, None)]));
     let taken = take(&*store, 2, 10).await;
-    store.put_off_notice(&taken[0], at(20), "the former").await.unwrap();
-    store.put_off_notice(&taken[1], at(21), "the latter").await.unwrap();
+    store.put_off_notice(&taken[0], at(20), 1, "the former").await.unwrap();
+    store.put_off_notice(&taken[1], at(21), 1, "the latter").await.unwrap();
     assert_eq!(store.count_notices().await, Ok(vec![waiting(1, Some("the latter"))]));
 }
 

@@ -197,6 +197,7 @@ macro_rules! conformance_suite {
                 a_notice_is_due_at_its_second_and_once_for_each_try
                 what_was_told_is_gone_and_what_was_put_off_is_due_then
                 who_was_too_late_puts_nothing_off
+                a_try_that_was_none_is_not_counted
                 notices_of_other_clients_are_not_taken
                 of_50_parallel_takers_each_notice_goes_to_one
                 clients_to_tell_are_listed_with_what_is_due_first

@@ -12,7 +12,7 @@ mod token;
 use obol_store::Client;
 use serde_json::{Map, Value, json};
 
-pub use self::telling::LogoutTold;
+pub use self::telling::{ClientToTell, LogoutTold};
 use super::Feature;
 use crate::{Engine, Surface};
 

@@ -20,6 +20,17 @@ const LONGEST_WAIT_SECS: i64 = 480;
 /// What audit records name as their source.
 const SOURCE: &str = "logout notice";
 
+/// A client for which notices wait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientToTell {
+    /// The client.
+    pub client_id: ClientId,
+    /// Who has named where it is told.
+    pub named_by: NamedBy,
+    /// Seconds until the first of its notices is due: 0 or less is now.
+    pub due_in_secs: i64,
+}
+
 /// What became of telling a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogoutTold {
@@ -40,14 +51,21 @@ pub enum LogoutTold {
 }
 
 impl Engine {
-    /// The clients that are to be told of logouts, each with the seconds until the first of its notices is due: 0 or less is now.
+    /// The clients that are to be told of logouts.
     ///
     /// # Errors
     /// 503 without a lease, or when storage fails.
-    pub async fn clients_to_tell(&self) -> Result<Vec<(ClientId, i64)>, OAuthError> {
+    pub async fn clients_to_tell(&self) -> Result<Vec<ClientToTell>, OAuthError> {
         let now = self.telling_now()?;
         let listed = self.store.list_clients_to_tell().await?;
-        Ok(listed.into_iter().map(|(client_id, due_at)| (client_id, now.secs_until(due_at))).collect())
+        let vouched = self.replica.vouch()?;
+        let to_tell = |(client_id, due_at): (ClientId, Timestamp)| {
+            let client = vouched.memory().client(client_id.as_str());
+            // One that is gone is asked nothing.
+            let named_by = client.map_or(NamedBy::Stranger, |client| NamedBy::of(&client));
+            ClientToTell { client_id, named_by, due_in_secs: now.secs_until(due_at) }
+        };
+        Ok(listed.into_iter().map(to_tell).collect())
     }
 
     /// Takes up to `limit` notices for this client that are due: the caller tries each at once, by [`Self::tell_of_logout`].
@@ -80,9 +98,7 @@ impl Engine {
                 self.store.remove_notice(notice).await?;
                 Ok(LogoutTold::Told)
             }
-            // Nobody was asked, so there is nobody to be left alone for longer.
-            Err(OutgoingError::Busy(failure)) => self.put_off(notice, 0, failure).await,
-            Err(error) => self.put_off(notice, notice.tries, error.to_string()).await,
+            Err(error) => self.put_off(notice, &error).await,
         }
     }
 
@@ -91,15 +107,14 @@ impl Engine {
         self.store.wait_for_notices().await;
     }
 
-    /// Until it is due again after so many `tries` of which the client is the cause.
-    async fn put_off(
-        &self,
-        notice: &LogoutNotice,
-        tries: u32,
-        failure: String,
-    ) -> Result<LogoutTold, OAuthError> {
-        let now = self.replica.now().0;
-        let again_at = now.plus_secs(wait_secs(tries, random_bytes()));
+    async fn put_off(&self, notice: &LogoutNotice, error: &OutgoingError) -> Result<LogoutTold, OAuthError> {
+        let (now, failure) = (self.replica.now().0, error.to_string());
+        let (tries, waits_as_after) = match error {
+            // Nobody was asked: it was no try, and there is nobody to be left alone for longer.
+            OutgoingError::Busy(_) => (notice.tries.saturating_sub(1), 0),
+            OutgoingError::Refused(_) | OutgoingError::Failed(_) => (notice.tries, notice.tries),
+        };
+        let again_at = now.plus_secs(wait_secs(waits_as_after, random_bytes()));
         if again_at.has_reached(notice.leaves_at) {
             self.store.remove_notice(notice).await?;
             self.record(AuditRecord {
@@ -111,7 +126,7 @@ impl Engine {
             });
             return Ok(LogoutTold::GivenUp { failure });
         }
-        self.store.put_off_notice(notice, again_at, &failure).await?;
+        self.store.put_off_notice(notice, again_at, tries, &failure).await?;
         Ok(LogoutTold::PutOff { failure })
     }
 
