@@ -116,7 +116,7 @@ pub(crate) fn subject_of(engine: &Engine, client: &Client, subject: SubjectId) -
     Ok(match client.settings.subject_type {
         SubjectType::Public => subject.to_string(),
         SubjectType::Pairwise => {
-            engine.replica.vouch()?.memory().pairwise_subject(&sector_by(client), subject)
+            engine.replica.vouch()?.memory().pairwise_subject(sector_by(client), subject)
         }
     })
 }
