@@ -69,14 +69,9 @@ impl Door {
         let request = Whole { path: self.routes.below(request.path), ..*request };
         let request_id = self.request_ids.next();
         let asked = || {
-            if let Some(answer) = gateway::answer_at_once(&self.engine, &request, request_id) {
-                return Some(Ok(answer));
-            }
-            // With whom an answer is shared is decided on the long way.
-            if sharing::is_from_page(request.fields) {
-                return None;
-            }
-            fast_verify::answer(&self.engine, &request).or_else(|| self.ask_at_once(&request, request_id))
+            fast_verify::answer(&self.engine, &request)
+                .or_else(|| gateway::answer_at_once(&self.engine, &request, request_id).map(Ok))
+                .or_else(|| self.ask_at_once(&request, request_id))
         };
         let answered = catch_panic_at_once(asked, || Some(Err(panicked())))?;
         let answer =
@@ -105,6 +100,10 @@ impl Door {
         request_id: RequestId,
     ) -> Option<Result<Answer, OAuthError>> {
         let Route::Endpoint(endpoint) = self.routes.find(request.method, request.path) else { return None };
+        // With whom an answer is shared is decided on the long way.
+        if sharing::is_from_page(request.fields) {
+            return None;
+        }
         let arrival = self.engine.arrival(request.source.client, request_id);
         let request = match intake::read(endpoint, request, arrival) {
             Ok(request) => request,

@@ -9,6 +9,7 @@ use obol_token::Scratch;
 use crate::dialect;
 use crate::intake::{MIN_POSITION, visible};
 use crate::server::{Answer, Fields, Whole};
+use crate::sharing::is_from_page;
 
 const PATH: &str = "/api/v1/oauth/verify_token";
 
@@ -30,7 +31,7 @@ pub(crate) fn answer<F: Fields + ?Sized>(
     Some(verification.map(|verification| dialect::verified(&verification)))
 }
 
-/// One `client_id` of letters that need no decoding, one Bearer header, no wish for a position.
+/// One `client_id` of letters that need no decoding, one Bearer header, no wish for a position, no page that asks.
 fn recognise<'a, F: Fields + ?Sized>(request: &Whole<'a, F>) -> Option<Plain<'a>> {
     let path = request.path;
     if request.method != Method::GET || path.strip_suffix('/').unwrap_or(path) != PATH {
@@ -45,8 +46,11 @@ fn recognise<'a, F: Fields + ?Sized>(request: &Whole<'a, F>) -> Option<Plain<'a>
     let (Some(authorization), None) = (authorizations.next(), authorizations.next()) else { return None };
     let token = visible(authorization)?.strip_prefix("Bearer ")?;
     let wants_position = request.fields.values(&MIN_POSITION).next().is_some();
-    (!wants_position && !token.is_empty() && memchr::memchr(b' ', token.as_bytes()).is_none())
-        .then_some(Plain { client_id, token })
+    (!wants_position
+        && !is_from_page(request.fields)
+        && !token.is_empty()
+        && memchr::memchr(b' ', token.as_bytes()).is_none())
+    .then_some(Plain { client_id, token })
 }
 
 #[cfg(test)]
@@ -109,6 +113,7 @@ mod tests {
             (Method::GET, plain, &[("authorization", "Bearer ")]),
             (Method::GET, plain, &[("authorization", "Basic abc")]),
             (Method::GET, plain, &[bearer, ("obol-min-position", "1")]),
+            (Method::GET, plain, &[bearer, ("origin", "https://app.example")]),
         ] {
             assert_eq!(recognised(method, uri, headers), None, "{uri} {headers:?}");
         }
