@@ -156,5 +156,5 @@ fn rfc7592_2_2_what_the_operator_has_settled_the_client_does_not_change() {
 
     let other = server.add_client(&ClientSpec::public("operators"));
     let refused = server.run(&["client", "set", &other.id, "--registration-updates", "refused"]).exits(1);
-    assert!(refused.stderr.contains("registered itself"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("has not registered itself"), "{}", refused.stderr);
 }

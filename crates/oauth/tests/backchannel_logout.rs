@@ -121,10 +121,7 @@ async fn a_client_that_is_gone_or_wants_to_know_no_more_is_not_told_what_waits()
             "disabled" => rooms.store.set_client_enabled(&people(), false, now).await.unwrap(),
             "deleted" => rooms.store.delete_client(&people(), now).await.unwrap(),
             _ => {
-                let silence = |spec: &mut ClientSpec| {
-                    spec.settings.backchannel_logout_uri = None;
-                    Ok(())
-                };
+                let silence = |spec: &mut ClientSpec| spec.settings.backchannel_logout_uri = None;
                 ChangeOutcome::Changed(change_client(&*rooms.store, &people(), silence).await.unwrap())
             }
         };

@@ -16,10 +16,7 @@ use tokio::task::block_in_place;
 async fn a_change_made_between_read_and_write_is_not_lost() {
     let rooms = Rooms::open().await;
     let id = ClientId::new("app").unwrap();
-    let restrict = |spec: &mut ClientSpec| {
-        spec.optional_scopes = "read2".parse().unwrap();
-        Ok(())
-    };
+    let restrict = |spec: &mut ClientSpec| spec.optional_scopes = "read2".parse().unwrap();
     let first = Cell::new(true);
     let rename = |spec: &mut ClientSpec| {
         if first.take() {
@@ -27,7 +24,6 @@ async fn a_change_made_between_read_and_write_is_not_lost() {
             let _ = block_in_place(|| Handle::current().block_on(restricted)).unwrap();
         }
         spec.name = "Another name".to_owned();
-        Ok(())
     };
     let _ = change_client(&*rooms.store, &id, rename).await.unwrap();
     let client = rooms.store.find_client(&id).await.unwrap().unwrap();

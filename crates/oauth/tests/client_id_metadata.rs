@@ -190,7 +190,6 @@ async fn what_an_operator_has_set_stays() {
     let change = |spec: &mut ClientSpec| {
         spec.access_token_lifetime = lifetime;
         spec.redirect_uris = vec!["https://operator.example/cb".to_owned()];
-        Ok(())
     };
     let changed = change_client(&*rooms.store, &URL.parse().unwrap(), change).await.unwrap();
     let _ = rooms.replica.confirm(changed).await.unwrap();
@@ -220,10 +219,7 @@ async fn what_an_operator_sets_beside_an_authorization_stays() {
         while others.asked().len() == times {
             tokio::task::yield_now().await;
         }
-        let restrict = |spec: &mut ClientSpec| {
-            spec.access_token_lifetime = lifetime;
-            Ok(())
-        };
+        let restrict = |spec: &mut ClientSpec| spec.access_token_lifetime = lifetime;
         let _ = change_client(&*rooms.store, &URL.parse().unwrap(), restrict).await.unwrap();
         others.answer_all();
     };

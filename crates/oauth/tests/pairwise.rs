@@ -93,10 +93,7 @@ async fn oidc_core_8_1_a_new_redirect_uri_changes_nobody_s_subject() {
     let subject = userinfo(&rooms, &before.access_token).await.sub;
     let id = ClientId::new("people").unwrap();
     let elsewhere = "https://elsewhere.example/callback";
-    let moved = change_client(&*rooms.store, &id, |spec| {
-        spec.redirect_uris = vec![elsewhere.to_owned()];
-        Ok(())
-    });
+    let moved = change_client(&*rooms.store, &id, |spec| spec.redirect_uris = vec![elsewhere.to_owned()]);
     let appended = moved.await.unwrap();
     let _everywhere = rooms.replica.confirm(appended).await.unwrap();
     assert_eq!(userinfo(&rooms, &before.access_token).await.sub, subject);
@@ -119,10 +116,7 @@ async fn oidc_core_8_1_the_sector_is_the_host_and_stays_what_it_is() {
         spec.settings.sector_identifier = named.map(str::to_owned);
         rooms.add(spec).await;
         assert_eq!(sector_of(&rooms, id).await.as_deref(), Some(sector));
-        let renamed = |spec: &mut ClientSpec| {
-            spec.name = "renamed".to_owned();
-            Ok(())
-        };
+        let renamed = |spec: &mut ClientSpec| spec.name = "renamed".to_owned();
         let _appended = change_client(&*rooms.store, &id.parse().unwrap(), renamed).await.unwrap();
         assert_eq!(sector_of(&rooms, id).await.as_deref(), Some(sector));
     }

@@ -164,10 +164,6 @@ async fn change_while_held(rooms: &Rooms, others: &Others, held: &'static str, c
 
 /// Changes the client as an operator does, who is told that it is done.
 async fn set(rooms: &Rooms, change: fn(&mut ClientSpec)) {
-    let change = |spec: &mut ClientSpec| {
-        change(spec);
-        Ok(())
-    };
     let changed = change_client(&*rooms.store, &"people".parse().unwrap(), change).await.unwrap();
     let _everywhere = rooms.replica.confirm(changed).await.unwrap();
 }

@@ -117,10 +117,7 @@ async fn a_shorter_lifetime_does_not_take_the_key_from_the_tokens_of_before() {
     let first = place.states().await[0].0;
     place.add_client("app", 3_600).await;
     let set = async |secs| {
-        let shorten = |spec: &mut ClientSpec| {
-            spec.access_token_lifetime = Lifetime::from_setting_secs(secs);
-            Ok(())
-        };
+        let shorten = |spec: &mut ClientSpec| spec.access_token_lifetime = Lifetime::from_setting_secs(secs);
         let _ = change_client(&*place.store, &ClientId::new("app").unwrap(), shorten).await.unwrap();
     };
     set(60).await;

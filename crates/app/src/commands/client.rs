@@ -116,6 +116,11 @@ fn set(args: SetArgs, settings: &Settings, output: Output) -> Result<End, Failur
     Installation::visit(settings, async |installation| {
         let client = installation.store().find_client(&id).await.map_err(Failure::refused)?;
         if let Some(mut wanted) = client.map(|client| client.settings) {
+            if change.is_of_registration() && wanted.registration.is_none() {
+                let sentence =
+                    "this client has not registered itself, so it has no registration that it could replace";
+                return Err(Failure::refused(sentence));
+            }
             wanted.id_token_signed_response_alg =
                 change.algorithm().unwrap_or(wanted.id_token_signed_response_alg);
             add_first(installation, &wanted).await?;

@@ -79,11 +79,6 @@ pub enum ClientSpecError {
     /// RFC 7592 §2.2: what it is was settled, or it is disabled.
     #[error("its operator has settled what it is, or disabled it; ask the operator for a change")]
     Settled,
-    /// It cannot change itself in any case.
-    #[error(
-        "only a client that has registered itself replaces its registration, so there is nothing to refuse"
-    )]
-    NotRegistered,
     /// Nothing that a token could be for.
     #[error("a client has at least one scope; name another one first")]
     NoScope,

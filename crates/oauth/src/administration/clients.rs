@@ -120,7 +120,7 @@ pub enum ChangeError {
 pub async fn change_client(
     store: &dyn Clients,
     id: &ClientId,
-    change: impl Fn(&mut ClientSpec) -> Result<(), ClientSpecError>,
+    change: impl Fn(&mut ClientSpec),
 ) -> Result<Appended, ChangeError> {
     change_client_if(store, id, |_| Ok(()), change).await
 }
@@ -133,7 +133,7 @@ pub(crate) async fn change_client_if(
     store: &dyn Clients,
     id: &ClientId,
     may: impl Fn(&Client) -> Result<(), ClientSpecError>,
-    change: impl Fn(&mut ClientSpec) -> Result<(), ClientSpecError>,
+    change: impl Fn(&mut ClientSpec),
 ) -> Result<Appended, ChangeError> {
     let replaced = replace(
         || store.find_client(id),
@@ -147,10 +147,7 @@ pub(crate) async fn change_client_if(
 }
 
 /// What a change makes of a client.
-fn changed(
-    client: Client,
-    change: impl Fn(&mut ClientSpec) -> Result<(), ClientSpecError>,
-) -> Result<Client, ClientSpecError> {
+fn changed(client: Client, change: impl Fn(&mut ClientSpec)) -> Result<Client, ClientSpecError> {
     let longest = client.longest_access_token_lifetime();
     let mut spec = ClientSpec {
         id: client.id.clone(),
@@ -172,7 +169,7 @@ fn changed(
         sector.get_or_insert_with(|| unnamed_sector(&spec.redirect_uris).to_owned());
     }
     let subjects = subjects_of(&spec.settings);
-    change(&mut spec)?;
+    change(&mut spec);
     let kind = ClientKind::of(client.kind.secret().cloned(), &spec.settings);
     if kind != client.kind {
         let sentence =

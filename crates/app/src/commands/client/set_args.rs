@@ -1,7 +1,7 @@
 //! What the command line changes of a client.
 
 use clap::ValueEnum;
-use obol_oauth::administration::{ClientSpec, ClientSpecError};
+use obol_oauth::administration::ClientSpec;
 use obol_store::AccessTokenFormat;
 use obol_token::{Algorithm, Lifetime, Scopes};
 
@@ -125,11 +125,13 @@ impl Change {
         self.args.id_token_alg
     }
 
+    /// Whether it is one for a client that has registered itself.
+    pub(super) fn is_of_registration(&self) -> bool {
+        self.args.registration_updates.is_some()
+    }
+
     /// Makes it.
-    ///
-    /// # Errors
-    /// [`ClientSpecError::NotRegistered`]
-    pub(super) fn apply(self, spec: &mut ClientSpec) -> Result<(), ClientSpecError> {
+    pub(super) fn apply(self, spec: &mut ClientSpec) {
         let given = self.args;
         replace(&mut spec.name, given.name);
         replace(&mut spec.grants, Some(given.grants).filter(|grants| !grants.is_empty()));
@@ -152,11 +154,10 @@ impl Change {
         let required = given.par.map(|par| matches!(par, Par::Required));
         replace(&mut settings.require_pushed_authorization_requests, required);
         replace(&mut settings.ask_consent, given.consent.map(|consent| matches!(consent, Consent::Ask)));
-        if let Some(updates) = given.registration_updates {
-            let registration = settings.registration.as_mut().ok_or(ClientSpecError::NotRegistered)?;
+        if let (Some(registration), Some(updates)) = (&mut settings.registration, given.registration_updates)
+        {
             registration.may_update = matches!(updates, RegistrationUpdates::Allowed);
         }
-        Ok(())
     }
 }
 

@@ -182,7 +182,6 @@ impl Engine {
         let sector = sector::find(self, &metadata).await?;
         let changed = change_client_if(&*self.store, &client.id, gate::may_update, |spec| {
             metadata.apply(spec, sector.as_ref());
-            Ok(())
         })
         .await;
         let appended = changed.map_err(|error| match error {
